@@ -1,0 +1,158 @@
+//! Leases and claims: how workers come to hold runs and activities.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::vocabulary::{
+    ActivityName, Attempt, EventId, Failure, FencingToken, Namespace, Payload, Position, RequestId,
+    RetryPolicy, RunKey, SemanticsVersion, TaskQueue, Timestamp, WorkerId, WorkflowType,
+};
+use crate::write::TaskFailure;
+
+/// What a worker asks for. Work that it does not serve is left alone, whatever stands before it (promise H11).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    /// Who asks; registered and alive.
+    pub worker: WorkerId,
+    /// The tenant.
+    pub namespace: Namespace,
+    /// The queue.
+    pub task_queue: TaskQueue,
+    /// The workflow names and versions that it serves.
+    pub workflows: Vec<WorkflowType>,
+    /// The newest semantics that it knows.
+    pub semantics: SemanticsVersion,
+    /// The most runs to answer with; 0 for none. Unread inboxes do not count.
+    pub runs_max: usize,
+    /// Groups of activities that share slots.
+    pub activities: Vec<ActivityRequest>,
+}
+
+/// A group of activities and how many of them a worker has room for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActivityRequest {
+    /// The names that it serves.
+    pub names: Vec<ActivityName>,
+    /// The most to answer with; 0 for none.
+    pub max: usize,
+}
+
+/// What a worker got.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Claimed {
+    /// The store's time.
+    pub now: Timestamp,
+    /// Runs that it holds from now on.
+    pub runs: Vec<ClaimedRun>,
+    /// New messages for runs that it held before; each message is shown to a holder once.
+    pub unread: Vec<UnreadInbox>,
+    /// Activities that it runs from now on, in the order of the groups asked for.
+    pub activities: Vec<ClaimedActivity>,
+    /// When something that it serves and nobody holds is next due, if that lies ahead; it need not ask before then
+    /// unless something changes.
+    pub next_due: Option<Timestamp>,
+}
+
+/// A run that needs a worker, and its new holder's token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimedRun {
+    /// Which run.
+    pub run: RunKey,
+    /// Greater than that of every holder before.
+    pub token: FencingToken,
+    /// Its code.
+    pub workflow: WorkflowType,
+    /// Its last event.
+    pub head: EventId,
+    /// The last position that its history has taken in.
+    pub taken_in: Position,
+    /// What lies in its inbox beyond that, in order.
+    pub inbox: Vec<InboxMessage>,
+    /// Whether its last holder left running activities without a row in the queue.
+    pub rowless: bool,
+    /// Why its last workflow task failed, if it did.
+    pub failure: Option<TaskFailure>,
+}
+
+/// New messages for a run that the worker holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnreadInbox {
+    /// Which run.
+    pub run: RunKey,
+    /// The worker's token.
+    pub token: FencingToken,
+    /// The messages, in order.
+    pub messages: Vec<InboxMessage>,
+}
+
+/// A message that waits in an inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxMessage {
+    /// Its place in the inbox.
+    pub position: Position,
+    /// Its identity.
+    pub request_id: RequestId,
+    /// When it was accepted.
+    pub at: Timestamp,
+    /// An encoded event kind.
+    pub body: Bytes,
+}
+
+/// A queued activity that a worker is to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimedActivity {
+    /// Its run.
+    pub run: RunKey,
+    /// The event that scheduled it.
+    pub scheduled: EventId,
+    /// Which activity.
+    pub activity: ActivityName,
+    /// Its argument, as it passed the codec.
+    pub input: Payload,
+    /// The attempt to run. One more than its row's if the claim took it from a dead worker.
+    pub attempt: Attempt,
+    /// Whether a dead worker had it before.
+    pub taken_over: bool,
+    /// When failed attempts are tried again.
+    pub retry: RetryPolicy,
+    /// The longest that an attempt may take.
+    pub start_to_close: Option<Duration>,
+    /// What the last attempt left.
+    pub last_failure: Option<Failure>,
+}
+
+/// A worker's lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewal {
+    /// Whose lease.
+    pub worker: WorkerId,
+    /// What to do with it.
+    pub action: LeaseAction,
+}
+
+/// What to do with a worker's lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseAction {
+    /// Opens it. A worker ID is opened once; opening a living one again is the same request applied again.
+    Register {
+        /// For people: host and process.
+        identity: String,
+        /// How long it lasts unless renewed.
+        lease: Duration,
+    },
+    /// Prolongs it.
+    Renew {
+        /// How long it lasts from now.
+        lease: Duration,
+    },
+    /// Ends it: what the worker still holds is free at once.
+    Retire,
+}
+
+/// A lease that was registered, renewed or retired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renewed {
+    /// The store's time.
+    pub now: Timestamp,
+}

@@ -1,0 +1,87 @@
+//! The seam: what a store must do, and the values that it speaks in.
+//!
+//! A store decides nothing and never looks inside an event. Written in terms of history and writes; nothing above
+//! imports a store, and a store imports nothing above.
+
+mod changes;
+mod claim;
+mod error;
+mod read;
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+pub use changes::{Changes, Interest, Mark};
+pub use claim::{
+    ActivityRequest, Claim, Claimed, ClaimedActivity, ClaimedRun, InboxMessage, LeaseAction, Renewal,
+    Renewed, UnreadInbox,
+};
+pub use error::{StoreError, StoreErrorKind};
+pub use read::{ListRequest, Page, PageToken, QueuedActivity, RunInfo, RunStatus, StatusFilter, StoreStats};
+
+use crate::history::Record;
+use crate::vocabulary::{EventId, Namespace, RunKey};
+use crate::write::{Batch, Outcome, Target};
+
+/// A store of runs. Used as `Arc<dyn Backend>`, from many threads and tasks at once.
+///
+/// A method that returns a [`StoreError`] may or may not have done its work: the engine calls it again with the same
+/// values until it answers (promise H13). Dropping a method's future cancels nothing that may already be stored.
+///
+/// `retell-conformance` proves the promises H1 to H15 for an implementation.
+#[async_trait]
+pub trait Backend: fmt::Debug + Send + Sync + 'static {
+    /// Applies writes in order, durably, and answers one outcome for each.
+    ///
+    /// Calls that are waiting are committed together. Called by workers and clients, many times at once; a run has at
+    /// most one commit under way for each holder.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the outcome is unknown or nothing could be stored; apply the same batch again.
+    async fn apply(&self, batch: Batch) -> Result<Vec<Outcome>, StoreError>;
+
+    /// Takes work for a worker: runs that need one, messages for runs that it holds, queued activities.
+    ///
+    /// Takes over what dead workers left. Oldest first; each at most once among living workers. Answers at once, also
+    /// when there is nothing. Called by one task for each worker.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::LeaseLost`] if the worker is not alive; otherwise call again.
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError>;
+
+    /// Registers a worker, prolongs its lease, or retires it. Called every 3 s by one task for each worker.
+    ///
+    /// A lease found expired is never renewed.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::LeaseLost`] if the lease has expired; register again under a new worker ID.
+    async fn renew(&self, renewal: &Renewal) -> Result<Renewed, StoreError>;
+
+    /// Reads records whose last event comes after `after`, in order, at least one if there is one, and no more than
+    /// about `bytes_max` bytes. An empty answer is the history's end.
+    async fn history(
+        &self,
+        run: &RunKey,
+        after: EventId,
+        bytes_max: usize,
+    ) -> Result<Vec<Record>, StoreError>;
+
+    /// Describes runs, in the order asked for; `None` where there is none. A target without a run ID means its open
+    /// run, else its latest. Reads no history.
+    async fn describe(&self, targets: &[Target]) -> Result<Vec<Option<RunInfo>>, StoreError>;
+
+    /// Lists runs, newest start first, a page at a time.
+    async fn list(&self, request: &ListRequest) -> Result<Page, StoreError>;
+
+    /// The queued activities of a run, by the event that scheduled them.
+    async fn queued(&self, run: &RunKey) -> Result<Vec<QueuedActivity>, StoreError>;
+
+    /// Counts what a namespace holds, without reading histories.
+    async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError>;
+
+    /// Resolves when something of `interest` may have changed after `seen`, also by another process.
+    ///
+    /// May resolve too often, never too seldom. Costs nothing while nothing happens in this process.
+    async fn changed(&self, interest: Interest, seen: Mark) -> Mark;
+}

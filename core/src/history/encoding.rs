@@ -1,0 +1,148 @@
+//! How events become bytes: one format byte, then MessagePack.
+//!
+//! A record is `[1]` followed by `[places, events]`: `places` is an array of `[file, line]`, each source line once;
+//! an event is `[place, {kind: body}]`, where `place` is an index into `places` or nil, and `body` a map with field
+//! names. IDs and the time are not repeated inside; the [`Record`] carries them. A lone event kind (an inbox message)
+//! is `[1]` followed by `{kind: body}`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::codec::{CodecError, PayloadCodec};
+use super::event::{Event, EventKind};
+use super::record::Record;
+use crate::vocabulary::{EventId, Place};
+
+/// The format that this engine writes, the first byte of everything that it encodes.
+pub const FORMAT_VERSION: u8 = 1;
+
+/// The most events that one record may claim to hold: 1,000 inbox events with their commands fit many times over.
+pub const RECORD_EVENTS_MAX: u32 = 10_000_000;
+
+/// Stored bytes that this engine cannot read, or events that it cannot store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// Written by a newer engine in a format that this one does not know: update this program.
+    #[error("history format {0} is newer than this engine's {FORMAT_VERSION}; update this program")]
+    NewerFormat(u8),
+    /// Holds a kind of event that this engine does not know: update this program.
+    #[error("event kind {0:?} is not known to this engine; update this program")]
+    UnknownKind(String),
+    /// The bytes are damaged.
+    #[error("the stored bytes are damaged: {0}")]
+    Damaged(String),
+    /// The payload codec refused.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+#[derive(Serialize, Deserialize)]
+struct EncodedEvent<K>(Option<u32>, K);
+
+#[derive(Serialize, Deserialize)]
+struct EncodedRecord<K>(Vec<(Arc<str>, u32)>, Vec<EncodedEvent<K>>);
+
+/// Encodes the events of one workflow task; their payloads pass `codec`.
+///
+/// # Errors
+/// [`HistoryError::Codec`], and [`HistoryError::Damaged`] if a value does not encode.
+pub fn encode_record(events: &[Event], codec: &dyn PayloadCodec) -> Result<Bytes, HistoryError> {
+    let mut places: Vec<(Arc<str>, u32)> = Vec::new();
+    let mut index: BTreeMap<&Place, u32> = BTreeMap::new();
+    let mut encoded = Vec::with_capacity(events.len());
+    for event in events {
+        let place = event.place.as_ref().map(|place| {
+            *index.entry(place).or_insert_with(|| {
+                places.push((place.file.clone(), place.line));
+                u32::try_from(places.len() - 1).unwrap_or(u32::MAX)
+            })
+        });
+        encoded.push(EncodedEvent(place, outward(event.kind.clone(), codec)?));
+    }
+    write(&EncodedRecord(places, encoded))
+}
+
+/// Decodes a record into its events; their payloads pass `codec`.
+///
+/// # Errors
+/// [`HistoryError`] if any of it cannot be read; never a part of a record.
+pub fn decode_record(record: &Record, codec: &dyn PayloadCodec) -> Result<Vec<Event>, HistoryError> {
+    let EncodedRecord(places, encoded) = read::<EncodedRecord<EventKind>>(&record.bytes)?;
+    if encoded.len() != record.count as usize {
+        let reason = format!("a record of {} events holds {}", record.count, encoded.len());
+        return Err(HistoryError::Damaged(reason));
+    }
+    let place = |index: u32| {
+        let (file, line) = places.get(index as usize)?;
+        Some(Place { file: file.clone(), line: *line })
+    };
+    let mut events = Vec::with_capacity(encoded.len());
+    for (id, EncodedEvent(at, kind)) in (record.first.0..).map(EventId).zip(encoded) {
+        let kind = inward(kind, codec)?;
+        events.push(Event { id, at: record.at, place: at.and_then(place), kind });
+    }
+    Ok(events)
+}
+
+/// Encodes a lone event kind, as an inbox message carries it.
+///
+/// # Errors
+/// As [`encode_record`].
+pub fn encode_kind(kind: EventKind, codec: &dyn PayloadCodec) -> Result<Bytes, HistoryError> {
+    write(&outward(kind, codec)?)
+}
+
+/// Decodes a lone event kind.
+///
+/// # Errors
+/// As [`decode_record`].
+pub fn decode_kind(bytes: &[u8], codec: &dyn PayloadCodec) -> Result<EventKind, HistoryError> {
+    inward(read(bytes)?, codec)
+}
+
+fn outward(mut kind: EventKind, codec: &dyn PayloadCodec) -> Result<EventKind, HistoryError> {
+    if let Some(payload) = kind.payload_mut() {
+        *payload = codec.encode(payload.clone())?;
+    }
+    Ok(kind)
+}
+
+fn inward(mut kind: EventKind, codec: &dyn PayloadCodec) -> Result<EventKind, HistoryError> {
+    if let Some(payload) = kind.payload_mut() {
+        *payload = codec.decode(payload.clone())?;
+    }
+    Ok(kind)
+}
+
+fn write<T: Serialize>(value: &T) -> Result<Bytes, HistoryError> {
+    let mut bytes = vec![FORMAT_VERSION];
+    let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map();
+    // The outer tuples are arrays whatever the struct mode is; only the bodies are maps with field names.
+    value.serialize(&mut serializer).map_err(|error| HistoryError::Damaged(error.to_string()))?;
+    Ok(bytes.into())
+}
+
+fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, HistoryError> {
+    match bytes.split_first() {
+        None => Err(HistoryError::Damaged("they are empty".to_owned())),
+        Some((&FORMAT_VERSION, rest)) => rmp_serde::from_slice(rest).map_err(|error| reason(&error)),
+        Some((&version, _)) if version > FORMAT_VERSION => Err(HistoryError::NewerFormat(version)),
+        Some((version, _)) => Err(HistoryError::Damaged(format!("no format has the number {version}"))),
+    }
+}
+
+/// Tells a kind that a newer engine wrote from damage.
+fn reason(error: &rmp_serde::decode::Error) -> HistoryError {
+    let text = error.to_string();
+    let unknown = text.strip_prefix("unknown variant `").and_then(|rest| rest.split_once('`'));
+    match unknown {
+        Some((kind, rest)) if rest.contains(EventKind::NAMES[0]) => {
+            HistoryError::UnknownKind(kind.to_owned())
+        }
+        _ => HistoryError::Damaged(text),
+    }
+}

@@ -1,0 +1,315 @@
+//! The events: what history can hold. Past tense, one struct a kind.
+//!
+//! A field added later has a `default`, so that older histories replay for ever; a new kind is refused by older
+//! engines as unknown and left to newer workers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::vocabulary::{
+    ActivityName, Attempt, EventId, Failure, Payload, Place, RequestId, RetryPolicy, RunId, SemanticsVersion,
+    SignalName, TaskQueue, Timestamp, WorkflowType,
+};
+
+/// One decision or one thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Its sequence number.
+    pub id: EventId,
+    /// When it was taken in; never earlier than the event before it.
+    pub at: Timestamp,
+    /// Where the user's code asked for it; only events that come from commands have one.
+    pub place: Option<Place>,
+    /// What it is.
+    pub kind: EventKind,
+}
+
+macro_rules! event_kinds {
+    ($($(#[$doc:meta])* $name:ident,)+) => {
+        /// What an event is.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum EventKind {
+            $($(#[$doc])* $name($name),)+
+        }
+
+        impl EventKind {
+            /// The names of all kinds, as they are stored.
+            pub const NAMES: &[&str] = &[$(stringify!($name)),+];
+
+            /// The name of this kind, as it is stored.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => stringify!($name),)+
+                }
+            }
+        }
+
+        $(impl From<$name> for EventKind {
+            fn from(body: $name) -> Self {
+                Self::$name(body)
+            }
+        })+
+    };
+}
+
+event_kinds! {
+    /// Event 1 of every run.
+    WorkflowStarted,
+    /// The function returned a value. Closes the run.
+    WorkflowCompleted,
+    /// The function returned an error. Closes the run.
+    WorkflowFailed,
+    /// The function returned because of a cancel request. Closes the run.
+    WorkflowCancelled,
+    /// A client ended the run without asking its code. Closes the run.
+    WorkflowTerminated,
+    /// The run goes on as a new one with an empty history. Closes the run.
+    WorkflowContinuedAsNew,
+    /// A client asked the run to cancel.
+    WorkflowCancelRequested,
+    /// A signal was taken in.
+    SignalReceived,
+    /// The code called an activity.
+    ActivityScheduled,
+    /// The activity returned a value.
+    ActivityCompleted,
+    /// The activity's last attempt failed.
+    ActivityFailed,
+    /// The code let go of the activity before its outcome.
+    ActivityCancelled,
+    /// The code started to sleep.
+    TimerStarted,
+    /// The sleep is over.
+    TimerFired,
+    /// The code let go of the sleep before its end.
+    TimerCancelled,
+    /// The code asked for a side effect.
+    SideEffectScheduled,
+    /// The side effect ran; its value.
+    SideEffectRecorded,
+}
+
+/// See [`EventKind::WorkflowStarted`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkflowStarted {
+    /// The code that the run is bound to.
+    pub workflow: WorkflowType,
+    /// The engine semantics that the history is written under.
+    pub semantics: SemanticsVersion,
+    /// The queue on which its tasks are picked up.
+    pub task_queue: TaskQueue,
+    /// The argument.
+    pub input: Payload,
+    /// What the run's random numbers start from.
+    pub seed: u64,
+    /// The run that continued as this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continued_from: Option<RunId>,
+}
+
+/// See [`EventKind::WorkflowCompleted`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkflowCompleted {
+    /// What the function returned.
+    pub result: Payload,
+}
+
+/// See [`EventKind::WorkflowFailed`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkflowFailed {
+    /// What the function returned.
+    pub failure: Failure,
+}
+
+/// See [`EventKind::WorkflowCancelled`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkflowCancelled {}
+
+/// See [`EventKind::WorkflowTerminated`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkflowTerminated {
+    /// Why, in the client's words.
+    pub reason: Arc<str>,
+}
+
+/// See [`EventKind::WorkflowContinuedAsNew`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkflowContinuedAsNew {
+    /// The code of the new run.
+    pub workflow: WorkflowType,
+    /// Its argument.
+    pub input: Payload,
+    /// The new run. Drawn from this run's random numbers, so that replay finds the same one.
+    pub new_run_id: RunId,
+}
+
+/// See [`EventKind::WorkflowCancelRequested`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkflowCancelRequested {
+    /// The request's identity.
+    pub request_id: RequestId,
+    /// Why, in the client's words.
+    pub reason: Arc<str>,
+}
+
+/// See [`EventKind::SignalReceived`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SignalReceived {
+    /// The signal's name.
+    pub signal: SignalName,
+    /// Its argument.
+    pub input: Payload,
+    /// The message's identity, kept through continue-as-new.
+    pub request_id: RequestId,
+}
+
+/// See [`EventKind::ActivityScheduled`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActivityScheduled {
+    /// Which activity.
+    pub activity: ActivityName,
+    /// Its argument. Compared at replay.
+    pub input: Payload,
+    /// The queue, if it is not the run's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_queue: Option<TaskQueue>,
+    /// When failed attempts are tried again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retry: RetryPolicy,
+    /// The longest that one attempt may take; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_to_close: Option<Duration>,
+}
+
+/// See [`EventKind::ActivityCompleted`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActivityCompleted {
+    /// The event that scheduled it.
+    pub scheduled: EventId,
+    /// The attempt that ended it.
+    pub attempt: Attempt,
+    /// What it returned.
+    pub result: Payload,
+}
+
+/// See [`EventKind::ActivityFailed`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActivityFailed {
+    /// The event that scheduled it.
+    pub scheduled: EventId,
+    /// The attempt that ended it.
+    pub attempt: Attempt,
+    /// What its last attempt left.
+    pub failure: Failure,
+}
+
+/// See [`EventKind::ActivityCancelled`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActivityCancelled {
+    /// The event that scheduled it.
+    pub scheduled: EventId,
+}
+
+/// See [`EventKind::TimerStarted`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimerStarted {
+    /// When it is due. Compared at replay.
+    pub due: Timestamp,
+}
+
+/// See [`EventKind::TimerFired`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimerFired {
+    /// The event that started it.
+    pub started: EventId,
+}
+
+/// See [`EventKind::TimerCancelled`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimerCancelled {
+    /// The event that started it.
+    pub started: EventId,
+}
+
+/// See [`EventKind::SideEffectScheduled`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SideEffectScheduled {}
+
+/// See [`EventKind::SideEffectRecorded`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SideEffectRecorded {
+    /// The event that scheduled it.
+    pub scheduled: EventId,
+    /// What the closure returned.
+    pub value: Payload,
+}
+
+fn is_default(policy: &RetryPolicy) -> bool {
+    *policy == RetryPolicy::default()
+}
+
+impl EventKind {
+    /// Whether this is what a command of the workflow's code became; every other event came through the inbox.
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        match self {
+            Self::WorkflowStarted(_)
+            | Self::WorkflowTerminated(_)
+            | Self::WorkflowCancelRequested(_)
+            | Self::SignalReceived(_)
+            | Self::ActivityCompleted(_)
+            | Self::ActivityFailed(_)
+            | Self::TimerFired(_)
+            | Self::SideEffectRecorded(_) => false,
+            Self::ActivityScheduled(_)
+            | Self::ActivityCancelled(_)
+            | Self::TimerStarted(_)
+            | Self::TimerCancelled(_)
+            | Self::SideEffectScheduled(_) => true,
+            Self::WorkflowCompleted(_)
+            | Self::WorkflowFailed(_)
+            | Self::WorkflowCancelled(_)
+            | Self::WorkflowContinuedAsNew(_) => true,
+        }
+    }
+
+    /// Whether this is the last event of its run.
+    #[must_use]
+    pub fn closes(&self) -> bool {
+        matches!(
+            self,
+            Self::WorkflowCompleted(_)
+                | Self::WorkflowFailed(_)
+                | Self::WorkflowCancelled(_)
+                | Self::WorkflowTerminated(_)
+                | Self::WorkflowContinuedAsNew(_)
+        )
+    }
+
+    /// The payload that codecs change, if this kind holds one.
+    pub(super) fn payload_mut(&mut self) -> Option<&mut Payload> {
+        match self {
+            Self::WorkflowStarted(body) => Some(&mut body.input),
+            Self::WorkflowCompleted(body) => Some(&mut body.result),
+            Self::WorkflowContinuedAsNew(body) => Some(&mut body.input),
+            Self::SignalReceived(body) => Some(&mut body.input),
+            Self::ActivityScheduled(body) => Some(&mut body.input),
+            Self::ActivityCompleted(body) => Some(&mut body.result),
+            Self::SideEffectRecorded(body) => Some(&mut body.value),
+            Self::WorkflowFailed(body) => body.failure.details.as_mut(),
+            Self::ActivityFailed(body) => body.failure.details.as_mut(),
+            Self::WorkflowCancelled(_)
+            | Self::WorkflowTerminated(_)
+            | Self::WorkflowCancelRequested(_)
+            | Self::ActivityCancelled(_)
+            | Self::TimerStarted(_)
+            | Self::TimerFired(_)
+            | Self::TimerCancelled(_)
+            | Self::SideEffectScheduled(_) => None,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! History: the append-only log of a run, its events, their encoding and their one text form.
+//!
+//! Knows nobody but the vocabulary. A store keeps [`Record`]s and never looks inside one.
+
+mod codec;
+mod encoding;
+mod event;
+mod record;
+
+pub use codec::{CodecError, PayloadCodec, Plain};
+pub use encoding::{
+    FORMAT_VERSION, HistoryError, RECORD_EVENTS_MAX, decode_kind, decode_record, encode_kind, encode_record,
+};
+pub use event::{
+    ActivityCancelled, ActivityCompleted, ActivityFailed, ActivityScheduled, Event, EventKind,
+    SideEffectRecorded, SideEffectScheduled, SignalReceived, TimerCancelled, TimerFired, TimerStarted,
+    WorkflowCancelRequested, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
+    WorkflowStarted, WorkflowTerminated,
+};
+pub use record::Record;

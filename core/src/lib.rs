@@ -1,0 +1,7 @@
+//! Durable execution for Rust, embedded in your own program.
+
+pub mod backend;
+pub mod clock;
+pub mod history;
+pub mod vocabulary;
+pub mod write;

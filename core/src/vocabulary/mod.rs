@@ -1,0 +1,24 @@
+//! The words that everything else is said in: IDs, time, payloads, failures, retry policies, places.
+//!
+//! Plain values without behaviour of their own. Imports nothing of this crate; every other layer
+//! imports this one.
+
+mod attribute;
+mod failure;
+mod id;
+mod payload;
+mod place;
+mod retry;
+mod timestamp;
+
+pub use attribute::{AttributeValue, Attributes};
+pub use failure::{Cause, Failure, FailureKind};
+pub use id::{
+    ActivityName, Attempt, EventId, FencingToken, InvalidId, Namespace, Position, RequestId, RunId, RunKey,
+    SemanticsVersion, SignalName, TEXT_ID_BYTES_MAX, TaskQueue, WorkerId, WorkflowId, WorkflowName,
+    WorkflowType, WorkflowVersion,
+};
+pub use payload::{Encoding, PAYLOAD_BYTES_MAX, Payload, PayloadError};
+pub use place::Place;
+pub use retry::RetryPolicy;
+pub use timestamp::Timestamp;

@@ -1,0 +1,126 @@
+//! What one workflow task leaves: all of it, or nothing.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::activity::NewActivityTask;
+use super::message::Outgoing;
+use super::start::{CloseStatus, Start};
+use crate::vocabulary::{Attempt, EventId, FencingToken, Position, RunKey, Timestamp, WorkerId};
+
+/// Commits one workflow task; without a record, changes only how the run is held.
+///
+/// Conditions, all read before the first write: the run's token is `token`, `worker` holds it and its lease has not
+/// run out (else [`LeaseLost`](super::Refusal::LeaseLost)); its head is `expected_head` (another head under the same
+/// token is a commit applied before: `Committed` again, or `LeaseLost`); each of `ended` stands in the queue, claimed
+/// by `worker` in that attempt (else [`TaskLost`](super::Refusal::TaskLost)); and if `next` closes the run, its inbox
+/// ends at `taken_in` (else [`InboxAdvanced`](super::Refusal::InboxAdvanced)).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// Which run.
+    pub run: RunKey,
+    /// Its holder.
+    pub worker: WorkerId,
+    /// The holder's token.
+    pub token: FencingToken,
+    /// The last event before this commit.
+    pub expected_head: EventId,
+    /// The events, from `expected_head` + 1; `None` if there are none.
+    pub record: Option<NewRecord>,
+    /// The last inbox position that history has taken in; messages up to here leave the inbox.
+    pub taken_in: Position,
+    /// Activities that go to the queue. One that is there already stays as it is.
+    pub schedule: Vec<NewActivityTask>,
+    /// Queued activities whose outcome the record holds, in the attempt that this worker ran; they leave the queue.
+    pub ended: Vec<(EventId, Attempt)>,
+    /// Activities that the record cancels; they leave the queue if they are there.
+    pub cancelled: Vec<EventId>,
+    /// Messages to other runs, in order, each delivered exactly once.
+    pub messages: Vec<Outgoing>,
+    /// What becomes of the run.
+    pub next: Next,
+}
+
+/// Encoded events and what a store keeps beside them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRecord {
+    /// How many events, at least 1.
+    pub count: u32,
+    /// When they were taken in.
+    pub at: Timestamp,
+    /// [`encode_record`](crate::history::encode_record).
+    pub bytes: Bytes,
+}
+
+/// What becomes of a run after a commit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// It stays open. Opens its door again if it was shut.
+    Open(OpenRun),
+    /// It is closed; its tasks and what is left of its inbox are dropped.
+    Closed {
+        /// How.
+        status: CloseStatus,
+        /// The closing event, encoded alone, so that a result is read without history.
+        outcome: Bytes,
+    },
+    /// It is closed as `ContinuedAsNew`, and the successor is open in the same instant, whatever its ID policies say.
+    /// What came through the shut door goes to the end of the successor's inbox, in order.
+    ContinuedAsNew {
+        /// The new run of the same workflow ID.
+        successor: Box<Start>,
+        /// The closing event, encoded alone.
+        outcome: Bytes,
+    },
+}
+
+/// How an open run is held and found after a commit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenRun {
+    /// When it next needs a worker, its inbox aside: its next timer, or `None`.
+    pub wake_at: Option<Timestamp>,
+    /// Whether activities of it are running that have no row in the queue: a takeover must look at it.
+    pub rowless: bool,
+    /// Whether the worker keeps it.
+    pub hold: Hold,
+    /// Why its last workflow task failed; `None` when it went well.
+    pub failure: Option<TaskFailure>,
+}
+
+/// Whether a worker keeps a run after a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// It does.
+    Keep,
+    /// Any worker may claim the run, from `wake_at` on, or at once if a message waits.
+    Release,
+}
+
+/// Why a workflow task failed, kept on the run until a later one goes well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskFailure {
+    /// What class of failure.
+    pub kind: TaskFailureKind,
+    /// For a person to read: what happened, where, and the remedy.
+    pub message: String,
+    /// How many tasks in a row have failed.
+    pub count: u32,
+    /// When the last one failed.
+    pub at: Timestamp,
+}
+
+/// Classes of task failures. None of them closes a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum TaskFailureKind {
+    /// The code asked for something else than history holds.
+    Nondeterminism,
+    /// The code awaits what is not ours, or what nothing can wake.
+    ForeignAwait,
+    /// The code panicked.
+    Panic,
+    /// The workflow's input or a stored event does not decode.
+    Undecodable,
+    /// The history is damaged, has a gap, or was written by a newer engine.
+    History,
+}

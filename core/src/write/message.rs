@@ -1,0 +1,79 @@
+//! Messages to a run, and its ending from outside.
+
+use bytes::Bytes;
+
+use crate::vocabulary::{Namespace, RequestId, RunId, RunKey, Timestamp, WorkflowId};
+
+/// A message as it is put into an inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// Its identity, kept through continue-as-new.
+    pub request_id: RequestId,
+    /// An encoded event kind: [`encode_kind`](crate::history::encode_kind).
+    pub body: Bytes,
+}
+
+/// The run that a write is meant for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// The tenant.
+    pub namespace: Namespace,
+    /// The user's key.
+    pub workflow_id: WorkflowId,
+    /// One run, or `None` for the open one.
+    pub run_id: Option<RunId>,
+}
+
+impl From<RunKey> for Target {
+    fn from(run: RunKey) -> Self {
+        Self { namespace: run.namespace, workflow_id: run.workflow_id, run_id: Some(run.run_id) }
+    }
+}
+
+/// Puts a message into the inbox of an open run.
+///
+/// Refused with `RunNotFound` or `RunClosed`. While the run's door is shut (see
+/// [`Refusal::InboxAdvanced`](super::Refusal::InboxAdvanced)) it is refused with `RunClosed`, or, where the run
+/// continues as new, accepted and kept for the new run. A run ID that has continued as new counts as closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Send {
+    /// Whom it is for.
+    pub target: Target,
+    /// The message; its request ID is the identity of this write.
+    pub message: NewMessage,
+    /// When it was sent, by the store's time as the sender knows it.
+    pub at: Timestamp,
+}
+
+/// A message of a workflow task to another run, sent with its commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Whom it is for.
+    pub target: Target,
+    /// The message.
+    pub message: NewMessage,
+    /// What the sender's own inbox gets if the target refuses it; the engine decides what that says.
+    pub if_refused: Option<NewMessage>,
+}
+
+/// Ends a run without asking its code: appends one event, raises the token, drops its tasks and inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terminate {
+    /// Which run.
+    pub target: Target,
+    /// The identity of this write.
+    pub request_id: RequestId,
+    /// The closing event. Its time is the later of `at` and the last record's.
+    pub closing: ClosingEvent,
+    /// When, by the store's time as the client knows it.
+    pub at: Timestamp,
+}
+
+/// A `WorkflowTerminated` event in the two forms that a store keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosingEvent {
+    /// As a record of one event ([`encode_record`](crate::history::encode_record)).
+    pub record: Bytes,
+    /// Alone ([`encode_kind`](crate::history::encode_kind)), so that an outcome is read without history.
+    pub outcome: Bytes,
+}

@@ -1,0 +1,41 @@
+//! The writes: every change that a store can be asked for, as plain values.
+//!
+//! Five kinds go through one door, [`Backend::apply`](crate::backend::Backend::apply). The engine decides what a write
+//! says; a store checks its conditions and applies it whole or not at all. Each has an identity, under which applying
+//! it again returns its first outcome for at least [`IDENTITY_KEPT`].
+
+mod activity;
+mod commit;
+mod message;
+mod outcome;
+mod start;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use activity::{ActivityReport, ActivityVerdict, NewActivityTask};
+pub use commit::{Commit, Hold, NewRecord, Next, OpenRun, TaskFailure, TaskFailureKind};
+pub use message::{ClosingEvent, NewMessage, Outgoing, Send, Target, Terminate};
+pub use outcome::{Applied, Outcome, Refusal};
+pub use start::{CloseStatus, ExistingId, IdConflictPolicy, IdReusePolicy, Start};
+
+/// How long a store remembers the identity of an applied write.
+pub const IDENTITY_KEPT: Duration = Duration::from_secs(24 * 3_600);
+
+/// Writes that are applied in order; later ones see earlier ones, and a refused one spares the rest.
+pub type Batch = Arc<[Write]>;
+
+/// One change to a store.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// Opens a run. Identity: its request ID.
+    Start(Box<Start>),
+    /// Puts a message into a run's inbox. Identity: its request ID.
+    Send(Send),
+    /// Ends a run without its code. Identity: its request ID.
+    Terminate(Terminate),
+    /// Commits a workflow task, or gives up its run. Identity: run, token and expected head.
+    Commit(Box<Commit>),
+    /// Ends an attempt of a queued activity. Identity: its request ID; fence: run, event and attempt.
+    Activity(Box<ActivityReport>),
+}

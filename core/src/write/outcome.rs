@@ -1,0 +1,65 @@
+//! What became of a write.
+
+use super::start::ExistingId;
+use crate::vocabulary::{Position, RunKey};
+
+/// What became of one member of a batch.
+pub type Outcome = Result<Applied, Refusal>;
+
+/// A write that is durably stored; or was, when it is applied again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Applied {
+    /// The run is open.
+    Started {
+        /// The new run.
+        run: RunKey,
+        /// Whether the owner that the start named holds it.
+        owned: bool,
+    },
+    /// Nothing was started; this run is open (`UseExisting`).
+    Existing(RunKey),
+    /// The message is in this run's inbox.
+    Sent(RunKey),
+    /// The run is closed.
+    Terminated(RunKey),
+    /// The workflow task is committed.
+    Committed {
+        /// The last position of the run's inbox; beyond `taken_in`, messages wait.
+        inbox: Position,
+    },
+    /// The attempt has ended.
+    Reported,
+}
+
+/// A write that was not applied; nothing of it is stored, and the rest of its batch is untouched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The workflow ID is held by another run: choose another ID or another policy.
+    #[error("workflow ID {:?} is taken by run {} ({})", .0.run.workflow_id, .0.run.run_id, closed(.0))]
+    IdTaken(ExistingId),
+    /// There is no such run.
+    #[error("there is no such run")]
+    RunNotFound,
+    /// The run is closed, or closing.
+    #[error("run {0} is closed")]
+    RunClosed(RunKey),
+    /// The run has another holder, or the worker's lease is over: throw the live run away.
+    #[error("the lease of the run is lost")]
+    LeaseLost,
+    /// Messages came beyond `taken_in`: take them in before the closing event and commit once more. The run's door is
+    /// shut from now on, until its next commit.
+    #[error("the inbox has advanced to position {0}")]
+    InboxAdvanced(Position),
+    /// The activity's task is not this worker's in this attempt: its result counts for nothing.
+    #[error("the activity task is lost to another attempt, or its run is closed")]
+    TaskLost,
+    /// The store can never hold this value.
+    #[error("the store cannot hold this: {0}")]
+    Invalid(String),
+}
+
+fn closed(existing: &ExistingId) -> String {
+    existing.closed.map_or_else(|| "open".to_owned(), |status| format!("closed: {status:?}"))
+}

@@ -1,0 +1,96 @@
+//! Opening a run.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::commit::NewRecord;
+use super::message::{ClosingEvent, NewMessage};
+use crate::vocabulary::{
+    Attributes, RequestId, RunKey, SemanticsVersion, TaskQueue, Timestamp, WorkerId, WorkflowType,
+};
+
+/// Opens a run with event 1, if the workflow ID allows it.
+///
+/// The store checks `request_id` first (a known one returns its first outcome), then the open run of the workflow ID
+/// (`conflict`), then its last closed run (`reuse`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// The new run.
+    pub run: RunKey,
+    /// The identity of this write.
+    pub request_id: RequestId,
+    /// The code that it is bound to.
+    pub workflow: WorkflowType,
+    /// The semantics that its history is written under; claims of older workers pass it by.
+    pub semantics: SemanticsVersion,
+    /// Where its tasks are picked up.
+    pub task_queue: TaskQueue,
+    /// Greater goes first; kept for claims to order by.
+    pub priority: i32,
+    /// The group within which turns are taken; kept for claims to order by.
+    pub fairness_key: Option<Arc<str>>,
+    /// What the run can be found by.
+    pub attributes: Attributes,
+    /// Event 1, alone in its record.
+    pub record: NewRecord,
+    /// What to do when the workflow ID is open.
+    pub conflict: IdConflictPolicy,
+    /// What to do when the workflow ID has closed before.
+    pub reuse: IdReusePolicy,
+    /// The worker that holds it from the start with token 1, if it is alive; else the run is open to claims.
+    pub owner: Option<WorkerId>,
+    /// Messages that lie in its inbox from the start, in order.
+    pub inbox: Vec<NewMessage>,
+    /// When it first needs a worker.
+    pub wake_at: Timestamp,
+}
+
+/// What a start does when its workflow ID has an open run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum IdConflictPolicy {
+    /// Refuses with [`IdTaken`](super::Refusal::IdTaken).
+    #[default]
+    Reject,
+    /// Returns the open run; nothing is started.
+    UseExisting,
+    /// Ends the open run with this closing event, and starts the new one.
+    TerminateExisting(ClosingEvent),
+}
+
+/// What a start does when its workflow ID has no open run but closed ones; the latest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum IdReusePolicy {
+    /// Starts.
+    #[default]
+    Allow,
+    /// Starts unless the latest run completed.
+    AllowUnlessCompleted,
+    /// Refuses with [`IdTaken`](super::Refusal::IdTaken).
+    Reject,
+}
+
+/// The run that holds a workflow ID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExistingId {
+    /// The open run, or the latest closed one.
+    pub run: RunKey,
+    /// How it closed; `None` while it is open.
+    pub closed: Option<CloseStatus>,
+}
+
+/// How a run closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum CloseStatus {
+    /// Its function returned a value.
+    Completed,
+    /// Its function returned an error.
+    Failed,
+    /// It ended because of a cancel request.
+    Cancelled,
+    /// A client ended it.
+    Terminated,
+    /// It goes on as a new run of the same workflow ID.
+    ContinuedAsNew,
+}
