@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::vocabulary::{
-    ActivityName, Attempt, EventId, Failure, Payload, Place, RequestId, RetryPolicy, RunId, SemanticsVersion,
-    SignalName, TaskQueue, Timestamp, WorkflowType,
+    ActivityName, Attempt, Attributes, EventId, Failure, Payload, Place, RequestId, RetryPolicy, RunId,
+    SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
 };
 
 /// One decision or one thing that happened.
@@ -106,6 +106,15 @@ pub struct WorkflowStarted {
     pub input: Payload,
     /// What the run's random numbers start from.
     pub seed: u64,
+    /// Its priority; a run that continues it inherits it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priority: i32,
+    /// Its fairness key; a run that continues it inherits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness_key: Option<Arc<str>>,
+    /// What it was started with to be found by; a run that continues it inherits them.
+    #[serde(default, skip_serializing_if = "Attributes::is_empty")]
+    pub attributes: Attributes,
     /// The run that continued as this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_from: Option<RunId>,
@@ -246,6 +255,10 @@ pub struct SideEffectRecorded {
     pub scheduled: EventId,
     /// What the closure returned.
     pub value: Payload,
+}
+
+fn is_zero(priority: &i32) -> bool {
+    *priority == 0
 }
 
 fn is_default(policy: &RetryPolicy) -> bool {
