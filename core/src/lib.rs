@@ -1,5 +1,6 @@
 //! Durable execution for Rust, embedded in your own program.
 
+pub mod activity;
 pub mod backend;
 pub mod clock;
 pub mod history;

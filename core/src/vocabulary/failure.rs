@@ -1,5 +1,7 @@
 //! Failures: what the failing of user code leaves in history.
 
+use std::any::Any;
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +11,9 @@ use super::Payload;
 
 /// The longest chain of causes that is kept; what lies deeper is cut.
 const CAUSES_MAX: usize = 16;
+
+/// How deep a chain of sources is searched for a permanent failure.
+const CHAIN_MAX: usize = 128;
 
 /// What a failed activity or workflow left: a type to branch on, a message to read, details, and causes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +58,9 @@ pub enum FailureKind {
 pub struct Cause {
     /// For a person to read.
     pub message: Arc<str>,
+    /// The type, where it is known: that of a [`Failure`] in the chain. Retry policies look here too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_type: Option<Arc<str>>,
 }
 
 impl Failure {
@@ -76,15 +84,45 @@ impl Failure {
     }
 
     /// Takes a Rust error in: its type's name, its message, and its chain of sources.
+    ///
+    /// A `Failure` comes back as it is. One that lies deeper in the chain keeps its type, for policies to find, and
+    /// makes the whole non-retryable if it is.
     #[must_use]
-    pub fn from_error<E: std::error::Error + ?Sized>(error: &E) -> Self {
-        let mut causes = Vec::new();
-        let mut source = error.source();
-        while let Some(cause) = source.filter(|_| causes.len() < CAUSES_MAX) {
-            causes.push(Cause { message: cause.to_string().into() });
-            source = cause.source();
+    pub fn from_error<E: Error + 'static>(error: &E) -> Self {
+        if let Some(failure) = (error as &dyn Any).downcast_ref::<Self>() {
+            return failure.clone();
         }
-        Self { causes, ..Self::new(std::any::type_name::<E>(), error.to_string()) }
+        let mut failure = Self::new(std::any::type_name::<E>(), error.to_string());
+        if let Some(source) = error.source() {
+            failure.add_cause(source);
+        }
+        failure
+    }
+
+    /// Adds an error and its chain of sources to the causes; a non-retryable one among them makes the whole so.
+    pub fn add_cause(&mut self, cause: &(dyn Error + 'static)) {
+        let mut next = Some(cause);
+        for _ in 0..CHAIN_MAX {
+            let Some(cause) = next else { break };
+            if let Some(failure) = cause.downcast_ref::<Self>() {
+                self.non_retryable |= failure.non_retryable;
+                self.causes.push(Cause {
+                    message: failure.message.clone(),
+                    error_type: Some(failure.error_type.clone()),
+                });
+                self.causes.extend(failure.causes.iter().cloned());
+            } else {
+                self.causes.push(Cause { message: cause.to_string().into(), error_type: None });
+            }
+            next = cause.source();
+        }
+        self.causes.truncate(CAUSES_MAX);
+    }
+
+    /// The types by which policies know it: its own, then those of its causes.
+    pub fn error_types(&self) -> impl Iterator<Item = &Arc<str>> {
+        std::iter::once(&self.error_type)
+            .chain(self.causes.iter().filter_map(|cause| cause.error_type.as_ref()))
     }
 
     /// Marks it as not to be retried.
@@ -101,3 +139,6 @@ impl fmt::Display for Failure {
         self.causes.iter().try_for_each(|cause| write!(f, ": {}", cause.message))
     }
 }
+
+/// So that a failure can be the source of a user's own error; its causes are in its text, not in `source`.
+impl Error for Failure {}

@@ -21,7 +21,7 @@ pub struct RetryPolicy {
     /// Total tries, the first included; `None` tries for ever.
     #[serde(default)]
     pub attempts_max: Option<u32>,
-    /// Error types that are not tried again.
+    /// Error types that are not tried again, neither as they are nor as the cause of another.
     #[serde(default)]
     pub non_retryable_types: Vec<Arc<str>>,
 }
@@ -89,7 +89,8 @@ impl RetryPolicy {
     #[must_use]
     pub fn delay_after(&self, failed: Attempt, failure: &Failure) -> Option<Duration> {
         let exhausted = self.attempts_max.is_some_and(|max| failed.0 >= max);
-        let permanent = failure.non_retryable || self.non_retryable_types.contains(&failure.error_type);
+        let permanent = failure.non_retryable
+            || failure.error_types().any(|name| self.non_retryable_types.contains(name));
         if exhausted || permanent {
             return None;
         }

@@ -1,0 +1,171 @@
+//! An activity with its types taken away: what a worker keeps under its name.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use futures::future::BoxFuture;
+
+use super::{Activity, ActivityContext, ActivityError};
+use crate::vocabulary::{Failure, Payload};
+
+/// A registered activity: bytes in, bytes out.
+#[derive(Debug, Clone, Copy)]
+pub struct ActivityDefinition {
+    name: &'static str,
+    blocking: bool,
+    start: fn(ActivityContext, Payload) -> ActivityRun,
+}
+
+/// One attempt, ready to run. The payload that it yields has not passed a codec.
+///
+/// A panic of user code passes through; whoever runs the attempt catches it.
+pub enum ActivityRun {
+    /// To be polled on the worker's runtime.
+    Async(BoxFuture<'static, Result<Payload, Failure>>),
+    /// To be called on a thread that it may block.
+    Blocking(Box<dyn FnOnce() -> Result<Payload, Failure> + Send>),
+}
+
+impl ActivityDefinition {
+    /// The definition of an activity.
+    #[must_use]
+    pub fn of<A: Activity>() -> Self {
+        Self { name: A::NAME, blocking: A::BLOCKING, start: start::<A> }
+    }
+
+    /// The name under which it is registered.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether its attempts block the thread that they run on.
+    #[must_use]
+    pub fn blocking(&self) -> bool {
+        self.blocking
+    }
+
+    /// Prepares one attempt; nothing of it runs yet, not even the decoding of its input.
+    ///
+    /// An input or output that cannot be decoded or encoded becomes a non-retryable failure of type `PayloadError`.
+    #[must_use]
+    pub fn start(&self, cx: ActivityContext, input: &Payload) -> ActivityRun {
+        (self.start)(cx, input.clone())
+    }
+}
+
+fn start<A: Activity>(cx: ActivityContext, input: Payload) -> ActivityRun {
+    let attempt = attempt::<A>(cx, input);
+    if A::BLOCKING {
+        ActivityRun::Blocking(Box::new(move || block_on(attempt)))
+    } else {
+        ActivityRun::Async(Box::pin(attempt))
+    }
+}
+
+async fn attempt<A: Activity>(cx: ActivityContext, input: Payload) -> Result<Payload, Failure> {
+    let run = async {
+        let decoded = input.decode::<A::Input>().map_err(|error| ActivityError::payload(&error))?;
+        // The bytes of a large input are not kept for as long as the attempt lasts.
+        drop(input);
+        let output = A::run(cx, decoded).await?;
+        Payload::encode(&output).map_err(|error| ActivityError::payload(&error))
+    };
+    run.await.map_err(ActivityError::into_failure)
+}
+
+/// Polls a future to its end on this thread. That of a [`BlockingActivity`](super::BlockingActivity) ends in its first poll.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::super::context::tests::context;
+    use super::super::{BlockingActivity, SharedState};
+    use super::*;
+
+    struct Double;
+
+    impl Activity for Double {
+        type Input = u32;
+        type Output = u64;
+        const NAME: &'static str = "double";
+
+        async fn run(cx: ActivityContext, input: u32) -> Result<u64, ActivityError> {
+            Ok(u64::from(input) * *cx.state::<u64>()?)
+        }
+    }
+
+    struct Parse;
+
+    impl BlockingActivity for Parse {
+        type Input = String;
+        type Output = i32;
+        const NAME: &'static str = "parse";
+
+        fn run(_cx: ActivityContext, text: String) -> Result<i32, ActivityError> {
+            Ok(text.parse()?)
+        }
+    }
+
+    fn run<A: Activity>(input: &Payload) -> Result<Payload, Failure> {
+        let mut state = SharedState::default();
+        state.insert(2_u64);
+        match ActivityDefinition::of::<A>().start(context(1, state), input) {
+            ActivityRun::Async(future) => future.now_or_never().expect("it awaits nothing"),
+            ActivityRun::Blocking(body) => body(),
+        }
+    }
+
+    #[test]
+    fn both_kinds_go_from_payload_to_payload() {
+        let double = run::<Double>(&Payload::encode(&21).unwrap()).unwrap();
+        assert_eq!(double.decode::<u64>().unwrap(), 42);
+        let parse = run::<Parse>(&Payload::encode("-7").unwrap()).unwrap();
+        assert_eq!(parse.decode::<i32>().unwrap(), -7);
+        assert!(!ActivityDefinition::of::<Double>().blocking());
+        assert!(ActivityDefinition::of::<Parse>().blocking());
+    }
+
+    #[test]
+    fn an_input_of_the_wrong_type_is_not_tried_again() {
+        let failure = run::<Double>(&Payload::encode("text").unwrap()).unwrap_err();
+        assert_eq!(&*failure.error_type, "PayloadError");
+        assert!(failure.non_retryable);
+    }
+
+    #[test]
+    fn an_error_of_the_body_keeps_its_type() {
+        let failure = run::<Parse>(&Payload::encode("x").unwrap()).unwrap_err();
+        assert_eq!(&*failure.error_type, "core::num::error::ParseIntError");
+        assert!(!failure.non_retryable);
+    }
+
+    #[test]
+    fn a_blocked_thread_is_woken_from_another() {
+        let (sender, receiver) = futures::channel::oneshot::channel();
+        let sending = thread::spawn(move || sender.send(7));
+        assert_eq!(block_on(receiver), Ok(7));
+        sending.join().unwrap().unwrap();
+    }
+}
