@@ -1,0 +1,150 @@
+//! What `cargo xtask test` does, step by step.
+//!
+//! Today's stores (memory and SQLite) need no server; a step that starts one would come before `tests`.
+
+use std::ffi::OsString;
+use std::io;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::{layers, runtimes, unsafety, workspace};
+
+/// Which steps to run, and what to do after a failure.
+#[derive(Default)]
+pub(crate) struct Selection {
+    pub(crate) keep_going: bool,
+    /// Empty for all.
+    pub(crate) only: Vec<String>,
+}
+
+struct Step {
+    name: &'static str,
+    action: Action,
+}
+
+/// What a step does.
+enum Action {
+    /// Runs cargo with one environment variable more, if any, and these arguments.
+    Cargo(Option<(&'static str, &'static str)>, &'static [&'static str]),
+    /// Reads the repository's own files and answers with what breaks a rule.
+    Rule(fn() -> io::Result<Vec<String>>),
+}
+
+const WARNINGS_DENIED: Option<(&str, &str)> = Some(("RUSTDOCFLAGS", "-D warnings"));
+
+const STEPS: &[Step] = &[
+    Step { name: "format", action: Action::Cargo(None, &["fmt", "--all", "--check"]) },
+    Step { name: "layers", action: Action::Rule(layers::check) },
+    Step { name: "unsafe", action: Action::Rule(unsafety::check) },
+    Step {
+        name: "lints",
+        action: Action::Cargo(None, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    },
+    Step {
+        name: "pure-core",
+        action: Action::Cargo(
+            None,
+            &["clippy", "-p", "retell", "--lib", "--no-default-features", "--", "-D", "warnings"],
+        ),
+    },
+    Step { name: "no-runtime", action: Action::Rule(runtimes_below_core) },
+    Step { name: "docs", action: Action::Cargo(WARNINGS_DENIED, &["doc", "--workspace", "--no-deps"]) },
+    Step { name: "tests", action: Action::Cargo(None, &["test", "--workspace"]) },
+];
+
+/// The names of all steps, in order.
+pub(crate) fn names() -> Vec<&'static str> {
+    STEPS.iter().map(|step| step.name).collect()
+}
+
+/// Runs the selected steps and says at the end what came of them.
+pub(crate) fn run(selection: &Selection) -> ExitCode {
+    let began = Instant::now();
+    let chosen = |step: &&Step| selection.only.is_empty() || selection.only.iter().any(|n| n == step.name);
+    let steps: Vec<_> = STEPS.iter().filter(chosen).collect();
+    let mut failed = Vec::new();
+    let mut ran = 0;
+    for (index, step) in steps.iter().enumerate() {
+        println!("==> {} ({} of {})", step.name, index + 1, steps.len());
+        let step_began = Instant::now();
+        let problem = perform(&step.action).err();
+        let took = seconds(step_began.elapsed());
+        ran += 1;
+        match problem {
+            None => println!("    {} passed in {took}", step.name),
+            Some(problem) => {
+                println!("    {} FAILED in {took}: {problem}", step.name);
+                failed.push(step.name);
+                if !selection.keep_going {
+                    break;
+                }
+            }
+        }
+    }
+    let took = seconds(began.elapsed());
+    if failed.is_empty() {
+        println!("xtask test: all {ran} steps passed in {took}");
+        return ExitCode::SUCCESS;
+    }
+    println!("xtask test: FAILED in {took}: {} ({ran} of {} steps ran)", failed.join(", "), steps.len());
+    ExitCode::FAILURE
+}
+
+fn perform(action: &Action) -> Result<(), String> {
+    match action {
+        Action::Cargo(variable, arguments) => {
+            let mut command = cargo();
+            command.args(*arguments).envs(*variable);
+            let status = command.status().map_err(|error| format!("cargo does not start: {error}"))?;
+            if status.success() { Ok(()) } else { Err(format!("cargo {}: {status}", arguments.join(" "))) }
+        }
+        Action::Rule(check) => {
+            let found = check().map_err(|error| error.to_string())?;
+            found.iter().for_each(|line| println!("    {line}"));
+            if found.is_empty() { Ok(()) } else { Err(format!("{} found", found.len())) }
+        }
+    }
+}
+
+fn runtimes_below_core() -> io::Result<Vec<String>> {
+    let mut tree = cargo();
+    tree.args(["tree", "-p", "retell", "--no-default-features", "-e", "normal", "--prefix", "none"]);
+    let output = tree.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(format!("cargo tree: {}", output.status)));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(runtimes::named_in(&text).iter().map(|line| format!("core without `worker` needs {line}")).collect())
+}
+
+/// The cargo that runs this program, without standard input.
+fn cargo() -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(program);
+    command.current_dir(workspace::root()).stdin(Stdio::null());
+    command
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_that_finds_something_fails_its_step() {
+        assert!(perform(&Action::Rule(|| Ok(Vec::new()))).is_ok());
+        assert!(perform(&Action::Rule(|| Ok(vec!["a.rs:1: wrong".to_owned()]))).is_err());
+        assert!(perform(&Action::Rule(|| Err(io::Error::other("unreadable")))).is_err());
+    }
+
+    #[test]
+    fn step_names_are_unique() {
+        let mut names = names();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), STEPS.len());
+    }
+}
