@@ -1,0 +1,127 @@
+//! Everything that the store holds, and the one door for writes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use retell::clock::Clock;
+use retell::vocabulary::{EventId, Namespace, RequestId, RunKey, WorkflowId};
+use retell::write::{Applied, Outcome, Refusal, Target, Write};
+
+use crate::activity::Task;
+use crate::identity::Identities;
+use crate::lease::Leases;
+use crate::run::Run;
+
+/// The store's whole state, behind one lock.
+pub(crate) struct State {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) leases: Leases,
+    pub(crate) identities: Identities,
+    /// All runs, open and closed.
+    pub(crate) runs: BTreeMap<RunKey, Run>,
+    /// The open ones among them.
+    pub(crate) open: BTreeSet<RunKey>,
+    /// The run of each workflow ID that was started last. If one is open it is this one.
+    pub(crate) latest: HashMap<(Namespace, WorkflowId), RunKey>,
+    /// Queued activities; only open runs have any.
+    pub(crate) tasks: BTreeMap<(RunKey, EventId), Task>,
+    /// What waiters are to hear of once the lock is free.
+    pub(crate) heard: Heard,
+}
+
+/// What a change is to be announced as.
+#[derive(Default)]
+pub(crate) struct Heard {
+    /// Something may be claimed or read.
+    pub(crate) work: bool,
+    /// A run has closed.
+    pub(crate) closings: bool,
+}
+
+impl State {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            leases: Leases::default(),
+            identities: Identities::default(),
+            runs: BTreeMap::new(),
+            open: BTreeSet::new(),
+            latest: HashMap::new(),
+            tasks: BTreeMap::new(),
+            heard: Heard::default(),
+        }
+    }
+
+    /// Applies one write, whole or not at all.
+    pub(crate) fn apply(&mut self, write: &Write) -> Outcome {
+        match write {
+            Write::Start(start) => {
+                self.once(&start.run.namespace, start.request_id, |state| state.start(start))
+            }
+            Write::Send(send) => self.once(&send.target.namespace, send.message.request_id, |state| {
+                state.deliver(&send.target, &send.message, send.at)
+            }),
+            Write::Terminate(terminate) => {
+                self.once(&terminate.target.namespace, terminate.request_id, |state| {
+                    let run = state.open_run(&terminate.target)?;
+                    state.terminate(&run, &terminate.closing, terminate.at);
+                    Ok(Applied::Terminated(run))
+                })
+            }
+            Write::Commit(commit) => self.commit(commit),
+            Write::Activity(report) => {
+                self.once(&report.run.namespace, report.request_id, |state| state.report(report))
+            }
+        }
+    }
+
+    /// Applies what this request asks for, or answers its first outcome. A refusal is not remembered.
+    pub(crate) fn once(
+        &mut self,
+        namespace: &Namespace,
+        request_id: RequestId,
+        act: impl FnOnce(&mut Self) -> Outcome,
+    ) -> Outcome {
+        let elapsed = self.clock.elapsed();
+        self.identities.forget_old(elapsed);
+        if let Some(first) = self.identities.find(namespace, request_id) {
+            return Ok(first.clone());
+        }
+        let applied = act(self)?;
+        self.identities.keep(namespace, request_id, applied.clone(), elapsed);
+        Ok(applied)
+    }
+
+    /// The run that a target means, open or closed.
+    pub(crate) fn find(&self, target: &Target) -> Option<RunKey> {
+        let (namespace, workflow_id) = (target.namespace.clone(), target.workflow_id.clone());
+        match target.run_id {
+            Some(run_id) => Some(RunKey { namespace, workflow_id, run_id }),
+            None => self.latest.get(&(namespace, workflow_id)).cloned(),
+        }
+        .filter(|run| self.runs.contains_key(run))
+    }
+
+    /// The open run that a target means.
+    pub(crate) fn open_run(&self, target: &Target) -> Result<RunKey, Refusal> {
+        let run = self.find(target).ok_or(Refusal::RunNotFound)?;
+        if self.open.contains(&run) { Ok(run) } else { Err(Refusal::RunClosed(run)) }
+    }
+
+    /// Takes a run out of everything that only open runs are in.
+    pub(crate) fn drop_open(&mut self, run: &RunKey) {
+        self.open.remove(run);
+        let tasks: Vec<EventId> = self.tasks_of(run).map(|(scheduled, _)| scheduled).collect();
+        for scheduled in tasks {
+            self.tasks.remove(&(run.clone(), scheduled));
+        }
+        self.heard.closings = true;
+    }
+
+    /// The queued activities of a run, by the event that scheduled them.
+    pub(crate) fn tasks_of(&self, run: &RunKey) -> impl Iterator<Item = (EventId, &Task)> {
+        self.tasks
+            .range((run.clone(), EventId(0))..=(run.clone(), EventId(u64::MAX)))
+            .map(|((_, scheduled), task)| (*scheduled, task))
+    }
+}
