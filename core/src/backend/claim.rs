@@ -43,14 +43,15 @@ pub struct ActivityRequest {
 pub struct Claimed {
     /// The store's time.
     pub now: Timestamp,
-    /// Runs that it holds from now on.
+    /// Runs that it holds from now on: open ones without a living holder that are due, or whose dead holder left
+    /// rowless work. Longest due first; ties in any order. Their doors are open.
     pub runs: Vec<ClaimedRun>,
-    /// New messages for runs that it held before; each message is shown to a holder once.
+    /// New messages for all runs that it held before, of any queue; each message is shown to a holder once.
     pub unread: Vec<UnreadInbox>,
-    /// Activities that it runs from now on, in the order of the groups asked for.
+    /// Activities that it runs from now on, in the order of the groups asked for; in each the longest visible first.
     pub activities: Vec<ClaimedActivity>,
-    /// When something that it serves and nobody holds is next due, if that lies ahead; it need not ask before then
-    /// unless something changes.
+    /// When something that it serves and no living worker holds is next due, if that lies ahead, whatever the most
+    /// that it asked for; it need not ask before then unless something changes.
     pub next_due: Option<Timestamp>,
 }
 
@@ -134,7 +135,8 @@ pub struct Renewal {
 /// What to do with a worker's lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseAction {
-    /// Opens it. A worker ID is opened once; opening a living one again is the same request applied again.
+    /// Opens it. A worker ID is opened once; opening a living one again is the same request applied again, and prolongs
+    /// it; one that is over stays over.
     Register {
         /// For people: host and process.
         identity: String,
@@ -146,7 +148,7 @@ pub enum LeaseAction {
         /// How long it lasts from now.
         lease: Duration,
     },
-    /// Ends it: what the worker still holds is free at once.
+    /// Ends it: what the worker still holds is free at once, as if it had died. Never refused.
     Retire,
 }
 

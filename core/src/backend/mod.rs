@@ -58,8 +58,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// [`StoreErrorKind::LeaseLost`] if the lease has expired; register again under a new worker ID.
     async fn renew(&self, renewal: &Renewal) -> Result<Renewed, StoreError>;
 
-    /// Reads records whose last event comes after `after`, in order, at least one if there is one, and no more than
-    /// about `bytes_max` bytes. An empty answer is the history's end.
+    /// Reads records whose last event comes after `after`, in order: the first, and as many more as fit into
+    /// `bytes_max` bytes with it. An empty answer is the history's end.
     async fn history(
         &self,
         run: &RunKey,

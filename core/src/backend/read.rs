@@ -46,9 +46,9 @@ pub struct RunInfo {
     pub inbox: u64,
     /// When it next needs a worker, if it is open.
     pub wake_at: Option<Timestamp>,
-    /// Who holds it, alive or not.
+    /// Who holds it, alive or not; nobody once it is closed.
     pub owner: Option<WorkerId>,
-    /// Why its last workflow task failed, if it did.
+    /// Why its last workflow task failed, if it did; kept by a termination.
     pub failure: Option<TaskFailure>,
     /// The closing event, encoded alone ([`decode_kind`](crate::history::decode_kind)).
     pub outcome: Option<Bytes>,

@@ -36,7 +36,7 @@ pub struct NewActivityTask {
 /// Says how an attempt of a queued activity ended.
 ///
 /// Refused with [`TaskLost`](super::Refusal::TaskLost) unless the task stands in the queue, claimed by `worker` in
-/// this attempt, and its run is open.
+/// this attempt, and its run is open. The worker's lease is not asked: what it did counts until another has the task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActivityReport {
     /// The run.
@@ -69,6 +69,6 @@ pub enum ActivityVerdict {
         /// What this attempt left.
         failure: Failure,
     },
-    /// The worker gives it back unfinished; the same attempt may be claimed at once.
+    /// The worker gives it back unfinished; the same attempt may be claimed as before.
     Released,
 }

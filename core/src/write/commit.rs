@@ -10,11 +10,19 @@ use crate::vocabulary::{Attempt, EventId, FencingToken, Position, RunKey, Timest
 
 /// Commits one workflow task; without a record, changes only how the run is held.
 ///
-/// Conditions, all read before the first write: the run's token is `token`, `worker` holds it and its lease has not
-/// run out (else [`LeaseLost`](super::Refusal::LeaseLost)); its head is `expected_head` (another head under the same
-/// token is a commit applied before: `Committed` again, or `LeaseLost`); each of `ended` stands in the queue, claimed
-/// by `worker` in that attempt (else [`TaskLost`](super::Refusal::TaskLost)); and if `next` closes the run, its inbox
-/// ends at `taken_in` (else [`InboxAdvanced`](super::Refusal::InboxAdvanced)).
+/// Conditions, read in this order and all before the first write:
+/// 1. The run's head is `expected_head`. Else, if the record from `expected_head` + 1 was written under `token`, this
+///    commit was applied before: `Committed` again, whoever holds the run now and even if it is closed; if not,
+///    [`LeaseLost`](super::Refusal::LeaseLost).
+/// 2. The run is open, its token is `token`, `worker` holds it and has a lease that has not run out, even if nobody
+///    took the run over (else `LeaseLost`).
+/// 3. Each of `ended` stands in the queue, claimed by `worker` in that attempt (else
+///    [`TaskLost`](super::Refusal::TaskLost)).
+/// 4. If `next` closes the run, its inbox ends at `taken_in`, or its door is shut and `taken_in` reaches the door (else
+///    [`InboxAdvanced`](super::Refusal::InboxAdvanced)).
+///
+/// The commit's time is that of its record as stored, or the store's own if it has none. `schedule` comes before
+/// `ended` and `cancelled`; `messages` go last, when `next` has been done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Commit {
     /// Which run.
@@ -46,7 +54,7 @@ pub struct Commit {
 pub struct NewRecord {
     /// How many events, at least 1.
     pub count: u32,
-    /// When they were taken in.
+    /// When they were taken in. A store keeps the later of this and the time of the record before.
     pub at: Timestamp,
     /// [`encode_record`](crate::history::encode_record).
     pub bytes: Bytes,
@@ -55,7 +63,7 @@ pub struct NewRecord {
 /// What becomes of a run after a commit.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    /// It stays open. Opens its door again if it was shut.
+    /// It stays open. Opens its door again if it was shut: what came through it is shown to the holder like any message.
     Open(OpenRun),
     /// It is closed; its tasks and what is left of its inbox are dropped.
     Closed {
@@ -65,7 +73,8 @@ pub enum Next {
         outcome: Bytes,
     },
     /// It is closed as `ContinuedAsNew`, and the successor is open in the same instant, whatever its ID policies say.
-    /// What came through the shut door goes to the end of the successor's inbox, in order.
+    /// What came through the shut door goes to the end of the successor's inbox, in order, with its request IDs and
+    /// times, and wakes it; outcomes of this run's activities are dropped. The successor's owner is shown what came.
     ContinuedAsNew {
         /// The new run of the same workflow ID.
         successor: Box<Start>,
@@ -77,7 +86,8 @@ pub enum Next {
 /// How an open run is held and found after a commit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenRun {
-    /// When it next needs a worker, its inbox aside: its next timer, or `None`.
+    /// When it next needs a worker, its inbox aside: its next timer, or `None`. If messages wait beyond `taken_in`, a
+    /// store keeps the earlier of this and the commit's time.
     pub wake_at: Option<Timestamp>,
     /// Whether activities of it are running that have no row in the queue: a takeover must look at it.
     pub rowless: bool,
@@ -92,7 +102,7 @@ pub struct OpenRun {
 pub enum Hold {
     /// It does.
     Keep,
-    /// Any worker may claim the run, from `wake_at` on, or at once if a message waits.
+    /// Nobody holds the run; any worker may claim it from `wake_at` on, or at once if a message waits.
     Release,
 }
 

@@ -30,11 +30,13 @@ impl From<RunKey> for Target {
     }
 }
 
-/// Puts a message into the inbox of an open run.
+/// Puts a message into the inbox of an open run, at the next position, and sees to it that the run's `wake_at` is no
+/// later than `at`.
 ///
-/// Refused with `RunNotFound` or `RunClosed`. While the run's door is shut (see
-/// [`Refusal::InboxAdvanced`](super::Refusal::InboxAdvanced)) it is refused with `RunClosed`, or, where the run
-/// continues as new, accepted and kept for the new run. A run ID that has continued as new counts as closed.
+/// Refused with `RunNotFound` or `RunClosed`; without a run ID, `RunClosed` names the run that was started last. While
+/// the run's door is shut (see [`Refusal::InboxAdvanced`](super::Refusal::InboxAdvanced)) it is refused with
+/// `RunClosed`, or, where the run continues as new, accepted and kept for the new run. A run ID that has continued as
+/// new counts as closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Send {
     /// Whom it is for.
@@ -45,18 +47,21 @@ pub struct Send {
     pub at: Timestamp,
 }
 
-/// A message of a workflow task to another run, sent with its commit.
+/// A message of a workflow task to another run, sent with its commit and at its time, as [`Send`] would.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// Whom it is for.
     pub target: Target,
     /// The message.
     pub message: NewMessage,
-    /// What the sender's own inbox gets if the target refuses it; the engine decides what that says.
+    /// What the sender's own inbox gets if the target refuses it and the sender stays open; the engine decides what
+    /// that says.
     pub if_refused: Option<NewMessage>,
 }
 
-/// Ends a run without asking its code: appends one event, raises the token, drops its tasks and inbox.
+/// Ends an open run without asking its code: appends one event under the next token, drops its tasks and inbox.
+///
+/// Refused with `RunNotFound` or `RunClosed`. Its last task failure stays to be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terminate {
     /// Which run.

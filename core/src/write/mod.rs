@@ -2,7 +2,8 @@
 //!
 //! Five kinds go through one door, [`Backend::apply`](crate::backend::Backend::apply). The engine decides what a write
 //! says; a store checks its conditions and applies it whole or not at all. Each has an identity, under which applying
-//! it again returns its first outcome for at least [`IDENTITY_KEPT`].
+//! it again returns its first outcome for at least [`IDENTITY_KEPT`]. A request ID is unique in its namespace, across all
+//! kinds. Only what was [`Applied`] is remembered, `Existing` included; what was refused may be tried again.
 
 mod activity;
 mod commit;

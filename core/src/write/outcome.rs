@@ -25,7 +25,8 @@ pub enum Applied {
     Terminated(RunKey),
     /// The workflow task is committed.
     Committed {
-        /// The last position of the run's inbox; beyond `taken_in`, messages wait.
+        /// The last position of the run's inbox, now, also when the commit was applied before; beyond `taken_in`,
+        /// messages wait.
         inbox: Position,
     },
     /// The attempt has ended.
@@ -48,8 +49,12 @@ pub enum Refusal {
     /// The run has another holder, or the worker's lease is over: throw the live run away.
     #[error("the lease of the run is lost")]
     LeaseLost,
-    /// Messages came beyond `taken_in`: take them in before the closing event and commit once more. The run's door is
-    /// shut from now on, until its next commit.
+    /// Messages came beyond `taken_in`, up to this position: take them in before the closing event and commit once more.
+    ///
+    /// The run's door is shut there from now on, until a commit leaves it open, a claim takes it over or it closes.
+    /// What is sent meanwhile is refused with `RunClosed`, or, if the refused commit continues as new, accepted but
+    /// kept from the holder. Outcomes of queued activities are accepted in either case. If a run that would continue
+    /// as new is to close otherwise, what was kept for its successor must be taken in: `InboxAdvanced` once more.
     #[error("the inbox has advanced to position {0}")]
     InboxAdvanced(Position),
     /// The activity's task is not this worker's in this attempt: its result counts for nothing.

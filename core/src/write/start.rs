@@ -13,7 +13,7 @@ use crate::vocabulary::{
 /// Opens a run with event 1, if the workflow ID allows it.
 ///
 /// The store checks `request_id` first (a known one returns its first outcome), then the open run of the workflow ID
-/// (`conflict`), then its last closed run (`reuse`).
+/// (`conflict`), then, if none is open, the run of it that was started last (`reuse`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Start {
     /// The new run.
@@ -38,9 +38,11 @@ pub struct Start {
     pub conflict: IdConflictPolicy,
     /// What to do when the workflow ID has closed before.
     pub reuse: IdReusePolicy,
-    /// The worker that holds it from the start with token 1, if it is alive; else the run is open to claims.
+    /// The worker that holds it from the start with token 1, if it is alive; else the run is open to claims, the first
+    /// of which gets token 1.
     pub owner: Option<WorkerId>,
-    /// Messages that lie in its inbox from the start, in order.
+    /// Messages that lie in its inbox from the start, in order, from position 1, accepted at the time of event 1. The
+    /// owner knows them: they are not shown to it again. Their request IDs may be those of messages sent before.
     pub inbox: Vec<NewMessage>,
     /// When it first needs a worker.
     pub wake_at: Timestamp,
@@ -54,7 +56,8 @@ pub enum IdConflictPolicy {
     Reject,
     /// Returns the open run; nothing is started.
     UseExisting,
-    /// Ends the open run with this closing event, and starts the new one.
+    /// Ends the open run with this closing event as [`Terminate`](super::Terminate) does, at the time of the new
+    /// run's event 1, and starts the new one; `reuse` is not asked.
     TerminateExisting(ClosingEvent),
 }
 
