@@ -6,3 +6,5 @@ pub mod clock;
 pub mod history;
 pub mod vocabulary;
 pub mod write;
+
+pub use retell_macros::{activity, join, race, select, workflow};
