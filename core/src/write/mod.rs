@@ -40,3 +40,21 @@ pub enum Write {
     /// Ends an attempt of a queued activity. Identity: its request ID; fence: run, event and attempt.
     Activity(Box<ActivityReport>),
 }
+
+macro_rules! into_write {
+    ($($kind:ident => |$body:ident| $write:expr;)+) => {
+        $(impl From<$kind> for Write {
+            fn from($body: $kind) -> Self {
+                $write
+            }
+        })+
+    };
+}
+
+into_write! {
+    Start => |start| Self::Start(Box::new(start));
+    Send => |send| Self::Send(send);
+    Terminate => |terminate| Self::Terminate(terminate);
+    Commit => |commit| Self::Commit(Box::new(commit));
+    ActivityReport => |report| Self::Activity(Box::new(report));
+}
