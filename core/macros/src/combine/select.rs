@@ -3,6 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
 use syn::{Error, Expr, Pat, Result, Token};
 
 use super::{into_future, names};
@@ -49,10 +50,17 @@ impl Parse for Branches {
 impl Parse for Branch {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let pattern = Pat::parse_single(input)?;
+        if input.peek(Token![=>]) {
+            return Err(Error::new(
+                pattern.span(),
+                "a branch is `pattern = future => handler`; write `_ = ...` at least",
+            ));
+        }
         input.parse::<Token![=]>()?;
         let future: Expr = input.parse()?;
-        if input.peek(Token![if]) {
-            return Err(input.error("a branch has no condition; test inside its handler"));
+        if !input.peek(Token![=>]) {
+            return Err(input
+                .error("expected `=>` and the handler; a branch has no condition, test inside the handler"));
         }
         input.parse::<Token![=>]>()?;
         let handler = input.call(Expr::parse_with_earlier_boundary_rule)?;

@@ -1,0 +1,99 @@
+//! The attribute macros, where they work.
+
+use std::sync::Arc;
+
+use retell::activity::{
+    Activity, ActivityContext, ActivityDefinition, ActivityError, ActivityInfo, ActivityRun, CancelFlag,
+    SharedState,
+};
+use retell::vocabulary::{ActivityName, Attempt, EventId, Namespace, Payload, RunId, RunKey, WorkflowId};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+#[derive(Serialize, Deserialize)]
+struct Order {
+    id: u64,
+    amount: u32,
+}
+
+/// Charges, and takes its input apart.
+#[retell::activity(name = "charge-v1")]
+async fn charge(
+    cx: ActivityContext,
+    Order { id, mut amount }: Order,
+) -> Result<(u64, String), ActivityError> {
+    amount += 1;
+    Ok((id, format!("{amount} for {}", cx.idempotency_key())))
+}
+
+#[retell::activity]
+fn r#move(_cx: ActivityContext, text: String) -> Result<usize, ActivityError> {
+    if text.is_empty() {
+        return Err(ActivityError::new("Empty", "nothing to move"));
+    }
+    Ok(text.len())
+}
+
+type Outcome = Result<(), ActivityError>;
+
+#[retell::activity]
+async fn ping(_: ActivityContext) -> Result<(), ActivityError> {
+    let done: Outcome = Ok(());
+    done
+}
+
+mod elsewhere {
+    /// Found from outside its module as a function would be.
+    #[retell::activity(crate = retell)]
+    pub(super) fn double(
+        _cx: retell::activity::ActivityContext,
+        n: u32,
+    ) -> Result<u32, super::ActivityError> {
+        Ok(n * 2)
+    }
+}
+
+fn context() -> ActivityContext {
+    let info = ActivityInfo {
+        run: RunKey {
+            namespace: Namespace::default(),
+            workflow_id: WorkflowId::new("order-42").unwrap(),
+            run_id: RunId(Uuid::nil()),
+        },
+        activity: ActivityName::new("test").unwrap(),
+        scheduled: EventId(2),
+        attempt: Attempt(1),
+        last_failure: None,
+    };
+    ActivityContext::new(info, Arc::new(SharedState::default()), CancelFlag::default())
+}
+
+fn call<A: Activity>(_activity: A, input: &A::Input) -> A::Output {
+    let payload = Payload::encode(input).unwrap();
+    let result = match ActivityDefinition::of::<A>().start(context(), &payload) {
+        ActivityRun::Async(future) => futures::executor::block_on(future),
+        ActivityRun::Blocking(body) => body(),
+    };
+    result.unwrap().decode().unwrap()
+}
+
+#[test]
+fn an_async_function_becomes_an_activity() {
+    assert_eq!(charge::NAME, "charge-v1");
+    let (id, text) = call(charge, &Order { id: 7, amount: 1 });
+    assert_eq!((id, text.as_str()), (7, "2 for 00000000-0000-0000-0000-000000000000/2"));
+}
+
+#[test]
+fn a_plain_function_becomes_a_blocking_activity() {
+    assert_eq!(ActivityDefinition::of::<r#move>().name(), "move");
+    assert!(ActivityDefinition::of::<r#move>().blocking());
+    assert_eq!(call(r#move, &"four".to_owned()), 4);
+    assert_eq!(call(elsewhere::double, &4), 8);
+}
+
+#[test]
+fn an_activity_may_have_no_input() {
+    call(ping, &());
+    assert_eq!(format!("{ping:?}"), "ping");
+}
