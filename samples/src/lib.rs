@@ -1,0 +1,3 @@
+//! Samples of Retell. `orders` is the whole in one program; each file in `src/bin` beside it shows one idea.
+
+pub mod orders;

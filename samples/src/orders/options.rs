@@ -1,0 +1,199 @@
+//! The command line of `orders`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::prelude::{Long, Short, Value, ValueExt};
+
+/// What `--help` prints.
+pub const USAGE: &str = "\
+Runs one workflow for each order of a file. Kill it at any moment and start it again: it goes on where it was.
+
+Usage: orders [FILE] [OPTIONS]          runs the orders of FILE (`-` for standard input; the 1,000 that come
+                                        with it if there is none)
+       orders check [FILE] [OPTIONS]    proves that every order ended and that each effect counts once
+       orders generate COUNT            prints COUNT orders as CSV
+
+Options:
+  --db PATH        the store [orders.db]
+  --store KIND     sqlite, or memory, which forgets [sqlite]
+  --ledger PATH    where effects are counted [orders.ledger]
+  --acks PATH      writes down every start and signal that the store acknowledged; `check` looks for them
+  --pace FACTOR    stretches arrivals, work and confirmations; 0 waits for nothing [1]
+  -h, --help       prints this
+
+Exit status: 0 all is well; 1 something failed, or `check` found something missing or done twice; 2 the command line is
+wrong; 3 malformed lines were left out, all others ran.";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq)]
+pub enum Command {
+    /// Runs orders.
+    Run(Options),
+    /// Checks what became of them.
+    Check(Options),
+    /// Prints this many orders.
+    Generate(usize),
+    /// Prints [`USAGE`].
+    Help,
+}
+
+/// Where everything is, and how fast it goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Where the orders come from.
+    pub source: Source,
+    /// What keeps the histories.
+    pub store: Store,
+    /// Where effects are counted.
+    pub ledger: PathBuf,
+    /// Where acknowledged starts and signals are written down, if anywhere.
+    pub acks: Option<PathBuf>,
+    /// What all waiting is multiplied by.
+    pub pace: f64,
+}
+
+/// Where orders come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The file that comes with the program.
+    BuiltIn,
+    /// Standard input.
+    StandardInput,
+    /// A file.
+    File(PathBuf),
+}
+
+/// What keeps the histories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Store {
+    /// Nothing that outlives the process.
+    Memory,
+    /// An SQLite file.
+    Sqlite(PathBuf),
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            source: Source::BuiltIn,
+            store: Store::Sqlite("orders.db".into()),
+            ledger: "orders.ledger".into(),
+            acks: None,
+            pace: 1.0,
+        }
+    }
+}
+
+/// Reads the command line, without the program's name.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let mut options = Options::default();
+    let mut words: Vec<OsString> = Vec::new();
+    let mut memory = false;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Long("db") => options.store = Store::Sqlite(parser.value()?.into()),
+            Long("store") => memory = parser.value()?.parse_with(store_is_memory)?,
+            Long("ledger") => options.ledger = parser.value()?.into(),
+            Long("acks") => options.acks = Some(parser.value()?.into()),
+            Long("pace") => options.pace = parser.value()?.parse_with(pace)?,
+            Value(word) => words.push(word),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if memory {
+        options.store = Store::Memory;
+    }
+    command(words, options)
+}
+
+fn command(words: Vec<OsString>, mut options: Options) -> Result<Command, lexopt::Error> {
+    let mut words = words.into_iter();
+    let first = words.next();
+    let (make, source): (fn(Options) -> Command, _) = match first.as_ref().and_then(|word| word.to_str()) {
+        Some("generate") => {
+            let count = words.next().ok_or("generate wants a count")?.parse()?;
+            return nothing_after(words, Command::Generate(count));
+        }
+        Some("check") => (Command::Check, words.next()),
+        _ => (Command::Run, first),
+    };
+    options.source = match source {
+        None => Source::BuiltIn,
+        Some(word) if word == "-" => Source::StandardInput,
+        Some(path) => Source::File(path.into()),
+    };
+    nothing_after(words, make(options))
+}
+
+fn nothing_after(
+    mut words: impl Iterator<Item = OsString>,
+    command: Command,
+) -> Result<Command, lexopt::Error> {
+    match words.next() {
+        None => Ok(command),
+        Some(word) => Err(lexopt::Error::UnexpectedArgument(word)),
+    }
+}
+
+fn store_is_memory(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "memory" => Ok(true),
+        "sqlite" => Ok(false),
+        _ => Err("the stores are sqlite and memory"),
+    }
+}
+
+fn pace(text: &str) -> Result<f64, &'static str> {
+    let reason = "the pace is a number from 0 to 100000";
+    let pace: f64 = text.parse().map_err(|_| reason)?;
+    if (0.0..=100_000.0).contains(&pace) { Ok(pace) } else { Err(reason) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_arguments_the_built_in_orders_run() {
+        assert_eq!(check(""), Ok(Command::Run(Options::default())));
+    }
+
+    #[test]
+    fn options_may_stand_anywhere() {
+        let options = Options {
+            source: Source::File("a.csv".into()),
+            store: Store::Sqlite("x.db".into()),
+            pace: 0.5,
+            ..Options::default()
+        };
+        assert_eq!(check("--pace 0.5 a.csv --db x.db"), Ok(Command::Run(options.clone())));
+        assert_eq!(check("check --db=x.db a.csv --pace 0.5"), Ok(Command::Check(options)));
+    }
+
+    #[test]
+    fn memory_needs_no_file() {
+        let Ok(Command::Run(options)) = check("- --store memory") else { panic!("it is well formed") };
+        assert_eq!((options.store, options.source), (Store::Memory, Source::StandardInput));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(check("--pase 1").unwrap_err().contains("--pase"));
+        assert!(check("a b").unwrap_err().contains("\"b\""));
+        assert!(check("--store redis").unwrap_err().contains("sqlite and memory"));
+        assert!(check("--pace -1").unwrap_err().contains("0 to 100000"));
+        assert!(check("--pace NaN").unwrap_err().contains("0 to 100000"));
+        assert!(check("generate").unwrap_err().contains("count"));
+        assert_eq!(check("--help"), Ok(Command::Help));
+    }
+}
