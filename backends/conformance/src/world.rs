@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use retell::backend::{
-    ActivityRequest, Backend, Claim, Claimed, ClaimedRun, LeaseAction, ListRequest, QueuedActivity, Renewal,
-    Renewed, RunInfo, StatusFilter, StoreError, StoreStats,
+    ActivityRequest, Backend, Claim, Claimed, ClaimedRun, InboxMessage, LeaseAction, ListRequest,
+    QueuedActivity, Renewal, Renewed, RunInfo, StatusFilter, StoreError, StoreStats,
 };
 use retell::clock::{Clock, ManualClock};
 use retell::history::Record;
@@ -17,8 +17,8 @@ use retell::vocabulary::{
 };
 use retell::write::{
     ActivityReport, ActivityVerdict, Applied, CloseStatus, ClosingEvent, Commit, Hold, IdConflictPolicy,
-    IdReusePolicy, NewActivityTask, NewMessage, NewRecord, Next, OpenRun, Outcome, Send, Start, Target,
-    Terminate, Write,
+    IdReusePolicy, NewActivityTask, NewMessage, NewRecord, Next, OpenRun, Outcome, Outgoing, Refusal, Send,
+    Start, Target, Terminate, Write,
 };
 
 use crate::StoreUnderTest;
@@ -104,7 +104,7 @@ impl World {
     }
 
     /// Applies a write that must be refused and must leave no trace.
-    pub(crate) async fn refused(&self, write: impl Into<Write>) -> retell::write::Refusal {
+    pub(crate) async fn refused(&self, write: impl Into<Write>) -> Refusal {
         let before = self.snapshot().await;
         let refusal = self.apply(write).await.expect_err("the write is refused");
         assert_eq!(self.snapshot().await, before, "a refused write leaves nothing: {refusal}");
@@ -305,6 +305,14 @@ impl World {
         self.store.claim(claim).await.expect("the worker is alive")
     }
 
+    /// Claims what came for the one held run that anything came for.
+    pub(crate) async fn unread(&self, held: &Held) -> Vec<InboxMessage> {
+        let mut unread = self.claim(held.worker).await.unread;
+        unread.retain(|unread| unread.run == held.run && unread.token == held.token);
+        assert!(unread.len() <= 1, "one answer for each run");
+        unread.pop().map_or(Vec::new(), |unread| unread.messages)
+    }
+
     /// Claims the one run that there is to claim.
     pub(crate) async fn claim_one(&self, worker: WorkerId) -> (Held, ClaimedRun) {
         let mut claimed = self.claim(worker).await;
@@ -436,4 +444,14 @@ pub(crate) fn list_all() -> ListRequest {
         page_size: 100,
         after: None,
     }
+}
+
+/// The texts of messages, in their order.
+pub(crate) fn texts(messages: &[InboxMessage]) -> Vec<String> {
+    messages.iter().map(|message| String::from_utf8_lossy(&message.body).into_owned()).collect()
+}
+
+/// A message of a commit to another run, without an answer if it is refused.
+pub(crate) fn outgoing(target: impl Into<Target>, text: &str) -> Outgoing {
+    Outgoing { target: target.into(), message: message(text), if_refused: None }
 }

@@ -21,6 +21,7 @@ use crate::vocabulary::{Attempt, EventId, FencingToken, Position, RunKey, Timest
 /// 4. If `next` closes the run, its inbox ends at `taken_in`, or its door is shut and `taken_in` reaches the door (else
 ///    [`InboxAdvanced`](super::Refusal::InboxAdvanced)).
 ///
+/// A commit without a record changes nothing when it is applied again; if it gave the run up, the answer is `LeaseLost`.
 /// The commit's time is that of its record as stored, or the store's own if it has none. `schedule` comes before
 /// `ended` and `cancelled`; `messages` go last, when `next` has been done.
 #[derive(Debug, Clone, PartialEq)]
