@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
@@ -20,6 +21,8 @@ Options:
   --ledger PATH    where effects are counted [orders.ledger]
   --acks PATH      writes down every start and signal that the store acknowledged; `check` looks for them
   --pace FACTOR    stretches arrivals, work and confirmations; 0 waits for nothing [1]
+  --confirm-within MS
+                   how long an order waits for its confirmation [1000 times the pace, at least 1000]
   -h, --help       prints this
 
 Exit status: 0 all is well; 1 something failed, or `check` found something missing or done twice; 2 the command line is
@@ -51,6 +54,8 @@ pub struct Options {
     pub acks: Option<PathBuf>,
     /// What all waiting is multiplied by.
     pub pace: f64,
+    /// How long an order waits for its confirmation, if not as long as the pace says.
+    pub confirm_within: Option<Duration>,
 }
 
 /// Where orders come from.
@@ -81,7 +86,22 @@ impl Default for Options {
             ledger: "orders.ledger".into(),
             acks: None,
             pace: 1.0,
+            confirm_within: None,
         }
+    }
+}
+
+impl Options {
+    /// How long an order waits for its confirmation.
+    #[must_use]
+    pub fn confirm_within(&self) -> Duration {
+        self.confirm_within.unwrap_or_else(|| Duration::from_secs_f64(self.pace.max(1.0)))
+    }
+
+    /// A time of pace 1 at this pace.
+    #[must_use]
+    pub fn paced(&self, time: Duration) -> Duration {
+        time.mul_f64(self.pace)
     }
 }
 
@@ -101,6 +121,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
             Long("store") => memory = parser.value()?.parse_with(store_is_memory)?,
             Long("ledger") => options.ledger = parser.value()?.into(),
             Long("acks") => options.acks = Some(parser.value()?.into()),
+            Long("confirm-within") => {
+                options.confirm_within = Some(Duration::from_millis(parser.value()?.parse::<u32>()?.into()));
+            }
             Long("pace") => options.pace = parser.value()?.parse_with(pace)?,
             Value(word) => words.push(word),
             other => return Err(other.unexpected()),
@@ -184,6 +207,18 @@ mod tests {
     fn memory_needs_no_file() {
         let Ok(Command::Run(options)) = check("- --store memory") else { panic!("it is well formed") };
         assert_eq!((options.store, options.source), (Store::Memory, Source::StandardInput));
+    }
+
+    #[test]
+    fn a_slow_pace_stretches_the_time_to_confirm() {
+        let confirm_within = |line: &str| match check(line) {
+            Ok(Command::Run(options)) => options.confirm_within().as_millis(),
+            other => panic!("{line} is {other:?}"),
+        };
+        assert_eq!(confirm_within(""), 1_000);
+        assert_eq!(confirm_within("--pace 0"), 1_000);
+        assert_eq!(confirm_within("--pace 3"), 3_000);
+        assert_eq!(confirm_within("--pace 3 --confirm-within 50"), 50);
     }
 
     #[test]
