@@ -44,7 +44,7 @@ const LAYERS: &[Layer] = &[
     pure("history", &["vocabulary"]),
     pure("write", &["vocabulary", "history"]),
     pure("command", &["vocabulary", "history"]),
-    pure("replay", &["vocabulary", "history", "command"]),
+    pure("replay", &["vocabulary", "history", "write", "command"]),
     pure("commit", &["vocabulary", "history", "write", "command", "replay"]),
     pure("workflow", &["vocabulary", "history", "command", "replay", "activity"]),
     pure("activity", &["vocabulary", "history", "command"]),

@@ -6,3 +6,4 @@
 mod combine;
 mod compile_errors;
 mod macros;
+mod replay;

@@ -1,0 +1,173 @@
+//! Commands: what the workflow's code asked for in one step, before it is committed as events.
+//!
+//! Pure values. Replay collects them live and matches them with the events of a history; what counts as the same
+//! decision is said here and nowhere else. Imports vocabulary and history only.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::Location;
+
+use crate::history::{
+    ActivityCancelled, ActivityScheduled, EventKind, SideEffectScheduled, TimerCancelled, TimerStarted,
+    WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
+};
+use crate::vocabulary::{EventId, Failure, Payload, Place, RunId, Timestamp, WorkflowType};
+
+/// One decision of the code, and where in the user's source it was taken.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) kind: CommandKind,
+    pub(crate) location: Option<&'static Location<'static>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum CommandKind {
+    ScheduleActivity(ActivityScheduled),
+    CancelActivity { scheduled: EventId },
+    StartTimer { due: Timestamp },
+    CancelTimer { started: EventId },
+    ScheduleSideEffect,
+    CompleteWorkflow { result: Payload },
+    FailWorkflow { failure: Failure },
+    CancelWorkflow,
+    ContinueAsNew { workflow: WorkflowType, input: Payload, new_run_id: RunId },
+}
+
+impl Command {
+    /// The place in the user's source; `None` for what the engine itself decides.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.location.map(interned)
+    }
+}
+
+impl CommandKind {
+    /// Whether it ends the run.
+    pub(crate) fn closes(&self) -> bool {
+        matches!(
+            self,
+            Self::CompleteWorkflow { .. }
+                | Self::FailWorkflow { .. }
+                | Self::CancelWorkflow
+                | Self::ContinueAsNew { .. }
+        )
+    }
+
+    /// The event that it becomes.
+    pub(crate) fn into_event(self) -> EventKind {
+        match self {
+            Self::ScheduleActivity(body) => body.into(),
+            Self::CancelActivity { scheduled } => ActivityCancelled { scheduled }.into(),
+            Self::StartTimer { due } => TimerStarted { due }.into(),
+            Self::CancelTimer { started } => TimerCancelled { started }.into(),
+            Self::ScheduleSideEffect => SideEffectScheduled {}.into(),
+            Self::CompleteWorkflow { result } => WorkflowCompleted { result }.into(),
+            Self::FailWorkflow { failure } => WorkflowFailed { failure }.into(),
+            Self::CancelWorkflow => WorkflowCancelled {}.into(),
+            Self::ContinueAsNew { workflow, input, new_run_id } => {
+                WorkflowContinuedAsNew { workflow, input, new_run_id }.into()
+            }
+        }
+    }
+
+    /// Compares with what history holds in its place; `Err` says what to look for in the code.
+    ///
+    /// The kind, the name, the input (before codecs) and the time that a timer is due count. Retry policy, timeouts,
+    /// queue and place may change in a deploy; what a run ended with is the history's to say.
+    pub(crate) fn matches(&self, event: &EventKind) -> Result<(), &'static str> {
+        const OTHER: &str =
+            "a call was added, removed or moved; deploy such a change under a new version of the workflow";
+        const INPUT: &str = "the input depends on what is not replayed: the order of a HashMap, the clock, randomness, \
+                             the environment; or the code that makes it was changed";
+        let same = |same: bool, hint| if same { Ok(()) } else { Err(hint) };
+        match (self, event) {
+            (Self::ScheduleActivity(asked), EventKind::ActivityScheduled(held)) => {
+                same(asked.activity == held.activity, OTHER)?;
+                same(asked.input == held.input, INPUT)
+            }
+            (Self::StartTimer { due }, EventKind::TimerStarted(held)) => same(
+                *due == held.due,
+                "the length of the sleep was changed, or depends on what is not replayed",
+            ),
+            (Self::CancelActivity { scheduled }, EventKind::ActivityCancelled(held)) => {
+                same(*scheduled == held.scheduled, OTHER)
+            }
+            (Self::CancelTimer { started }, EventKind::TimerCancelled(held)) => {
+                same(*started == held.started, OTHER)
+            }
+            (Self::ContinueAsNew { workflow, input, .. }, EventKind::WorkflowContinuedAsNew(held)) => {
+                same(workflow.name == held.workflow.name, OTHER)?;
+                same(*input == held.input, INPUT)
+            }
+            (Self::ScheduleSideEffect, EventKind::SideEffectScheduled(_))
+            | (Self::CompleteWorkflow { .. }, EventKind::WorkflowCompleted(_))
+            | (Self::FailWorkflow { .. }, EventKind::WorkflowFailed(_))
+            | (Self::CancelWorkflow, EventKind::WorkflowCancelled(_)) => Ok(()),
+            _ => Err(OTHER),
+        }
+    }
+}
+
+impl fmt::Display for CommandKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ScheduleActivity(body) => {
+                write!(f, "ScheduleActivity {:?} with {}", body.activity, Shown(&body.input))
+            }
+            Self::CancelActivity { scheduled } => write!(f, "CancelActivity of event {scheduled}"),
+            Self::StartTimer { due } => write!(f, "StartTimer due {due}"),
+            Self::CancelTimer { started } => write!(f, "CancelTimer of event {started}"),
+            Self::ScheduleSideEffect => f.write_str("ScheduleSideEffect"),
+            Self::CompleteWorkflow { .. } => f.write_str("CompleteWorkflow"),
+            Self::FailWorkflow { failure } => write!(f, "FailWorkflow ({failure})"),
+            Self::CancelWorkflow => f.write_str("CancelWorkflow"),
+            Self::ContinueAsNew { workflow, input, .. } => {
+                write!(f, "ContinueAsNew as {workflow} with {}", Shown(input))
+            }
+        }
+    }
+}
+
+/// An event in one line, in the words of [`CommandKind`]'s `Display`, so that the two sides of a mismatch compare.
+pub(crate) fn describe(event: &EventKind) -> String {
+    let name = event.name();
+    match event {
+        EventKind::ActivityScheduled(body) => {
+            format!("{name} {:?} with {}", body.activity, Shown(&body.input))
+        }
+        EventKind::ActivityCancelled(body) => format!("{name} of event {}", body.scheduled),
+        EventKind::ActivityCompleted(body) => format!("{name} of event {}", body.scheduled),
+        EventKind::ActivityFailed(body) => format!("{name} of event {}", body.scheduled),
+        EventKind::TimerStarted(body) => format!("{name} due {}", body.due),
+        EventKind::TimerCancelled(body) => format!("{name} of event {}", body.started),
+        EventKind::TimerFired(body) => format!("{name} of event {}", body.started),
+        EventKind::SideEffectRecorded(body) => format!("{name} of event {}", body.scheduled),
+        EventKind::SignalReceived(body) => format!("{name} {:?}", body.signal),
+        EventKind::WorkflowFailed(body) => format!("{name} ({})", body.failure),
+        EventKind::WorkflowContinuedAsNew(body) => {
+            format!("{name} as {} with {}", body.workflow, Shown(&body.input))
+        }
+        _ => name.to_owned(),
+    }
+}
+
+/// A payload that two lines can be told apart by without printing it.
+struct Shown<'a>(&'a Payload);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hash = (self.0.data.iter())
+            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+        write!(f, "{} bytes of {} (#{hash:08x})", self.0.data.len(), self.0.encoding.as_str())
+    }
+}
+
+/// The place of a location, its text shared by all commands that this thread collects.
+fn interned(location: &'static Location<'static>) -> Place {
+    thread_local! {
+        // Bounded by the call sites of the program. Only looked up by key, never walked.
+        static PLACES: RefCell<HashMap<(usize, u32), Place>> = RefCell::default();
+    }
+    let key = (location.file().as_ptr().addr(), location.line());
+    PLACES.with_borrow_mut(|places| places.entry(key).or_insert_with(|| Place::of(location)).clone())
+}

@@ -1,0 +1,114 @@
+//! The future behind every call that becomes a command.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::operations::{Resolution, Slot};
+use super::state::{Aftermath, Manner, Request};
+use super::world::World;
+
+/// A lazy call: issues its command when it is first polled, and cancels it when it is dropped before its outcome.
+///
+/// A drop counts only while the machine polls the code, and not while a panic unwinds it.
+pub(crate) struct Call {
+    world: World,
+    manner: Manner,
+    stage: Stage,
+}
+
+enum Stage {
+    Unpolled(Request),
+    Issued(Slot),
+    Ended,
+}
+
+impl Call {
+    pub(crate) fn new(world: World, manner: Manner, request: Request) -> Self {
+        Self { world, manner, stage: Stage::Unpolled(request) }
+    }
+
+    /// What will be asked for, until it has been.
+    pub(crate) fn request(&mut self) -> Option<&mut Request> {
+        match &mut self.stage {
+            Stage::Unpolled(request) => Some(request),
+            Stage::Issued(_) | Stage::Ended => None,
+        }
+    }
+
+    /// Issues the command at once, if polling has not, and lets go without cancelling. `None` if the run is cancelled.
+    pub(crate) fn detach(mut self) -> Option<()> {
+        if !self.world.is_polled_here(self.manner.location) {
+            return Some(());
+        }
+        match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Unpolled(request) => self.issue(request, None).map(|_| ()),
+            Stage::Issued(slot) => {
+                let released = self.world.state().detach(slot);
+                drop(released);
+                Some(())
+            }
+            Stage::Ended => Some(()),
+        }
+    }
+
+    fn issue(&self, request: Request, cx: Option<&Context<'_>>) -> Option<Slot> {
+        let mut state = self.world.state();
+        state.location = Some(self.manner.location);
+        if state.cancels(self.manner) {
+            state.saw_cancel();
+            // Released first: the request may hold a closure of the user, which is dropped here.
+            drop(state);
+            return None;
+        }
+        Some(state.issue(request, self.manner, cx.map(Context::waker)))
+    }
+}
+
+impl Future for Call {
+    type Output = Resolution;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Resolution> {
+        if !self.world.is_polled_here(self.manner.location) {
+            return Poll::Pending;
+        }
+        match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Unpolled(request) => match self.issue(request, Some(cx)) {
+                Some(slot) => {
+                    self.stage = Stage::Issued(slot);
+                    Poll::Pending
+                }
+                None => Poll::Ready(Resolution::Cancelled),
+            },
+            Stage::Issued(slot) => {
+                let (resolution, released) = self.world.state().poll(slot, cx.waker());
+                drop(released);
+                match resolution {
+                    Some(resolution) => Poll::Ready(resolution),
+                    None => {
+                        self.stage = Stage::Issued(slot);
+                        Poll::Pending
+                    }
+                }
+            }
+            Stage::Ended => panic!("a call was polled after it had ended"),
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Stage::Issued(slot) = self.stage {
+            let_go(&self.world, self.manner, slot);
+        }
+    }
+}
+
+/// Lets go of what a future stood for, as far as its drop counts.
+pub(super) fn let_go(world: &World, manner: Manner, slot: Slot) {
+    if std::thread::panicking() || !world.is_polled_here(manner.location) {
+        return;
+    }
+    let mut aftermath = Aftermath::default();
+    world.state().let_go(slot, &mut aftermath);
+    aftermath.wakers.into_iter().for_each(std::task::Waker::wake);
+}

@@ -1,0 +1,130 @@
+//! Matching a stored history with what the code asks for, event by event.
+
+use super::error::{HistoryFault, Nondeterminism, TaskError};
+use super::machine::Machine;
+use crate::command::{Command, describe};
+use crate::history::{Event, EventKind};
+use crate::vocabulary::{EventId, Place};
+
+/// The first event that history took in after the code had ended.
+///
+/// Right if the closing event follows; else it is where the code, by ending, parted from history.
+pub(super) struct Passed {
+    event: EventId,
+    description: String,
+}
+
+const ENDS_EARLY: &str =
+    "the code ends earlier than it did; deploy such a change under a new version of the workflow";
+const ASKS_MORE: &str = "a call was added or moved; deploy such a change under a new version of the workflow";
+const ASKS_LESS: &str = "a call was removed or moved, or what leads to it is not replayed: the order of a HashMap, the clock, randomness";
+
+impl Machine {
+    /// Takes stored events in, in order, a page at a time.
+    ///
+    /// # Errors
+    /// [`TaskError`]; the run closes by none of them.
+    pub fn replay(&mut self, events: Vec<Event>) -> Result<(), TaskError> {
+        self.check()?;
+        self.world.set_replaying(true);
+        let done = events.into_iter().try_for_each(|event| self.replay_one(event));
+        self.remember(done)
+    }
+
+    /// Says that the history ends here: the code must have asked for nothing that it does not hold.
+    ///
+    /// # Errors
+    /// [`TaskError::Nondeterminism`] otherwise.
+    pub fn replayed(&mut self) -> Result<(), TaskError> {
+        self.check()?;
+        self.world.set_replaying(false);
+        // The store holds event 1 alone until the first workflow task is committed.
+        if self.closed || self.head <= EventId(1) {
+            return Ok(());
+        }
+        let unmatched = self.world.state().issued.pop_front();
+        let done = match (unmatched, self.passed.take()) {
+            (None, _) => Ok(()),
+            (Some(command), Some(passed)) => Err(passed.mismatch(&command)),
+            (Some(command), None) => {
+                Err(mismatch(self.head.next(), "the end of the history".to_owned(), &command, ASKS_MORE))
+            }
+        };
+        self.remember(done)
+    }
+
+    fn replay_one(&mut self, event: Event) -> Result<(), TaskError> {
+        if self.closed {
+            return Err(HistoryFault::AfterClose(event.id).into());
+        }
+        if event.id != self.head.next() {
+            return Err(HistoryFault::Gap { expected: self.head.next(), found: event.id }.into());
+        }
+        if event.at < self.last_at {
+            return Err(HistoryFault::TimeGoesBack(event.id).into());
+        }
+        if event.kind.is_command() { self.match_command(event) } else { self.match_inbox_event(event) }
+    }
+
+    /// An inbox event stands where the code has asked for nothing more; or the code has ended and it passed by.
+    fn match_inbox_event(&mut self, event: Event) -> Result<(), TaskError> {
+        {
+            let mut state = self.world.state();
+            match state.issued.front() {
+                None => {}
+                // A run can be terminated before its first workflow task is committed.
+                Some(_)
+                    if matches!(event.kind, EventKind::WorkflowTerminated(_)) && self.head == EventId(1) =>
+                {
+                    state.issued.clear();
+                }
+                Some(command) if command.kind.closes() => {
+                    let description = describe(&event.kind);
+                    self.passed.get_or_insert(Passed { event: event.id, description });
+                    (self.head, self.last_at) = (event.id, event.at);
+                    state.absorb(event.kind);
+                    return Ok(());
+                }
+                Some(command) => return Err(mismatch(event.id, describe(&event.kind), command, ASKS_MORE)),
+            }
+        }
+        self.step(event)
+    }
+
+    fn match_command(&mut self, event: Event) -> Result<(), TaskError> {
+        let mut state = self.world.state();
+        let Some(command) = state.issued.pop_front() else {
+            return Err(Nondeterminism {
+                event_id: event.id,
+                expected: describe(&event.kind),
+                actual: "nothing more".to_owned(),
+                place: event.place,
+                hint: ASKS_LESS,
+            }
+            .into());
+        };
+        if let Err(hint) = command.kind.matches(&event.kind) {
+            return Err(match self.passed.take() {
+                Some(passed) => passed.mismatch(&command),
+                None => mismatch(event.id, describe(&event.kind), &command, hint),
+            });
+        }
+        (self.head, self.last_at) = (event.id, event.at);
+        self.closed = command.kind.closes();
+        if let EventKind::ActivityScheduled(body) = event.kind {
+            state.recorded(event.id, || body);
+        }
+        Ok(())
+    }
+}
+
+impl Passed {
+    fn mismatch(self, command: &Command) -> TaskError {
+        mismatch(self.event, self.description, command, ENDS_EARLY)
+    }
+}
+
+fn mismatch(event_id: EventId, expected: String, command: &Command, hint: &'static str) -> TaskError {
+    let place: Option<Place> = command.place();
+    Nondeterminism { event_id, expected, actual: command.kind.to_string(), place, hint }.into()
+}

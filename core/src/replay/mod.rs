@@ -1,0 +1,67 @@
+//! Replay: the pure machine that turns the events of a run into the commands of its code.
+//!
+//! Owns the code's futures and polls them itself, one event at a time, the same way for a stored history and live.
+//! No clock, no I/O, no async runtime. Imports the vocabulary, history, commands, and the classes of task failures;
+//! `workflow` puts what users meet on top, and the worker, the tester and the debugger drive it.
+
+mod call;
+mod error;
+mod foreign;
+mod machine;
+mod mailboxes;
+mod matching;
+mod operations;
+mod presence;
+mod random;
+mod receive;
+mod state;
+mod tasks;
+mod world;
+
+use futures::future::BoxFuture;
+
+pub(crate) use call::Call;
+pub use error::{HistoryFault, Nondeterminism, TaskError};
+pub use foreign::Alarm;
+pub use machine::{Machine, MachineOptions, PanicPolicy};
+pub(crate) use operations::Resolution;
+pub(crate) use receive::Receive;
+pub(crate) use state::{Manner, Received, Request};
+pub use world::World;
+
+use crate::vocabulary::{Failure, Payload, PayloadError, WorkflowType};
+
+/// The user's function, ready to be launched. [`workflow::definition`](crate::workflow::definition) makes one.
+pub trait Definition: Send + Sync + 'static {
+    /// What runs it serves.
+    fn workflow_type(&self) -> &WorkflowType;
+
+    /// Decodes the input and makes the function's future, which the machine polls.
+    ///
+    /// Called by a machine when it takes event 1 in, on the thread that drives it.
+    ///
+    /// # Errors
+    /// If the input is not what the function takes.
+    fn launch(&self, world: World, input: &Payload) -> Result<BoxFuture<'static, Conclusion>, PayloadError>;
+}
+
+/// How the user's function ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Conclusion {
+    /// It returned a value.
+    Completed(Payload),
+    /// It returned an error.
+    Failed(Failure),
+    /// It returned because of a cancel request.
+    Cancelled,
+    /// It asked to go on as a new run with an empty history.
+    ContinueAsNew {
+        /// The code of the new run.
+        workflow: WorkflowType,
+        /// Its argument.
+        input: Payload,
+    },
+}
+
+/// The closure of a side effect: run once, after the commit that holds its event is acknowledged.
+pub type SideEffect = Box<dyn FnOnce() -> Result<Payload, PayloadError> + Send>;

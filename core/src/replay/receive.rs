@@ -1,0 +1,79 @@
+//! The future behind every wait for a signal.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::call::let_go;
+use super::operations::Slot;
+use super::state::{Manner, Received};
+use super::world::World;
+use crate::vocabulary::SignalName;
+
+/// Takes the next message of a name when it is polled ready; dropped before that, it takes none.
+pub(crate) struct Receive {
+    world: World,
+    manner: Manner,
+    name: SignalName,
+    stage: Stage,
+}
+
+enum Stage {
+    Unpolled,
+    Waiting(Slot),
+    Ended,
+}
+
+impl Receive {
+    pub(crate) fn new(world: World, manner: Manner, name: SignalName) -> Self {
+        Self { world, manner, name, stage: Stage::Unpolled }
+    }
+
+    fn first_poll(&mut self, cx: &Context<'_>) -> Poll<Received> {
+        let mut state = self.world.state();
+        state.location = Some(self.manner.location);
+        if state.cancels(self.manner) {
+            state.saw_cancel();
+            return Poll::Ready(Received::Cancelled);
+        }
+        match state.receive(&self.name, self.manner, cx.waker()) {
+            Ok(message) => Poll::Ready(Received::Message(message)),
+            Err(slot) => {
+                self.stage = Stage::Waiting(slot);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Future for Receive {
+    type Output = Received;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Received> {
+        if !self.world.is_polled_here(self.manner.location) {
+            return Poll::Pending;
+        }
+        match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Unpolled => self.first_poll(cx),
+            Stage::Waiting(slot) => {
+                let (received, released) = self.world.state().receive_again(slot, cx.waker());
+                drop(released);
+                match received {
+                    Some(received) => Poll::Ready(received),
+                    None => {
+                        self.stage = Stage::Waiting(slot);
+                        Poll::Pending
+                    }
+                }
+            }
+            Stage::Ended => panic!("a wait for a signal was polled after it had ended"),
+        }
+    }
+}
+
+impl Drop for Receive {
+    fn drop(&mut self) {
+        if let Stage::Waiting(slot) = self.stage {
+            let_go(&self.world, self.manner, slot);
+        }
+    }
+}

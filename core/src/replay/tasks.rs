@@ -1,0 +1,148 @@
+//! The tasks of a run and their wakers: which are polled, and in which order.
+//!
+//! Woken tasks go in the order of waking, the main body last. Only what was woken is polled.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Wake, Waker};
+
+use futures::future::BoxFuture;
+
+use super::foreign::{Foreign, Lookout};
+use super::presence::{self, Doing, MachineId};
+
+/// A task of the set. The first one inserted is the main body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TaskId(u32);
+
+impl TaskId {
+    pub(super) const MAIN: Self = Self(0);
+}
+
+/// Drop it inside of the machine ([`Doing::Dropping`]): its futures are the user's.
+pub(super) struct Tasks {
+    agenda: Arc<Agenda>,
+    tasks: Vec<Option<Task>>,
+    vacant: Vec<TaskId>,
+}
+
+struct Task {
+    future: BoxFuture<'static, ()>,
+    bell: Arc<Bell>,
+    waker: Waker,
+}
+
+/// Who was woken and not polled since.
+struct Agenda {
+    machine: MachineId,
+    lookout: Arc<Lookout>,
+    main: AtomicBool,
+    others: Mutex<VecDeque<TaskId>>,
+}
+
+/// What the waker of a task rings.
+struct Bell {
+    agenda: Arc<Agenda>,
+    task: TaskId,
+    rung: AtomicBool,
+    alive: AtomicBool,
+}
+
+impl Tasks {
+    pub(super) fn new(machine: MachineId, lookout: Arc<Lookout>) -> Self {
+        let agenda =
+            Agenda { machine, lookout, main: AtomicBool::new(false), others: Mutex::new(VecDeque::new()) };
+        Self { agenda: Arc::new(agenda), tasks: Vec::new(), vacant: Vec::new() }
+    }
+
+    /// Adds a task; it is polled once without being woken.
+    pub(super) fn insert(&mut self, future: BoxFuture<'static, ()>) -> TaskId {
+        let task = self.vacant.pop().unwrap_or_else(|| {
+            self.tasks.push(None);
+            TaskId(u32::try_from(self.tasks.len() - 1).expect("fewer than 2^32 tasks fit into memory"))
+        });
+        let bell = Arc::new(Bell {
+            agenda: self.agenda.clone(),
+            task,
+            rung: AtomicBool::new(true),
+            alive: AtomicBool::new(true),
+        });
+        self.tasks[task.0 as usize] = Some(Task { future, waker: bell.clone().into(), bell });
+        self.agenda.add(task);
+        task
+    }
+
+    /// Polls what was woken until all rests, or until the main body has ended. The thread is inside of the machine.
+    pub(super) fn poll_until_rest(&mut self) {
+        while let Some(id) = self.agenda.next() {
+            let Some(task) = &mut self.tasks[id.0 as usize] else { continue };
+            task.bell.rung.store(false, Ordering::Release);
+            if task.future.as_mut().poll(&mut Context::from_waker(&task.waker)).is_pending() {
+                continue;
+            }
+            task.bell.alive.store(false, Ordering::Release);
+            let ended = self.tasks[id.0 as usize].take();
+            let _inside = presence::enter(self.agenda.machine, Doing::Dropping);
+            drop(ended);
+            if id == TaskId::MAIN {
+                return;
+            }
+            self.vacant.push(id);
+        }
+    }
+
+    /// Whether the main body was launched and has not ended.
+    pub(super) fn main_is_alive(&self) -> bool {
+        self.tasks.first().is_some_and(Option::is_some)
+    }
+
+    /// Drops all futures, the main body last. None of their wakers means anything from now on.
+    pub(super) fn clear(&mut self) {
+        let _inside = presence::enter(self.agenda.machine, Doing::Dropping);
+        for task in self.tasks.iter().flatten() {
+            task.bell.alive.store(false, Ordering::Release);
+        }
+        self.vacant.clear();
+        while let Some(task) = self.tasks.pop() {
+            drop(task);
+        }
+    }
+
+    /// How many bytes the futures take, what they have put on the heap aside.
+    pub(super) fn bytes(&self) -> usize {
+        self.tasks.iter().flatten().map(|task| size_of_val(&*task.future) + size_of::<Bell>()).sum()
+    }
+}
+
+impl Agenda {
+    fn add(&self, task: TaskId) {
+        if task == TaskId::MAIN {
+            self.main.store(true, Ordering::Release);
+        } else {
+            self.others.lock().unwrap_or_else(PoisonError::into_inner).push_back(task);
+        }
+    }
+
+    fn next(&self) -> Option<TaskId> {
+        let other = self.others.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        other.or_else(|| self.main.swap(false, Ordering::AcqRel).then_some(TaskId::MAIN))
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.alive.load(Ordering::Acquire) {
+            return;
+        }
+        if presence::doing(self.agenda.machine).is_none() {
+            self.agenda.lookout.note(Foreign::Woken);
+        } else if !self.rung.swap(true, Ordering::AcqRel) {
+            self.agenda.add(self.task);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The context: all that a workflow may ask of the engine.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::calls::{ActivityCall, SideEffectCall, Signal, Sleep};
+use super::{CallError, Workflow, WorkflowError, WorkflowResult, definition};
+use crate::activity::Activity;
+use crate::history::ActivityScheduled;
+use crate::replay::{Call, Manner, Receive, Request, World};
+use crate::vocabulary::{
+    ActivityName, EventId, Payload, RetryPolicy, RunId, RunKey, SignalName, TaskQueue, Timestamp,
+    WorkflowType,
+};
+
+/// A workflow's view of its run. Cheap to clone; clones stand for the same run.
+///
+/// What it gives is for the workflow's own code, while the engine polls it: used from another thread, it fails the
+/// workflow task.
+#[derive(Debug, Clone)]
+pub struct WorkflowContext {
+    world: World,
+    shielded: bool,
+}
+
+/// What a workflow may know of its run. See [`WorkflowContext::info`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkflowInfo {
+    /// The run.
+    pub run: RunKey,
+    /// The code that it is bound to.
+    pub workflow: WorkflowType,
+    /// The queue on which its tasks are picked up.
+    pub task_queue: TaskQueue,
+    /// The run that continued as this one.
+    pub continued_from: Option<RunId>,
+    /// The event being applied: how long the history is. A long one is a reason to continue as new.
+    pub history_length: EventId,
+}
+
+impl WorkflowContext {
+    pub(super) fn new(world: World) -> Self {
+        Self { world, shielded: false }
+    }
+
+    pub(super) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Calls an activity: awaited, gives what it returns. Set options on what this returns, before it is awaited.
+    ///
+    /// The input is encoded here; nothing is called before the first poll. Dropping the call before its outcome cancels
+    /// the activity; [`detach`](ActivityCall::detach) lets go without that.
+    ///
+    /// # Errors
+    /// The await gives [`CallError::Failed`] when the retry policy has given up, [`CallError::Cancelled`] when the run
+    /// is asked to cancel, [`CallError::Payload`] if the input does not encode or the result is of another type.
+    ///
+    /// # Determinism
+    /// Persists the name, the input and the options when first polled, and the outcome. Replay compares name and input,
+    /// byte for byte, and gives the recorded outcome.
+    #[track_caller]
+    pub fn activity<A: Activity>(&self, activity: A, input: &A::Input) -> ActivityCall<A::Output> {
+        // A unit struct: it names the type.
+        let _ = activity;
+        let call =
+            |body| Call::new(self.world.clone(), self.manner(Location::caller()), Request::Activity(body));
+        ActivityCall::new(scheduled::<A>(input).map(call))
+    }
+
+    /// Sleeps for at least this long, on the store's wall clock.
+    ///
+    /// The timer starts when this is first polled, and outlives every restart. Dropping it cancels the timer.
+    ///
+    /// # Errors
+    /// The await gives [`CallError::Cancelled`] when the run is asked to cancel.
+    ///
+    /// # Determinism
+    /// Persists when the timer is due: [`now`](Self::now) and the duration, cut to whole microseconds. Replay compares
+    /// it, and wakes where history does.
+    #[track_caller]
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        let manner = self.manner(Location::caller());
+        Sleep::new(Call::new(self.world.clone(), manner, Request::SleepFor(duration)))
+    }
+
+    /// Sleeps until an instant; ends soon if it has passed.
+    ///
+    /// # Errors
+    /// As for [`sleep`](Self::sleep).
+    ///
+    /// # Determinism
+    /// As for [`sleep`](Self::sleep).
+    #[track_caller]
+    pub fn sleep_until(&self, due: Timestamp) -> Sleep {
+        let manner = self.manner(Location::caller());
+        Sleep::new(Call::new(self.world.clone(), manner, Request::SleepUntil(due)))
+    }
+
+    /// Waits for the next signal of a name.
+    ///
+    /// Signals wait, in order and without limit, until the code takes them, also those that came before it first
+    /// listened. One is taken when this is polled ready: dropped before that, this leaves it to the next who waits.
+    ///
+    /// # Errors
+    /// The await gives [`CallError::Cancelled`] when the run is asked to cancel, and [`CallError::Payload`] for a
+    /// message that is no `T`: that one is taken, and the next await gets the next.
+    ///
+    /// # Determinism
+    /// Persists nothing itself: signals are events of their own.
+    #[track_caller]
+    pub fn signal<T: DeserializeOwned>(&self, name: &str) -> Signal<T> {
+        let manner = self.manner(Location::caller());
+        let name = SignalName::new(name).map_err(CallError::from);
+        Signal::new(name.map(|name| Receive::new(self.world.clone(), manner, name)))
+    }
+
+    /// Runs a short closure that is not deterministic, and records its value: a random secret, a setting, a host name.
+    ///
+    /// It runs after the commit that holds everything before it, and again if the process dies before its value is
+    /// stored; what must not happen twice is an activity. A closure that blocks holds up a thread of the worker.
+    ///
+    /// # Errors
+    /// The await gives [`CallError::Cancelled`] when the run is asked to cancel, and [`CallError::Payload`] if the
+    /// recorded value is no `T`.
+    ///
+    /// # Determinism
+    /// Persists that it was asked for, then the value. Replay gives the recorded value and does not run the closure.
+    #[track_caller]
+    pub fn side_effect<T, F>(&self, closure: F) -> SideEffectCall<T>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let manner = self.manner(Location::caller());
+        let closure = Box::new(move || Payload::encode(&closure()));
+        SideEffectCall::new(Call::new(self.world.clone(), manner, Request::SideEffect(closure)))
+    }
+
+    /// A context whose awaits a cancel request does not touch: for cleaning up.
+    ///
+    /// # Determinism
+    /// Nothing is persisted.
+    #[must_use]
+    pub fn shielded(&self) -> Self {
+        Self { shielded: true, ..self.clone() }
+    }
+
+    /// Whether the run was asked to cancel.
+    ///
+    /// # Determinism
+    /// True from the event of the request on, live and at replay.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.world.is_cancelled()
+    }
+
+    /// The time: that of the event being applied.
+    ///
+    /// # Determinism
+    /// Stands still between two events, and is the same at each replay.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    /// Whether the code does now what it has done before. For logging only.
+    ///
+    /// # Determinism
+    /// Differs between live and replay by its nature: what it decides must leave no trace in the calls of the code.
+    #[must_use]
+    pub fn is_replaying(&self) -> bool {
+        self.world.replaying()
+    }
+
+    /// The run.
+    ///
+    /// # Determinism
+    /// The same for as long as the run lives; a run that continues as new is another one.
+    #[must_use]
+    pub fn run(&self) -> &RunKey {
+        self.world.run()
+    }
+
+    /// What the code may know of its run.
+    ///
+    /// # Determinism
+    /// From event 1 and the event being applied: the same at each replay.
+    #[must_use]
+    pub fn info(&self) -> WorkflowInfo {
+        let started = self.world.started().expect("code runs only after event 1 was taken in");
+        WorkflowInfo {
+            run: self.world.run().clone(),
+            workflow: started.workflow.clone(),
+            task_queue: started.task_queue.clone(),
+            continued_from: started.continued_from,
+            history_length: self.world.event(),
+        }
+    }
+
+    /// Ends this run, to go on as a new one of this workflow ID with an empty history: return what this returns.
+    ///
+    /// What the code has not read, signals and a cancel request, goes to the new run in order. Open activities and
+    /// timers are cancelled.
+    ///
+    /// # Errors
+    /// Always: the error is what says so. If the input does not encode, it fails the run.
+    ///
+    /// # Determinism
+    /// Persists the workflow, the input and the new run's ID, which is drawn from this run's random numbers. Replay
+    /// compares the name and the input.
+    pub fn continue_as_new<W: Workflow, T>(&self, workflow: W, input: &W::Input) -> WorkflowResult<T> {
+        // A unit struct: it names the type.
+        let _ = workflow;
+        let (workflow, input) = (definition::workflow_type::<W>()?, Payload::encode(input)?);
+        Err(WorkflowError::continue_as_new(workflow, input))
+    }
+
+    fn manner(&self, location: &'static Location<'static>) -> Manner {
+        Manner { location, shielded: self.shielded }
+    }
+}
+
+fn scheduled<A: Activity>(input: &A::Input) -> Result<ActivityScheduled, CallError> {
+    Ok(ActivityScheduled {
+        activity: ActivityName::new(A::NAME)?,
+        input: Payload::encode(input)?,
+        task_queue: None,
+        retry: RetryPolicy::default(),
+        start_to_close: None,
+    })
+}
