@@ -1,0 +1,92 @@
+//! Connections, and the settings on which promises rest.
+
+use std::time::Duration;
+
+use retell::backend::{StoreError, StoreErrorKind};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::fault::fault;
+use crate::options::{Options, Synchronous};
+
+/// How long SQLite itself waits for a lock that another program holds before the store reports `Unavailable`.
+const BUSY_WAIT: Duration = Duration::from_secs(10);
+/// Prepared statements kept for each connection: more than there are in this crate.
+const STATEMENTS_MAX: usize = 128;
+/// Pages in the write-ahead log before they move into the database: 16 MiB of the default size.
+const CHECKPOINT_PAGES: u32 = 4_096;
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Writer,
+    Reader,
+}
+
+/// Opens a connection and reads every setting back.
+pub(crate) fn open(options: &Options, role: Role) -> Result<Connection, StoreError> {
+    let operation = operation(options);
+    let connection = connect(options).map_err(|error| fault(&operation, error))?;
+    set(&connection, options, role).map_err(|error| fault(&operation, error))?;
+    check(&connection, options)?;
+    Ok(connection)
+}
+
+/// What opening this file is called in errors.
+pub(crate) fn operation(options: &Options) -> String {
+    format!("open {}", options.path.display())
+}
+
+fn connect(options: &Options) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    match &options.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(&options.path, flags, vfs.as_str()),
+        None => Connection::open_with_flags(&options.path, flags),
+    }
+}
+
+fn set(connection: &Connection, options: &Options, role: Role) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.pragma_update(None, "page_size", options.page_size)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    let synchronous = match options.synchronous {
+        Synchronous::Full => "full",
+        Synchronous::Normal => "normal",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "cache_size", -32_768)?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    if let Some(pages) = options.pages_max {
+        connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+    }
+    if role == Role::Reader {
+        connection.pragma_update(None, "query_only", true)?;
+    }
+    Ok(())
+}
+
+fn check(connection: &Connection, options: &Options) -> Result<(), StoreError> {
+    let synchronous = match options.synchronous {
+        Synchronous::Full => "2",
+        Synchronous::Normal => "1",
+    };
+    for (setting, wanted) in [("journal_mode", "wal"), ("synchronous", synchronous)] {
+        let found = connection
+            .pragma_query_value(None, setting, |row| row.get::<_, rusqlite::types::Value>(0))
+            .map_err(|error| fault(&operation(options), error))?;
+        let found = match found {
+            rusqlite::types::Value::Text(text) => text,
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            other => format!("{other:?}"),
+        };
+        if found != wanted {
+            let kind = StoreErrorKind::Setting { setting: setting.into(), found, wanted: wanted.into() };
+            return Err(StoreError::new(kind, operation(options)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Queued activities and the ends of their attempts.
+
+use retell::vocabulary::Namespace;
+use retell::write::{ActivityReport, ActivityVerdict, Applied, NewActivityTask, Refusal};
+use rusqlite::{OptionalExtension, Result, params};
+
+use super::transaction::Transaction;
+use crate::column::packed;
+use crate::fault::Stop;
+
+impl Transaction<'_> {
+    /// Puts an activity into its queue; one that is there already stays as it is.
+    pub(crate) fn queue(&mut self, run: i64, namespace: &Namespace, task: &NewActivityTask) -> Result<()> {
+        let kind = self.activity_kind_or_new(namespace, task)?;
+        let start_to_close =
+            task.start_to_close.map(|limit| i64::try_from(limit.as_micros()).unwrap_or(i64::MAX));
+        self.statement(
+            "INSERT INTO activities (run, scheduled, kind, visible_at, attempt, priority, start_to_close, input, \
+             retry, last_failure) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+             ON CONFLICT (run, scheduled) DO NOTHING",
+        )?
+        .execute(params![
+            run,
+            task.scheduled.0,
+            kind,
+            task.visible_at.as_micros(),
+            task.attempt.0,
+            task.priority,
+            start_to_close,
+            packed(&task.input)?,
+            packed(&task.retry)?,
+            task.last_failure.as_ref().map(packed).transpose()?,
+        ])?;
+        self.heard.work = true;
+        Ok(())
+    }
+
+    /// Ends an attempt; answers with the run's row number.
+    pub(crate) fn report(&mut self, report: &ActivityReport) -> Result<(Applied, i64), Stop> {
+        let run = self.run_row(&report.run)?.ok_or(Refusal::TaskLost)?;
+        let claimed = self
+            .statement(
+                "SELECT workers.worker, activities.attempt FROM activities \
+                 JOIN workers ON workers.id = activities.owner \
+                 WHERE activities.run = ?1 AND activities.scheduled = ?2",
+            )?
+            .query_row(params![run, report.scheduled.0], |row| {
+                Ok((crate::column::uuid(row, 0)?, row.get(1)?))
+            })
+            .optional()?;
+        if claimed != Some((report.worker.0, report.attempt.0)) {
+            return Err(Refusal::TaskLost.into());
+        }
+        match &report.verdict {
+            ActivityVerdict::Ended(message) => {
+                self.statement("DELETE FROM activities WHERE run = ?1 AND scheduled = ?2")?
+                    .execute(params![run, report.scheduled.0])?;
+                let state = self.state(run)?;
+                self.put(&state, message, report.at, true)?;
+            }
+            ActivityVerdict::Retry { attempt, visible_at, failure } => {
+                self.statement(
+                    "UPDATE activities SET owner = 0, attempt = ?3, visible_at = ?4, last_failure = ?5 \
+                     WHERE run = ?1 AND scheduled = ?2",
+                )?
+                .execute(params![
+                    run,
+                    report.scheduled.0,
+                    attempt.0,
+                    visible_at.as_micros(),
+                    packed(failure)?
+                ])?;
+            }
+            ActivityVerdict::Released => {
+                self.statement("UPDATE activities SET owner = 0 WHERE run = ?1 AND scheduled = ?2")?
+                    .execute(params![run, report.scheduled.0])?;
+            }
+        }
+        self.heard.work = true;
+        Ok((Applied::Reported, run))
+    }
+
+    fn activity_kind_or_new(&mut self, namespace: &Namespace, task: &NewActivityTask) -> Result<i64> {
+        let namespace = self.namespace_or_new(namespace)?;
+        let kind = params![namespace, task.task_queue.as_str(), task.activity.as_str()];
+        let known = self
+            .statement(
+                "SELECT id FROM activity_kinds WHERE namespace = ?1 AND task_queue = ?2 AND name = ?3",
+            )?
+            .query_row(kind, |row| row.get(0))
+            .optional()?;
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        self.statement("INSERT INTO activity_kinds (namespace, task_queue, name) VALUES (?1, ?2, ?3)")?
+            .execute(kind)?;
+        Ok(self.connection.last_insert_rowid())
+    }
+}

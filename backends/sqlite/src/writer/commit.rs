@@ -1,0 +1,216 @@
+//! Committing a workflow task: the hot path. One step of a run that stays where it is costs one record and one row.
+
+use retell::vocabulary::{Position, Timestamp};
+use retell::write::{Applied, CloseStatus, Commit, Hold, Next, OpenRun, Refusal, Start};
+use rusqlite::{OptionalExtension, Result, params};
+
+use super::run::{Door, RunState, status_number};
+use super::transaction::Transaction;
+use crate::column::packed;
+use crate::fault::Stop;
+
+impl Transaction<'_> {
+    /// Applies a workflow task whole, or refuses it.
+    pub(crate) fn commit(&mut self, commit: &Commit) -> Result<Applied, Stop> {
+        let row = self.run_row(&commit.run)?.ok_or(Refusal::LeaseLost)?;
+        let before = self.state(row)?;
+        if before.head != commit.expected_head.0 {
+            return self.applied_before(commit, &before);
+        }
+        self.check_holder(commit, &before)?;
+        self.check_ended(commit, &before)?;
+        self.check_closing(commit, &before)?;
+        let after = self.append(commit, &before)?;
+        self.change_tasks(commit, &before)?;
+        match &commit.next {
+            Next::Open(open) => self.keep_open(&before, &after, open)?,
+            Next::Closed { status, outcome } => self.close(&after, *status, outcome)?,
+            Next::ContinuedAsNew { successor, outcome } => self.succeed(&after, successor, outcome)?,
+        }
+        if commit.messages.is_empty() {
+            return Ok(Applied::Committed { inbox: Position(before.inbox_last) });
+        }
+        self.send_all(row, &commit.messages, Timestamp::from_micros(after.at))?;
+        Ok(Applied::Committed { inbox: Position(self.state(row)?.inbox_last) })
+    }
+
+    /// The answer to a commit whose place in history is taken: by itself, or by another holder.
+    fn applied_before(&self, commit: &Commit, state: &RunState) -> Result<Applied, Stop> {
+        let first = commit.expected_head.0.saturating_add(1);
+        let token: Option<u64> = self
+            .statement("SELECT token FROM records WHERE run = ?1 AND first = ?2")?
+            .query_row(params![state.row, first], |row| row.get(0))
+            .optional()?;
+        if token == Some(commit.token.0) {
+            Ok(Applied::Committed { inbox: Position(state.inbox_last) })
+        } else {
+            Err(Refusal::LeaseLost.into())
+        }
+    }
+
+    fn check_holder(&self, commit: &Commit, state: &RunState) -> Result<(), Stop> {
+        let holds = |worker| state.owner == worker && state.token == commit.token.0 && state.is_open();
+        match self.alive(commit.worker) {
+            Some(worker) if holds(worker) => Ok(()),
+            _ => Err(Refusal::LeaseLost.into()),
+        }
+    }
+
+    fn check_ended(&self, commit: &Commit, state: &RunState) -> Result<(), Stop> {
+        for (scheduled, attempt) in &commit.ended {
+            let claimed = self
+                .statement(
+                    "SELECT owner = ?3 AND attempt = ?4 FROM activities WHERE run = ?1 AND scheduled = ?2",
+                )?
+                .query_row(params![state.row, scheduled.0, state.owner, attempt.0], |row| row.get(0))
+                .optional()?;
+            if claimed != Some(true) {
+                return Err(Refusal::TaskLost.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to close a run that has messages to take in, and shuts its door: the one refusal that writes.
+    fn check_closing(&mut self, commit: &Commit, state: &RunState) -> Result<(), Stop> {
+        let (end, continues) = match (&commit.next, state.door) {
+            (Next::Open(_), _) => return Ok(()),
+            // What was accepted for a successor has none now: it must be taken in.
+            (Next::Closed { .. }, Some(Door { continues: true, .. })) => (state.inbox_last, false),
+            (next, _) => (state.inbox_end(), matches!(next, Next::ContinuedAsNew { .. })),
+        };
+        if commit.taken_in.0 >= end {
+            return Ok(());
+        }
+        self.statement("UPDATE runs SET door_at = ?2, door_continues = ?3 WHERE id = ?1")?
+            .execute(params![state.row, end, continues])?;
+        self.heard.work = true;
+        Err(Refusal::InboxAdvanced(Position(end)).into())
+    }
+
+    /// Appends the record and takes messages in.
+    fn append(&mut self, commit: &Commit, before: &RunState) -> Result<Appended> {
+        let taken_in = before.taken_in.max(commit.taken_in.0);
+        if taken_in > before.taken_in {
+            self.statement("DELETE FROM inbox WHERE run = ?1 AND position <= ?2")?
+                .execute(params![before.row, taken_in])?;
+        }
+        let Some(record) = &commit.record else {
+            let at = self.now.as_micros();
+            return Ok(Appended {
+                row: before.row,
+                head: before.head,
+                at,
+                last_at: before.last_at,
+                taken_in,
+            });
+        };
+        let at = record.at.as_micros().max(before.last_at);
+        self.insert_record(before.row, before.head + 1, at, before.token, record)?;
+        let head = before.head + u64::from(record.count);
+        Ok(Appended { row: before.row, head, at, last_at: at, taken_in })
+    }
+
+    fn change_tasks(&mut self, commit: &Commit, state: &RunState) -> Result<()> {
+        for task in &commit.schedule {
+            self.queue(state.row, &commit.run.namespace, task)?;
+        }
+        let ended = commit.ended.iter().map(|(scheduled, _)| scheduled);
+        for scheduled in ended.chain(&commit.cancelled) {
+            self.statement("DELETE FROM activities WHERE run = ?1 AND scheduled = ?2")?
+                .execute(params![state.row, scheduled.0])?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the run open. An index is touched only if what it holds changes: SQLite rewrites the entries of all
+    /// columns that stand in an UPDATE.
+    fn keep_open(&mut self, before: &RunState, after: &Appended, open: &OpenRun) -> Result<()> {
+        let waiting = before.inbox_last > after.taken_in;
+        let wake_at = open.wake_at.map(Timestamp::as_micros);
+        let wake_at = if waiting { Some(wake_at.map_or(after.at, |at| at.min(after.at))) } else { wake_at };
+        let release = open.hold == Hold::Release;
+        self.heard.work |= release || (waiting && before.door.is_some());
+        let same = wake_at == before.wake_at
+            && open.rowless == before.rowless
+            && !release
+            && !before.failed
+            && open.failure.is_none()
+            && before.door.is_none();
+        if same {
+            self.statement("UPDATE runs SET head = ?2, last_at = ?3, taken_in = ?4 WHERE id = ?1")?
+                .execute(params![after.row, after.head, after.last_at, after.taken_in])?;
+            return Ok(());
+        }
+        let failure = open.failure.as_ref().map(packed).transpose()?;
+        self.statement(
+            "UPDATE runs SET head = ?2, last_at = ?3, taken_in = ?4, wake_at = ?5, rowless = ?6, owner = ?7, \
+             failure = ?8, door_at = NULL, door_continues = 0 WHERE id = ?1",
+        )?
+        .execute(params![
+            after.row,
+            after.head,
+            after.last_at,
+            after.taken_in,
+            wake_at,
+            open.rowless,
+            if release { 0 } else { before.owner },
+            failure,
+        ])?;
+        Ok(())
+    }
+
+    fn close(&mut self, after: &Appended, status: CloseStatus, outcome: &[u8]) -> Result<()> {
+        self.statement(
+            "UPDATE runs SET status = ?2, closed_at = ?3, last_at = ?3, head = ?4, taken_in = ?5, outcome = ?6, \
+             owner = 0, wake_at = NULL, rowless = 0, failure = NULL, door_at = NULL, door_continues = 0 \
+             WHERE id = ?1",
+        )?
+        .execute(params![
+            after.row,
+            status_number(status)?,
+            after.last_at,
+            after.head,
+            after.taken_in,
+            outcome
+        ])?;
+        self.drop_tasks_and_inbox(after.row)
+    }
+
+    /// Closes the run and opens the one that follows; what came through the shut door goes to its inbox's end.
+    fn succeed(&mut self, after: &Appended, successor: &Start, outcome: &[u8]) -> Result<()> {
+        // The workflow ID is open once: the successor comes after the closing, its messages before they are dropped.
+        self.statement("UPDATE runs SET status = ?2, continued_as = ?3 WHERE id = ?1")?.execute(params![
+            after.row,
+            status_number(CloseStatus::ContinuedAsNew)?,
+            successor.run.run_id.0.as_bytes(),
+        ])?;
+        let opened = self.open(successor)?;
+        let moved = self
+            .statement(
+                "INSERT INTO inbox (run, position, request_id, at, own, body) \
+                 SELECT ?2, ?3 + row_number() OVER (ORDER BY position), request_id, at, 0, body \
+                 FROM inbox WHERE run = ?1 AND own = 0",
+            )?
+            .execute(params![after.row, opened.row, successor.inbox.len()])?;
+        if moved > 0 {
+            self.statement(
+                "UPDATE runs SET inbox_last = inbox_last + ?2, \
+                 wake_at = min(wake_at, (SELECT min(at) FROM inbox WHERE run = ?1 AND position > ?3)) WHERE id = ?1",
+            )?
+            .execute(params![opened.row, moved, successor.inbox.len()])?;
+            self.heard.work = true;
+        }
+        self.close(after, CloseStatus::ContinuedAsNew, outcome)
+    }
+}
+
+/// Where a run stands once its record is appended.
+struct Appended {
+    row: i64,
+    head: u64,
+    /// The time of the commit: that of its record, or the store's if it has none.
+    at: i64,
+    last_at: i64,
+    taken_in: u64,
+}

@@ -1,0 +1,18 @@
+//! The one thread that writes: what waits while a transaction is committed goes together into the next one.
+
+mod activity;
+mod claim;
+mod claim_activity;
+mod commit;
+mod job;
+mod lease;
+mod member;
+mod message;
+mod request;
+pub(crate) mod run;
+mod start;
+mod thread;
+mod transaction;
+
+pub(crate) use job::{Job, Message};
+pub(crate) use thread::Writer;

@@ -1,0 +1,176 @@
+//! Opening runs, and ending them from outside.
+
+use retell::vocabulary::{RunKey, Timestamp};
+use retell::write::{
+    Applied, CloseStatus, ClosingEvent, ExistingId, IdConflictPolicy, IdReusePolicy, NewRecord, Refusal,
+    Start, Terminate,
+};
+use rusqlite::{OptionalExtension, Result, params};
+
+use super::run::{RunState, close_status, status_number};
+use super::transaction::Transaction;
+use crate::column::packed;
+use crate::fault::Stop;
+
+/// A run that was opened.
+pub(crate) struct Opened {
+    pub(crate) row: i64,
+    /// Whether the owner that the start named holds it.
+    pub(crate) owned: bool,
+}
+
+impl Transaction<'_> {
+    /// Opens a run if its workflow ID allows it; answers with the run's row number.
+    pub(crate) fn start(&mut self, start: &Start) -> Result<(Applied, i64), Stop> {
+        if self.run_row(&start.run)?.is_some() {
+            let reason = format!("run {} was started by another request", start.run);
+            return Err(Refusal::Invalid(reason).into());
+        }
+        let namespace = self.namespace(&start.run.namespace)?;
+        let latest = match namespace {
+            Some(namespace) => self.latest(namespace, start.run.workflow_id.as_str())?,
+            None => None,
+        };
+        if let Some(latest) = latest {
+            let key = RunKey { run_id: latest.run_id, ..start.run.clone() };
+            match (close_status(latest.status)?, &start.conflict) {
+                (None, IdConflictPolicy::UseExisting) => return Ok((Applied::Existing(key), latest.row)),
+                (None, IdConflictPolicy::Reject) => {
+                    return Err(Refusal::IdTaken(ExistingId { run: key, closed: None }).into());
+                }
+                (None, IdConflictPolicy::TerminateExisting(closing)) => {
+                    self.end(&latest, closing, start.record.at)?;
+                }
+                (Some(closed), _) if !may_reuse(start.reuse, closed) => {
+                    return Err(Refusal::IdTaken(ExistingId { run: key, closed: Some(closed) }).into());
+                }
+                (Some(_), _) => {}
+            }
+        }
+        let opened = self.open(start)?;
+        Ok((Applied::Started { run: start.run.clone(), owned: opened.owned }, opened.row))
+    }
+
+    /// Opens a run unconditionally.
+    pub(crate) fn open(&mut self, start: &Start) -> Result<Opened> {
+        let owner = start.owner.and_then(|owner| self.alive(owner));
+        let namespace = self.namespace_or_new(&start.run.namespace)?;
+        let kind = self.workflow_kind_or_new(namespace, start)?;
+        let attributes = if start.attributes.is_empty() { None } else { Some(packed(&start.attributes)?) };
+        self.statement(
+            "INSERT INTO runs (run_id, namespace, workflow_id, kind, started_at, head, last_at, token, owner, \
+             wake_at, inbox_last, shown, priority, fairness_key, attributes) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13)",
+        )?
+        .execute(params![
+            start.run.run_id.0.as_bytes(),
+            namespace,
+            start.run.workflow_id.as_str(),
+            kind,
+            start.record.at.as_micros(),
+            start.record.count,
+            i64::from(owner.is_some()),
+            owner.unwrap_or(0),
+            start.wake_at.as_micros(),
+            // Who starts a run knows what it put into it: all of it counts as shown.
+            start.inbox.len(),
+            start.priority,
+            start.fairness_key.as_deref(),
+            attributes,
+        ])?;
+        let row = self.connection.last_insert_rowid();
+        self.remember(&start.run, row);
+        // No holder has written event 1: its token is 0, so that no commit takes it for its own.
+        self.insert_record(row, 1, start.record.at.as_micros(), 0, &start.record)?;
+        for (position, message) in (1..).zip(&start.inbox) {
+            self.insert_message(row, position, message, start.record.at, false)?;
+        }
+        self.heard.work |= owner.is_none();
+        Ok(Opened { row, owned: owner.is_some() })
+    }
+
+    /// Ends a run from outside; answers with its row number.
+    pub(crate) fn terminate(&mut self, terminate: &Terminate) -> Result<(Applied, i64), Stop> {
+        let (run, state) = self.open_run(&terminate.target)?;
+        self.end(&state, &terminate.closing, terminate.at)?;
+        Ok((Applied::Terminated(run), state.row))
+    }
+
+    /// One event more, one token more, no tasks, no inbox.
+    fn end(&mut self, state: &RunState, closing: &ClosingEvent, at: Timestamp) -> Result<()> {
+        let at = at.as_micros().max(state.last_at);
+        let (first, token) = (state.head + 1, state.token + 1);
+        let record = NewRecord { count: 1, at: Timestamp::from_micros(at), bytes: closing.record.clone() };
+        self.insert_record(state.row, first, at, token, &record)?;
+        self.statement(
+            "UPDATE runs SET status = ?2, closed_at = ?3, last_at = ?3, head = ?4, token = ?5, outcome = ?6, \
+             owner = 0, wake_at = NULL, rowless = 0, door_at = NULL, door_continues = 0 WHERE id = ?1",
+        )?
+        .execute(params![
+            state.row,
+            status_number(CloseStatus::Terminated)?,
+            at,
+            first,
+            token,
+            &closing.outcome[..],
+        ])?;
+        self.drop_tasks_and_inbox(state.row)
+    }
+
+    /// What leaves with a run that closes.
+    pub(crate) fn drop_tasks_and_inbox(&mut self, row: i64) -> Result<()> {
+        self.statement("DELETE FROM activities WHERE run = ?1")?.execute([row])?;
+        self.statement("DELETE FROM inbox WHERE run = ?1")?.execute([row])?;
+        self.heard.closings = true;
+        Ok(())
+    }
+
+    /// Appends a record.
+    pub(crate) fn insert_record(
+        &self,
+        run: i64,
+        first: u64,
+        at: i64,
+        token: u64,
+        record: &NewRecord,
+    ) -> Result<()> {
+        self.statement(
+            "INSERT INTO records (run, first, count, at, token, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![run, first, record.count, at, token, &record.bytes[..]])?;
+        Ok(())
+    }
+
+    fn workflow_kind_or_new(&self, namespace: i64, start: &Start) -> Result<i64> {
+        let kind = params![
+            namespace,
+            start.task_queue.as_str(),
+            start.workflow.name.as_str(),
+            start.workflow.version.0,
+            start.semantics.0,
+        ];
+        let known = self
+            .statement(
+                "SELECT id FROM workflow_kinds \
+                 WHERE namespace = ?1 AND task_queue = ?2 AND name = ?3 AND version = ?4 AND semantics = ?5",
+            )?
+            .query_row(kind, |row| row.get(0))
+            .optional()?;
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        self.statement(
+            "INSERT INTO workflow_kinds (namespace, task_queue, name, version, semantics) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(kind)?;
+        Ok(self.connection.last_insert_rowid())
+    }
+}
+
+fn may_reuse(policy: IdReusePolicy, closed: CloseStatus) -> bool {
+    match policy {
+        IdReusePolicy::Allow => true,
+        IdReusePolicy::AllowUnlessCompleted => closed != CloseStatus::Completed,
+        IdReusePolicy::Reject => false,
+    }
+}
