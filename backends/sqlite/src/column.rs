@@ -56,3 +56,8 @@ pub(crate) fn packed<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 fn unreadable(index: usize, found: Type, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::FromSqlConversionFailure(index, found, Box::new(error))
 }
+
+/// A number from outside as SQLite counts: what is beyond its range is beyond everything that is stored.
+pub(crate) fn number(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}

@@ -42,7 +42,7 @@ CREATE TABLE workers (
 
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    run_id BLOB NOT NULL UNIQUE,
+    run_id BLOB NOT NULL,
     namespace INTEGER NOT NULL,
     workflow_id TEXT NOT NULL,
     kind INTEGER NOT NULL,
@@ -70,6 +70,7 @@ CREATE TABLE runs (
     outcome BLOB,
     continued_as BLOB
 );
+CREATE UNIQUE INDEX runs_by_run_id ON runs (run_id, namespace);
 CREATE INDEX runs_by_workflow_id ON runs (namespace, workflow_id);
 CREATE INDEX runs_by_start ON runs (namespace, started_at, run_id);
 CREATE UNIQUE INDEX runs_open ON runs (namespace, workflow_id) WHERE status = 0;

@@ -18,7 +18,7 @@ pub(crate) fn history(
         "SELECT first, count, at, bytes FROM records WHERE run = ?1 AND first + count - 1 > ?2 AND first >= \
          coalesce((SELECT max(first) FROM records WHERE run = ?1 AND first <= ?2), 0) ORDER BY first",
     )?;
-    let mut rows = statement.query(params![run, after.0])?;
+    let mut rows = statement.query(params![run, crate::column::number(after.0)])?;
     let (mut records, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let record = Record {

@@ -5,7 +5,7 @@ use retell::write::{ActivityReport, ActivityVerdict, Applied, NewActivityTask, R
 use rusqlite::{OptionalExtension, Result, params};
 
 use super::transaction::Transaction;
-use crate::column::packed;
+use crate::column::{number, packed};
 use crate::fault::Stop;
 
 impl Transaction<'_> {
@@ -44,7 +44,7 @@ impl Transaction<'_> {
                  JOIN workers ON workers.id = activities.owner \
                  WHERE activities.run = ?1 AND activities.scheduled = ?2",
             )?
-            .query_row(params![run, report.scheduled.0], |row| {
+            .query_row(params![run, number(report.scheduled.0)], |row| {
                 Ok((crate::column::uuid(row, 0)?, row.get(1)?))
             })
             .optional()?;

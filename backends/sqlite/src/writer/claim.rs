@@ -136,7 +136,7 @@ impl Transaction<'_> {
                 "SELECT wake_at, id FROM runs WHERE status = 0 AND owner = ?1 AND kind = ?2 AND wake_at <= ?3 \
                  ORDER BY wake_at LIMIT ?4",
             )?
-            .query_map(params![owner, kind, now, max], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map(params![owner, kind, now, column::number(max)], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_>>()?;
         let left_running = if owner == 0 {
             Vec::new()
@@ -145,7 +145,7 @@ impl Transaction<'_> {
                 "SELECT ?3, id FROM runs WHERE status = 0 AND rowless = 1 AND owner = ?1 AND kind = ?2 \
                  AND (wake_at IS NULL OR wake_at > ?3) LIMIT ?4",
             )?
-            .query_map(params![owner, kind, now, max], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map(params![owner, kind, now, column::number(max)], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_>>()?
         };
         ready.extend(left_running);

@@ -67,7 +67,9 @@ impl Transaction<'_> {
                 "SELECT visible_at, rowid FROM activities \
                  WHERE owner = ?1 AND kind = ?2 AND visible_at <= ?3 ORDER BY visible_at LIMIT ?4",
             )?
-            .query_map(params![owner, kind, visible, max], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map(params![owner, kind, visible, column::number(max)], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
             .collect::<Result<_>>()?;
         let next: Option<i64> = self
             .statement(

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Result, params};
 
 use super::run::{Door, RunState, status_number};
 use super::transaction::Transaction;
-use crate::column::packed;
+use crate::column::{number, packed};
 use crate::fault::Stop;
 
 impl Transaction<'_> {
@@ -36,7 +36,7 @@ impl Transaction<'_> {
 
     /// The answer to a commit whose place in history is taken: by itself, or by another holder.
     fn applied_before(&self, commit: &Commit, state: &RunState) -> Result<Applied, Stop> {
-        let first = commit.expected_head.0.saturating_add(1);
+        let first = number(commit.expected_head.0).saturating_add(1);
         let token: Option<u64> = self
             .statement("SELECT token FROM records WHERE run = ?1 AND first = ?2")?
             .query_row(params![state.row, first], |row| row.get(0))
@@ -62,7 +62,7 @@ impl Transaction<'_> {
                 .statement(
                     "SELECT owner = ?3 AND attempt = ?4 FROM activities WHERE run = ?1 AND scheduled = ?2",
                 )?
-                .query_row(params![state.row, scheduled.0, state.owner, attempt.0], |row| row.get(0))
+                .query_row(params![state.row, number(scheduled.0), state.owner, attempt.0], |row| row.get(0))
                 .optional()?;
             if claimed != Some(true) {
                 return Err(Refusal::TaskLost.into());

@@ -111,8 +111,10 @@ impl Transaction<'_> {
 
     /// The row number of a run.
     pub(crate) fn run_row(&mut self, run: &RunKey) -> Result<Option<i64>> {
-        if let Some((row, known)) = self.memory.runs.get(&run.run_id) {
-            return Ok((known == run).then_some(*row));
+        if let Some((row, known)) = self.memory.runs.get(&run.run_id)
+            && known == run
+        {
+            return Ok(Some(*row));
         }
         let Some(namespace) = self.namespace(&run.namespace)? else {
             return Ok(None);
