@@ -192,6 +192,12 @@ impl Machine {
         self.world.state().open_activities()
     }
 
+    /// Whether this event scheduled a call that still waits for its outcome; any other outcome counts for nothing.
+    #[must_use]
+    pub fn is_open(&self, scheduled: EventId) -> bool {
+        self.world.state().is_open(scheduled)
+    }
+
     /// The side effects that have no value yet and are still wanted, in the order in which they were scheduled.
     #[must_use]
     pub fn open_side_effects(&self) -> Vec<EventId> {

@@ -275,6 +275,10 @@ impl State {
     }
 
     /// Activities whose outcome is still to come, in the order in which they were scheduled.
+    pub(super) fn is_open(&self, scheduled: EventId) -> bool {
+        self.operations.open(scheduled).is_some()
+    }
+
     pub(super) fn open_activities(&mut self) -> Vec<(EventId, ActivityScheduled)> {
         let open = self.operations.all_open().into_iter();
         open.filter_map(|(event, slot)| match &self.operations.operation(slot).kind {

@@ -23,6 +23,12 @@ pub struct InvalidId {
     reason: &'static str,
 }
 
+impl From<std::convert::Infallible> for InvalidId {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 fn check_text(kind: &'static str, text: &str) -> Result<(), InvalidId> {
     let reason = if text.is_empty() {
         "it is empty"

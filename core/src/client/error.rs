@@ -1,0 +1,107 @@
+//! What can go wrong with a call, one enum for each operation.
+
+use std::sync::Arc;
+
+use crate::backend::StoreError;
+use crate::history::HistoryError;
+use crate::vocabulary::{Failure, InvalidId, PayloadError, RunKey};
+use crate::write::{ExistingId, Refusal};
+
+/// A start that did not happen.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An ID that no store could keep: choose another.
+    #[error(transparent)]
+    InvalidId(#[from] InvalidId),
+    /// The input does not encode, or is too large.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The codec refused the input.
+    #[error(transparent)]
+    Codec(HistoryError),
+    /// Another run holds the workflow ID: use it, choose another ID, or another policy.
+    #[error("workflow ID {:?} is taken by run {}", .0.run.workflow_id, .0.run.run_id)]
+    IdTaken(ExistingId),
+    /// The store cannot keep this start.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The store did not answer before the deadline: whether the run is started is unknown. Start again under the same
+    /// request ID; nothing starts twice.
+    #[error("the store did not answer before the deadline; starting again under the same request ID is safe")]
+    Unavailable(#[source] StoreError),
+}
+
+/// A signal, a cancel request or a termination that did not happen.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// A name that no store could keep: choose another.
+    #[error(transparent)]
+    InvalidId(#[from] InvalidId),
+    /// The argument does not encode, or is too large.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The codec refused the argument.
+    #[error(transparent)]
+    Codec(HistoryError),
+    /// There is no run of this ID.
+    #[error("there is no such run")]
+    NotFound,
+    /// The run is closed; nothing reaches it any more.
+    #[error("run {0} is closed")]
+    Closed(RunKey),
+    /// The store cannot keep this message.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The store did not answer before the deadline: whether it was sent is unknown. Send again under the same request
+    /// ID; nothing is sent twice.
+    #[error("the store did not answer before the deadline; sending again under the same request ID is safe")]
+    Unavailable(#[source] StoreError),
+}
+
+/// A read that failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// There is no run of this ID.
+    #[error("there is no such run")]
+    NotFound,
+    /// Stored bytes cannot be read.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The store did not answer before the deadline, or cannot read its data.
+    #[error("the store could not be read")]
+    Unavailable(#[source] StoreError),
+}
+
+/// A run that has no result to give.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResultError {
+    /// The workflow returned an error.
+    #[error("the workflow failed: {0}")]
+    Failed(Failure),
+    /// The workflow ended because of a cancel request.
+    #[error("the workflow was cancelled")]
+    Cancelled,
+    /// A client ended the run.
+    #[error("the workflow was terminated: {0}")]
+    Terminated(Arc<str>),
+    /// The result is not of the type asked for.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The run could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl SendError {
+    pub(super) fn of(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::RunNotFound => Self::NotFound,
+            Refusal::RunClosed(run) => Self::Closed(run),
+            other => Self::Refused(other),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! A handle on a run: what can be said to it and asked of it.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::Client;
+use super::error::{ReadError, SendError};
+use crate::backend::RunInfo;
+use crate::commit;
+use crate::history::{
+    Event, EventKind, SignalReceived, WorkflowCancelRequested, WorkflowTerminated, decode_record, encode_kind,
+};
+use crate::vocabulary::{EventId, InvalidId, Payload, RequestId, RunId, RunKey, SignalName, WorkflowId};
+use crate::worker::Waiter;
+use crate::workflow::Workflow;
+use crate::write::{Applied, NewMessage, Send, Target, Terminate, Write};
+
+/// How many bytes of history are read at a time.
+const PAGE_BYTES: usize = 1024 * 1024;
+
+/// A run of `W`, or the open run of a workflow ID.
+pub struct RunHandle<W: Workflow> {
+    pub(super) client: Client,
+    pub(super) workflow_id: WorkflowId,
+    pub(super) run_id: Option<RunId>,
+    /// Registered before the run could close.
+    pub(super) waiter: Mutex<Option<Waiter>>,
+    workflow: PhantomData<fn() -> W>,
+}
+
+impl<W: Workflow> RunHandle<W> {
+    pub(super) fn new(client: Client, workflow_id: WorkflowId, run_id: Option<RunId>) -> Self {
+        Self { client, workflow_id, run_id, waiter: Mutex::new(None), workflow: PhantomData }
+    }
+
+    pub(super) fn waiting(self, waiter: Option<Waiter>) -> Self {
+        *self.waiter.lock().unwrap_or_else(PoisonError::into_inner) = waiter;
+        self
+    }
+
+    /// The workflow ID.
+    #[must_use]
+    pub fn workflow_id(&self) -> &WorkflowId {
+        &self.workflow_id
+    }
+
+    /// The run, or `None` if this handle means whichever is open.
+    #[must_use]
+    pub fn run_id(&self) -> Option<RunId> {
+        self.run_id
+    }
+
+    /// The same workflow ID, bound to one of its runs.
+    #[must_use]
+    pub fn with_run(self, run_id: RunId) -> Self {
+        Self { run_id: Some(run_id), waiter: Mutex::new(None), ..self }
+    }
+
+    /// Sends a signal. Once it returns, the signal is durably stored and will be taken in exactly once, in order.
+    ///
+    /// It goes to the open run of the workflow ID, also if the run of this handle has continued as new.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn signal<T: Serialize + ?Sized>(
+        &self,
+        name: impl TryInto<SignalName, Error: Into<InvalidId>>,
+        value: &T,
+    ) -> Result<(), SendError> {
+        self.signal_with(name, value, RequestId::fresh()).await
+    }
+
+    /// As [`signal`](Self::signal), under the caller's own request ID: sent again under it, it counts once.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn signal_with<T: Serialize + ?Sized>(
+        &self,
+        name: impl TryInto<SignalName, Error: Into<InvalidId>>,
+        value: &T,
+        request_id: RequestId,
+    ) -> Result<(), SendError> {
+        let signal = name.try_into().map_err(Into::into)?;
+        let input = Payload::encode(value)?;
+        self.send(SignalReceived { signal, input, request_id }.into(), request_id).await
+    }
+
+    /// Asks the run to cancel: each await of its code ends with an error once. What it makes of that is its own affair.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn cancel(&self, reason: impl Into<Arc<str>>) -> Result<(), SendError> {
+        self.cancel_with(reason, RequestId::fresh()).await
+    }
+
+    /// As [`cancel`](Self::cancel), under the caller's own request ID.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn cancel_with(
+        &self,
+        reason: impl Into<Arc<str>>,
+        request_id: RequestId,
+    ) -> Result<(), SendError> {
+        self.send(WorkflowCancelRequested { request_id, reason: reason.into() }.into(), request_id).await
+    }
+
+    /// Ends the run at once, without asking its code. What it runs is stopped, what it has not read is dropped.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn terminate(&self, reason: impl Into<Arc<str>>) -> Result<(), SendError> {
+        let (seams, at) = (&self.client.seams, self.client.now());
+        let terminated = WorkflowTerminated { reason: reason.into() };
+        let closing =
+            commit::closing_event(terminated.clone(), at, seams.codec.as_ref()).map_err(SendError::Codec)?;
+        let write = Terminate { target: self.target(), request_id: RequestId::fresh(), closing, at };
+        let outcome = self.client.apply(Write::Terminate(write)).await.map_err(SendError::Unavailable)?;
+        if let Applied::Terminated(run) = outcome.map_err(SendError::of)? {
+            seams.closings.closed(run.run_id, &terminated.into());
+            if let Some(local) = &seams.local {
+                local.shards.terminated(run.run_id);
+            }
+        }
+        Ok(())
+    }
+
+    /// The run as it stands. Reads no history.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn describe(&self) -> Result<RunInfo, ReadError> {
+        let targets = [self.target()];
+        let read = || self.client.seams.backend.describe(&targets);
+        let described = self.client.by_deadline(read).await.map_err(ReadError::Unavailable)?;
+        described.into_iter().next().flatten().ok_or(ReadError::NotFound)
+    }
+
+    /// The run's whole history.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn history(&self) -> Result<Vec<Event>, ReadError> {
+        let run = self.describe().await?.run;
+        let mut events: Vec<Event> = Vec::new();
+        loop {
+            let after = events.last().map_or(EventId(0), |event| event.id);
+            let read = || self.client.seams.backend.history(&run, after, PAGE_BYTES);
+            let records = self.client.by_deadline(read).await.map_err(ReadError::Unavailable)?;
+            if records.is_empty() {
+                return Ok(events);
+            }
+            for record in &records {
+                events.extend(decode_record(record, self.client.seams.codec.as_ref())?);
+            }
+        }
+    }
+
+    pub(super) fn target(&self) -> Target {
+        Target {
+            namespace: self.client.seams.namespace.clone(),
+            workflow_id: self.workflow_id.clone(),
+            run_id: self.run_id,
+        }
+    }
+
+    pub(super) fn key(&self, run_id: RunId) -> RunKey {
+        RunKey {
+            namespace: self.client.seams.namespace.clone(),
+            workflow_id: self.workflow_id.clone(),
+            run_id,
+        }
+    }
+
+    async fn send(&self, kind: EventKind, request_id: RequestId) -> Result<(), SendError> {
+        let body = encode_kind(kind, self.client.seams.codec.as_ref()).map_err(SendError::Codec)?;
+        // A message is for the workflow: a run that has continued as new passes it on.
+        let target = Target { run_id: None, ..self.target() };
+        let message = Send { target, message: NewMessage { request_id, body }, at: self.client.now() };
+        let outcome = self.client.apply(Write::Send(message)).await.map_err(SendError::Unavailable)?;
+        outcome.map(|_| ()).map_err(SendError::of)
+    }
+}
+
+impl<W: Workflow> fmt::Debug for RunHandle<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunHandle")
+            .field("workflow", &W::NAME)
+            .field("workflow_id", &self.workflow_id)
+            .field("run_id", &self.run_id)
+            .finish_non_exhaustive()
+    }
+}

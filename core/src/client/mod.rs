@@ -1,0 +1,137 @@
+//! The client: start, signal, cancel, terminate, describe, list, and await results.
+//!
+//! Talks to the store, and to the worker of its own process where there is one: a run that is started there begins
+//! there, in the same commit. Nothing here polls while this process runs what is awaited.
+
+mod call;
+mod error;
+mod handle;
+mod start;
+mod wait;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use error::{ReadError, ResultError, SendError, StartError};
+pub use handle::RunHandle;
+pub use start::{IdConflict, StartCall};
+
+use crate::backend::{Backend, ListRequest, Page, StatusFilter, StoreStats};
+use crate::clock::Clock;
+use crate::history::PayloadCodec;
+use crate::vocabulary::{InvalidId, Namespace, TaskQueue, Timestamp, WorkflowId};
+use crate::worker::{Closings, Context, Shards};
+use crate::workflow::Workflow;
+
+/// How long a call tries to reach the store unless told otherwise.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Starts runs and talks to them. Cloning is cheap; use it from as many tasks as you like.
+#[derive(Clone)]
+pub struct Client {
+    seams: Arc<ClientSeams>,
+    deadline: Duration,
+}
+
+/// What a client talks to.
+pub(crate) struct ClientSeams {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) codec: Arc<dyn PayloadCodec>,
+    pub(crate) namespace: Namespace,
+    pub(crate) task_queue: TaskQueue,
+    pub(crate) closings: Arc<Closings>,
+    /// The worker of this process.
+    pub(crate) local: Option<Local>,
+}
+
+/// The worker of a client's own process.
+pub(crate) struct Local {
+    pub(crate) cx: Arc<Context>,
+    pub(crate) shards: Arc<Shards>,
+}
+
+impl Client {
+    pub(crate) fn new(seams: ClientSeams) -> Self {
+        Self { seams: Arc::new(seams), deadline: DEADLINE }
+    }
+
+    /// How long each call of this client tries to reach the store; 30 s unless set. Waiting for a result has no limit.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Starts a run of `workflow` under `workflow_id`. The call is sent when it is awaited; until then its options can
+    /// be set.
+    ///
+    /// Once it returns, the run is durably stored and will be run, whatever happens to this process.
+    pub fn start<W: Workflow>(
+        &self,
+        workflow: W,
+        workflow_id: impl TryInto<WorkflowId, Error: Into<InvalidId>>,
+        input: W::Input,
+    ) -> StartCall<W> {
+        let _ = workflow;
+        StartCall::new(self.clone(), workflow_id.try_into().map_err(Into::into), input)
+    }
+
+    /// A handle on the open run of a workflow ID, else on its latest. Nothing is read until the handle is used.
+    ///
+    /// # Errors
+    /// [`InvalidId`] if the ID is not a valid one.
+    pub fn handle<W: Workflow>(
+        &self,
+        workflow: W,
+        workflow_id: impl TryInto<WorkflowId, Error: Into<InvalidId>>,
+    ) -> Result<RunHandle<W>, InvalidId> {
+        let _ = workflow;
+        Ok(RunHandle::new(self.clone(), workflow_id.try_into().map_err(Into::into)?, None))
+    }
+
+    /// A request that lists all runs of this client's namespace, 100 on a page; set what it filters by.
+    #[must_use]
+    pub fn list_request(&self) -> ListRequest {
+        ListRequest {
+            namespace: self.seams.namespace.clone(),
+            workflow_id: None,
+            workflow: None,
+            status: StatusFilter::Any,
+            page_size: 100,
+            after: None,
+        }
+    }
+
+    /// Lists runs, newest start first, a page at a time. No history is read.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] if the store does not answer before the deadline.
+    pub async fn list(&self, request: &ListRequest) -> Result<Page, ReadError> {
+        self.by_deadline(|| self.seams.backend.list(request)).await.map_err(ReadError::Unavailable)
+    }
+
+    /// Counts what this client's namespace holds.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] if the store does not answer before the deadline.
+    pub async fn stats(&self) -> Result<StoreStats, ReadError> {
+        self.by_deadline(|| self.seams.backend.stats(&self.seams.namespace))
+            .await
+            .map_err(ReadError::Unavailable)
+    }
+
+    /// The store's time, as far as this process knows it.
+    fn now(&self) -> Timestamp {
+        self.seams.local.as_ref().map_or_else(|| self.seams.clock.now(), |local| local.cx.now())
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("namespace", &self.seams.namespace)
+            .field("backend", &self.seams.backend)
+            .finish_non_exhaustive()
+    }
+}

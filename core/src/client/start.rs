@@ -1,0 +1,217 @@
+//! Starting a run: its options, and the road by which its first task shares the start's commit.
+
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, Either, select};
+use tokio::sync::oneshot;
+
+use super::error::StartError;
+use super::{Client, Local, RunHandle};
+use crate::backend::StoreError;
+use crate::commit;
+use crate::history::{WorkflowStarted, WorkflowTerminated};
+use crate::vocabulary::{
+    AttributeValue, Attributes, InvalidId, Payload, RequestId, RunId, RunKey, SemanticsVersion, TaskQueue,
+    WorkflowId,
+};
+use crate::worker::{FirstTask, PendingStart};
+use crate::workflow::{Workflow, workflow_type};
+use crate::write::{Applied, IdConflictPolicy, IdReusePolicy, Outcome, Refusal, Start, Write};
+
+/// How long a start waits for its first task before it goes without it.
+const FIRST_TASK_MAX: Duration = Duration::from_millis(2);
+
+/// What a start does when its workflow ID has an open run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdConflict {
+    /// Fails with [`StartError::IdTaken`].
+    #[default]
+    Reject,
+    /// Returns a handle on the open run; the input is not used.
+    UseExisting,
+    /// Terminates the open run with this reason and starts the new one, in one step.
+    Terminate(Arc<str>),
+}
+
+/// A start that is sent when it is awaited.
+#[must_use = "nothing is started until this is awaited"]
+pub struct StartCall<W: Workflow> {
+    client: Client,
+    workflow_id: Result<WorkflowId, InvalidId>,
+    input: W::Input,
+    request_id: RequestId,
+    task_queue: TaskQueue,
+    conflict: IdConflict,
+    reuse: IdReusePolicy,
+    priority: i32,
+    fairness_key: Option<Arc<str>>,
+    attributes: Attributes,
+    workflow: PhantomData<fn() -> W>,
+}
+
+impl<W: Workflow> StartCall<W> {
+    pub(super) fn new(client: Client, workflow_id: Result<WorkflowId, InvalidId>, input: W::Input) -> Self {
+        Self {
+            task_queue: client.seams.task_queue.clone(),
+            client,
+            workflow_id,
+            input,
+            request_id: RequestId::fresh(),
+            conflict: IdConflict::default(),
+            reuse: IdReusePolicy::default(),
+            priority: 0,
+            fairness_key: None,
+            attributes: Attributes::new(),
+            workflow: PhantomData,
+        }
+    }
+
+    /// The identity of this call: the same start sent again under it returns its first outcome, for at least a day.
+    pub fn request_id(mut self, request_id: RequestId) -> Self {
+        self.request_id = request_id;
+        self
+    }
+
+    /// What happens if the workflow ID has an open run; [`IdConflict::Reject`] unless set.
+    pub fn id_conflict(mut self, conflict: IdConflict) -> Self {
+        self.conflict = conflict;
+        self
+    }
+
+    /// What happens if the workflow ID has closed before; it is allowed unless set.
+    pub fn id_reuse(mut self, reuse: IdReusePolicy) -> Self {
+        self.reuse = reuse;
+        self
+    }
+
+    /// The queue on which the run's tasks are picked up; the client's own unless set.
+    pub fn task_queue(mut self, task_queue: TaskQueue) -> Self {
+        self.task_queue = task_queue;
+        self
+    }
+
+    /// Greater goes first; 0 unless set.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// The group within which turns are taken.
+    pub fn fairness_key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.fairness_key = Some(key.into());
+        self
+    }
+
+    /// Adds an attribute that the run can be found by.
+    pub fn attribute(mut self, name: impl Into<Arc<str>>, value: AttributeValue) -> Self {
+        self.attributes.insert(name.into(), value);
+        self
+    }
+
+    async fn send(self) -> Result<RunHandle<W>, StartError> {
+        let workflow_id = self.workflow_id?;
+        let seams = &self.client.seams;
+        let run = RunKey {
+            namespace: seams.namespace.clone(),
+            workflow_id: workflow_id.clone(),
+            run_id: RunId::fresh(),
+        };
+        let at = self.client.now();
+        let started = WorkflowStarted {
+            workflow: workflow_type::<W>()?,
+            semantics: SemanticsVersion::CURRENT,
+            task_queue: self.task_queue,
+            input: Payload::encode(&self.input)?,
+            seed: commit::seed_of(run.run_id.0),
+            priority: self.priority,
+            fairness_key: self.fairness_key,
+            attributes: self.attributes,
+            continued_from: None,
+        };
+        let codec = seams.codec.as_ref();
+        let mut start = commit::start(run.clone(), self.request_id, started.clone(), at, codec)
+            .map_err(StartError::Codec)?;
+        start.reuse = self.reuse;
+        start.conflict = match self.conflict {
+            IdConflict::Reject => IdConflictPolicy::Reject,
+            IdConflict::UseExisting => IdConflictPolicy::UseExisting,
+            IdConflict::Terminate(reason) => {
+                let closing = commit::closing_event(WorkflowTerminated { reason }, at, codec);
+                IdConflictPolicy::TerminateExisting(closing.map_err(StartError::Codec)?)
+            }
+        };
+        let local = seams.local.as_ref().and_then(|local| {
+            let owner = local.cx.owner_of(&started.workflow, &started.task_queue)?;
+            start.owner = Some(owner);
+            Some(local)
+        });
+        let waiter = local.map(|_| seams.closings.register(&run, true));
+        let outcome = match local {
+            Some(local) => self.client.start_here(local, start, started).await,
+            None => self.client.apply(Write::Start(Box::new(start))).await,
+        };
+        match outcome.map_err(StartError::Unavailable)? {
+            Ok(Applied::Started { run: stored, .. } | Applied::Existing(stored)) => {
+                let waiter = waiter.filter(|_| stored == run);
+                Ok(RunHandle::new(self.client.clone(), workflow_id, Some(stored.run_id)).waiting(waiter))
+            }
+            Ok(_) => {
+                Err(StartError::Refused(Refusal::Invalid("the store answered something else".to_owned())))
+            }
+            Err(Refusal::IdTaken(existing)) => Err(StartError::IdTaken(existing)),
+            Err(refusal) => Err(StartError::Refused(refusal)),
+        }
+    }
+}
+
+impl<W: Workflow> IntoFuture for StartCall<W> {
+    type Output = Result<RunHandle<W>, StartError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl Client {
+    /// Starts a run on this process's worker: the start and the first task in one commit, unless the task is slow.
+    async fn start_here(
+        &self,
+        local: &Local,
+        start: Start,
+        started: WorkflowStarted,
+    ) -> Result<Outcome, StoreError> {
+        let (pending, outcome) = PendingStart::new(start, started);
+        local.shards.start(pending.clone());
+        let outcome = match select(outcome, self.seams.clock.sleep(FIRST_TASK_MAX)).await {
+            Either::Left((outcome, _)) => return self.sent(outcome),
+            Either::Right((_, outcome)) => outcome,
+        };
+        // Whoever takes the write sends it.
+        let Some((start, _)) = pending.take() else {
+            let patience = self.seams.clock.sleep(self.deadline);
+            return match select(outcome, patience).await {
+                Either::Left((outcome, _)) => self.sent(outcome),
+                Either::Right(_) => Err(silent()),
+            };
+        };
+        let outcome = self.apply(Write::Start(Box::new(start))).await?;
+        if let Ok(Applied::Started { run, owned: true }) = &outcome {
+            let FirstTask { started, at, .. } = pending.first_task.clone();
+            local.shards.begin(FirstTask { run: run.clone(), started, at });
+        }
+        Ok(outcome)
+    }
+
+    fn sent(&self, outcome: Result<Outcome, oneshot::error::RecvError>) -> Result<Outcome, StoreError> {
+        outcome.map_err(|_| silent())
+    }
+}
+
+fn silent() -> StoreError {
+    StoreError::new(crate::backend::StoreErrorKind::Unavailable, "start a run")
+}

@@ -1,0 +1,234 @@
+//! Commit: turns what a workflow task gathered into the one value that a store applies.
+//!
+//! Pure: events and decisions in, one [`Commit`] out. Stands on the road between `replay`, which makes the events, and
+//! `backend`, which stores them; the worker decides where activities run, and this module says so to the store.
+
+use crate::history::{
+    Event, EventKind, HistoryError, PayloadCodec, WorkflowContinuedAsNew, WorkflowStarted,
+    WorkflowTerminated, encode_kind, encode_record,
+};
+use crate::vocabulary::{
+    Attempt, EventId, FencingToken, Position, RequestId, RunKey, SemanticsVersion, Timestamp, WorkerId,
+};
+use crate::write::{
+    CloseStatus, ClosingEvent, Commit, IdConflictPolicy, IdReusePolicy, NewActivityTask, NewMessage,
+    NewRecord, Next, OpenRun, Start,
+};
+
+/// Who commits: the run, its holder and the holder's token.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// The run.
+    pub run: RunKey,
+    /// The worker that holds it.
+    pub worker: WorkerId,
+    /// The worker's token.
+    pub token: FencingToken,
+}
+
+/// What a workflow task gathered.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// The events in order; all of one time.
+    pub events: Vec<Event>,
+    /// The last inbox position that they take in.
+    pub taken_in: Position,
+    /// Activities that go to the queue.
+    pub schedule: Vec<NewActivityTask>,
+    /// Queued activities whose outcome is among the events.
+    pub ended: Vec<(EventId, Attempt)>,
+    /// Queued activities that the events cancel.
+    pub cancelled: Vec<EventId>,
+}
+
+/// What a run that continues as new leaves to its successor.
+#[derive(Debug, Clone)]
+pub struct Legacy {
+    /// How the run itself was started.
+    pub started: WorkflowStarted,
+    /// What its code has not read, in order.
+    pub unread: Vec<EventKind>,
+    /// Who holds the successor from the start.
+    pub owner: Option<WorkerId>,
+}
+
+/// Builds the commit of a run that stays open.
+///
+/// # Errors
+/// [`HistoryError`] if an event does not encode.
+pub fn open(
+    holder: &Holder,
+    head: EventId,
+    progress: Progress,
+    open: OpenRun,
+    codec: &dyn PayloadCodec,
+) -> Result<Commit, HistoryError> {
+    build(holder, head, progress, Next::Open(open), codec)
+}
+
+/// Builds the commit of a run whose last event closes it.
+///
+/// # Errors
+/// [`HistoryError`] if an event does not encode, or if the last event does not close a run.
+pub fn close(
+    holder: &Holder,
+    head: EventId,
+    progress: Progress,
+    legacy: Legacy,
+    codec: &dyn PayloadCodec,
+) -> Result<Commit, HistoryError> {
+    let closing = progress.events.last().map(|event| (event.at, event.kind.clone()));
+    let Some((at, kind)) = closing.filter(|(_, kind)| kind.closes()) else {
+        return Err(HistoryError::Damaged(
+            "the last event of a closing task does not close its run".to_owned(),
+        ));
+    };
+    let outcome = encode_kind(kind.clone(), codec)?;
+    let next = match &kind {
+        EventKind::WorkflowContinuedAsNew(continued) => {
+            let successor = Box::new(successor(&holder.run, at, continued, legacy, codec)?);
+            Next::ContinuedAsNew { successor, outcome }
+        }
+        _ => Next::Closed { status: close_status(&kind), outcome },
+    };
+    build(holder, head, progress, next, codec)
+}
+
+/// The start event of the run that continues this one.
+#[must_use]
+pub fn successor_started(
+    run: &RunKey,
+    continued: &WorkflowContinuedAsNew,
+    started: &WorkflowStarted,
+) -> WorkflowStarted {
+    WorkflowStarted {
+        workflow: continued.workflow.clone(),
+        semantics: SemanticsVersion::CURRENT,
+        input: continued.input.clone(),
+        seed: seed_of(continued.new_run_id.0),
+        continued_from: Some(run.run_id),
+        ..started.clone()
+    }
+}
+
+/// What a run's random numbers start from: the random part of its ID.
+#[must_use]
+pub fn seed_of(run_id: uuid::Uuid) -> u64 {
+    run_id.as_u64_pair().1
+}
+
+/// How a closing event closes its run.
+fn close_status(kind: &EventKind) -> CloseStatus {
+    match kind {
+        EventKind::WorkflowCompleted(_) => CloseStatus::Completed,
+        EventKind::WorkflowCancelled(_) => CloseStatus::Cancelled,
+        EventKind::WorkflowTerminated(_) => CloseStatus::Terminated,
+        EventKind::WorkflowContinuedAsNew(_) => CloseStatus::ContinuedAsNew,
+        _ => CloseStatus::Failed,
+    }
+}
+
+fn build(
+    holder: &Holder,
+    expected_head: EventId,
+    progress: Progress,
+    next: Next,
+    codec: &dyn PayloadCodec,
+) -> Result<Commit, HistoryError> {
+    let record = match progress.events.last() {
+        None => None,
+        Some(last) => Some(NewRecord {
+            count: u32::try_from(progress.events.len()).unwrap_or(u32::MAX),
+            at: last.at,
+            bytes: encode_record(&progress.events, codec)?,
+        }),
+    };
+    Ok(Commit {
+        run: holder.run.clone(),
+        worker: holder.worker,
+        token: holder.token,
+        expected_head,
+        record,
+        taken_in: progress.taken_in,
+        schedule: progress.schedule,
+        ended: progress.ended,
+        cancelled: progress.cancelled,
+        messages: Vec::new(),
+        next,
+    })
+}
+
+fn successor(
+    run: &RunKey,
+    at: Timestamp,
+    continued: &WorkflowContinuedAsNew,
+    legacy: Legacy,
+    codec: &dyn PayloadCodec,
+) -> Result<Start, HistoryError> {
+    let started = successor_started(run, continued, &legacy.started);
+    let run = RunKey { run_id: continued.new_run_id, ..run.clone() };
+    let inbox = legacy
+        .unread
+        .into_iter()
+        .filter_map(|kind| Some((request_id(&kind)?, kind)))
+        .map(|(request_id, kind)| Ok(NewMessage { request_id, body: encode_kind(kind, codec)? }))
+        .collect::<Result<Vec<_>, HistoryError>>()?;
+    let mut start = start(run, RequestId(continued.new_run_id.0), started, at, codec)?;
+    start.owner = legacy.owner;
+    start.inbox = inbox;
+    Ok(start)
+}
+
+/// The start of a run from its first event; policies, owner and inbox are for the caller to set.
+///
+/// # Errors
+/// [`HistoryError`] if the event does not encode.
+pub fn start(
+    run: RunKey,
+    request_id: RequestId,
+    started: WorkflowStarted,
+    at: Timestamp,
+    codec: &dyn PayloadCodec,
+) -> Result<Start, HistoryError> {
+    let event = Event { id: EventId(1), at, place: None, kind: started.clone().into() };
+    Ok(Start {
+        run,
+        request_id,
+        workflow: started.workflow,
+        semantics: started.semantics,
+        task_queue: started.task_queue,
+        priority: started.priority,
+        fairness_key: started.fairness_key,
+        attributes: started.attributes,
+        record: NewRecord { count: 1, at, bytes: encode_record(&[event], codec)? },
+        conflict: IdConflictPolicy::Reject,
+        reuse: IdReusePolicy::Allow,
+        owner: None,
+        inbox: Vec::new(),
+        wake_at: at,
+    })
+}
+
+/// The event by which a client ends a run, in the two forms that a store keeps; the store gives it its ID and time.
+///
+/// # Errors
+/// [`HistoryError`] if the event does not encode.
+pub fn closing_event(
+    terminated: WorkflowTerminated,
+    at: Timestamp,
+    codec: &dyn PayloadCodec,
+) -> Result<ClosingEvent, HistoryError> {
+    let kind = EventKind::from(terminated);
+    let outcome = encode_kind(kind.clone(), codec)?;
+    let record = encode_record(&[Event { id: EventId(0), at, place: None, kind }], codec)?;
+    Ok(ClosingEvent { record, outcome })
+}
+
+/// The identity of the message that an event came by.
+fn request_id(kind: &EventKind) -> Option<RequestId> {
+    match kind {
+        EventKind::SignalReceived(signal) => Some(signal.request_id),
+        EventKind::WorkflowCancelRequested(request) => Some(request.request_id),
+        _ => None,
+    }
+}

@@ -1,0 +1,257 @@
+//! The orchestrator: what a user embeds. It gathers workflows, activities and settings, and starts an engine of them.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::activity::{Activity, ActivityDefinition, SharedState};
+use crate::backend::{Backend, ListRequest, Page, StoreError, StoreStats};
+use crate::client::{Client, ClientSeams, Local, ReadError, RunHandle, StartCall};
+use crate::clock::{Clock, SystemClock};
+use crate::history::{PayloadCodec, Plain};
+use crate::vocabulary::{ActivityName, InvalidId, Namespace, TaskQueue, WorkflowId};
+use crate::worker::{Closings, Context, Registry, Seams, Worker, WorkerOptions};
+use crate::workflow::{Workflow, definition};
+
+/// Gathers what an engine is made of. See the [crate's example](crate).
+#[derive(Debug)]
+#[must_use = "an orchestrator does nothing until it is started"]
+pub struct Orchestrator {
+    backend: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    codec: Arc<dyn PayloadCodec>,
+    namespace: Namespace,
+    task_queue: TaskQueue,
+    options: WorkerOptions,
+    registry: Registry,
+    state: SharedState,
+    problem: Option<StartupError>,
+}
+
+/// An engine that could not start.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartupError {
+    /// Two workflows of one name and version, or two activities of one name: rename one of them.
+    #[error("{0} is registered twice; rename one, or give it another version")]
+    RegisteredTwice(String),
+    /// A name that no store could keep: choose another.
+    #[error(transparent)]
+    InvalidId(#[from] InvalidId),
+    /// The store does not let the worker register.
+    #[error("the worker could not register with the store")]
+    Store(#[source] StoreError),
+}
+
+impl Orchestrator {
+    /// An orchestrator on this store, with nothing registered.
+    pub fn new(backend: impl Backend) -> Self {
+        Self {
+            backend: Arc::new(backend),
+            clock: Arc::new(SystemClock::default()),
+            codec: Arc::new(Plain),
+            namespace: Namespace::default(),
+            task_queue: TaskQueue::default(),
+            options: WorkerOptions::default(),
+            registry: Registry::default(),
+            state: SharedState::default(),
+            problem: None,
+        }
+    }
+
+    /// Registers a workflow.
+    pub fn workflow<W: Workflow>(mut self, workflow: W) -> Self {
+        let _ = workflow;
+        match definition::<W>() {
+            Ok(definition) => {
+                let served = definition.workflow_type().clone();
+                if self.registry.workflows.insert(served.clone(), definition).is_some() {
+                    self.problem = Some(StartupError::RegisteredTwice(format!("workflow {served}")));
+                }
+            }
+            Err(error) => self.problem = Some(error.into()),
+        }
+        self
+    }
+
+    /// Registers an activity.
+    pub fn activity<A: Activity>(mut self, activity: A) -> Self {
+        let _ = activity;
+        match ActivityName::new(A::NAME) {
+            Ok(name) => {
+                if self.registry.activities.insert(name, ActivityDefinition::of::<A>()).is_some() {
+                    self.problem = Some(StartupError::RegisteredTwice(format!("activity {}", A::NAME)));
+                }
+            }
+            Err(error) => self.problem = Some(error.into()),
+        }
+        self
+    }
+
+    /// Shares a value with all activities, which find it by its type. A second one of the type replaces the first.
+    pub fn state<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        self.state.insert(value);
+        self
+    }
+
+    /// The tenant; `default` unless set.
+    pub fn namespace(mut self, namespace: Namespace) -> Self {
+        self.namespace = namespace;
+        self
+    }
+
+    /// The queue that this process serves and starts runs on; `default` unless set.
+    pub fn task_queue(mut self, task_queue: TaskQueue) -> Self {
+        self.task_queue = task_queue;
+        self
+    }
+
+    /// What payloads pass on their way to the store and back; nothing unless set.
+    pub fn codec(mut self, codec: impl PayloadCodec) -> Self {
+        self.codec = Arc::new(codec);
+        self
+    }
+
+    /// Where time comes from; the system unless set.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Sets the worker's sizes and times.
+    pub fn options(mut self, options: WorkerOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Starts the engine on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartupError`]; nothing runs then.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn start(self) -> Result<Engine, StartupError> {
+        if let Some(problem) = self.problem {
+            return Err(problem);
+        }
+        let closings = Arc::new(Closings::default());
+        let seams = Seams {
+            backend: self.backend.clone(),
+            clock: self.clock.clone(),
+            codec: self.codec.clone(),
+            closings: closings.clone(),
+            namespace: self.namespace.clone(),
+            task_queue: self.task_queue.clone(),
+        };
+        let registry = Registry { state: Arc::new(self.state), ..self.registry };
+        let cx = Arc::new(Context::new(seams, registry, self.options));
+        let worker = Worker::start(cx.clone()).await.map_err(StartupError::Store)?;
+        let client = Client::new(ClientSeams {
+            backend: self.backend,
+            clock: self.clock,
+            codec: self.codec,
+            namespace: self.namespace,
+            task_queue: self.task_queue,
+            closings,
+            local: Some(Local { cx, shards: worker.shards.clone() }),
+        });
+        Ok(Engine { worker, client })
+    }
+
+    /// A client without a worker: what it starts is run by other processes on the same store.
+    #[must_use]
+    pub fn client(self) -> Client {
+        Client::new(ClientSeams {
+            backend: self.backend,
+            clock: self.clock,
+            codec: self.codec,
+            namespace: self.namespace,
+            task_queue: self.task_queue,
+            closings: Arc::new(Closings::default()),
+            local: None,
+        })
+    }
+}
+
+/// A worker and its client, running. Dropping it stops everything where it is; [`shutdown`](Self::shutdown) lets what
+/// runs end first.
+pub struct Engine {
+    worker: Worker,
+    client: Client,
+}
+
+impl Engine {
+    /// Starts a run: [`Client::start`].
+    pub fn start<W: Workflow>(
+        &self,
+        workflow: W,
+        workflow_id: impl TryInto<WorkflowId, Error: Into<InvalidId>>,
+        input: W::Input,
+    ) -> StartCall<W> {
+        self.client.start(workflow, workflow_id, input)
+    }
+
+    /// A handle on the run of a workflow ID: [`Client::handle`].
+    ///
+    /// # Errors
+    /// [`InvalidId`] if the ID is not a valid one.
+    pub fn handle<W: Workflow>(
+        &self,
+        workflow: W,
+        workflow_id: impl TryInto<WorkflowId, Error: Into<InvalidId>>,
+    ) -> Result<RunHandle<W>, InvalidId> {
+        self.client.handle(workflow, workflow_id)
+    }
+
+    /// Lists runs: [`Client::list`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn list(&self, request: &ListRequest) -> Result<Page, ReadError> {
+        self.client.list(request).await
+    }
+
+    /// Counts what the namespace holds: [`Client::stats`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn stats(&self) -> Result<StoreStats, ReadError> {
+        self.client.stats().await
+    }
+
+    /// The client, to be cloned and passed around.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// How the engine is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health { store: self.worker.cx.store_fault(), runs_held: self.worker.shards.held() }
+    }
+
+    /// Stops taking work, waits for running activities as long as the grace lasts
+    /// ([`WorkerOptions::shutdown_grace`]), gives every run back, and retires.
+    ///
+    /// What still runs then is cancelled; other workers, or the next start, try it again.
+    pub async fn shutdown(self) {
+        self.worker.shut_down().await;
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("client", &self.client).field("health", &self.health()).finish()
+    }
+}
+
+/// How an engine is.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Health {
+    /// The store's fault, while the engine tries again.
+    pub store: Option<StoreError>,
+    /// How many runs this worker holds, in memory or not.
+    pub runs_held: usize,
+}

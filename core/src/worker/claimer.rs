@@ -1,0 +1,191 @@
+//! The claimer: asks the store for work when there may be some, and hands it to the shards and the slots.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::future::select_all;
+use futures::{FutureExt, future::BoxFuture};
+
+use super::activities::{self, ActivityJob, EndedActivity, Job, Running};
+use super::context::{Context, Life};
+use super::shard::Input;
+use super::thread::Shards;
+use crate::backend::{ActivityRequest, Claim, Claimed, ClaimedActivity, Interest, Mark, StoreErrorKind};
+use crate::history::ActivityScheduled;
+use crate::vocabulary::{Failure, FailureKind, FencingToken, RequestId, SemanticsVersion, Timestamp};
+use crate::write::{ActivityReport, ActivityVerdict, Write};
+
+/// The most runs that one claim takes.
+const RUNS_MAX: usize = 1_000;
+/// The longest wait between two claims: the death of another process announces nothing.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+/// The wait after a store's fault.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Claims for as long as the worker lives.
+pub(super) async fn claim_on(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Running>) {
+    let mut seen = Mark::default();
+    while !cx.draining.load(Ordering::Acquire) {
+        let life = cx.life();
+        let claim = request(&cx, &life, shards.held());
+        let wait = match cx.backend.claim(&claim).await {
+            Ok(claimed) => {
+                cx.store_answered();
+                cx.learn_time(claimed.now);
+                let full = claimed.runs.len() >= claim.runs_max && claim.runs_max > 0;
+                let now = claimed.now;
+                let next_due = claimed.next_due;
+                hand_out(&cx, &life, &shards, &running, &claim, claimed).await;
+                if full { Duration::ZERO } else { wait_for(next_due, now) }
+            }
+            Err(error) if error.kind == StoreErrorKind::LeaseLost => {
+                cx.lease_lost.notify_one();
+                AGAIN_AFTER
+            }
+            Err(error) => {
+                cx.store_failed(&error);
+                cx.clock.sleep(AGAIN_AFTER).await;
+                continue;
+            }
+        };
+        if wait > Duration::ZERO {
+            seen = something_changed(&cx, seen, wait).await;
+        }
+    }
+}
+
+/// How long nothing will be due.
+fn wait_for(next_due: Option<Timestamp>, now: Timestamp) -> Duration {
+    let due = next_due.map_or(WAIT_MAX, |due| due.since(now));
+    due.clamp(Duration::from_micros(1), WAIT_MAX)
+}
+
+async fn something_changed(cx: &Context, seen: Mark, wait: Duration) -> Mark {
+    let waits: [BoxFuture<'_, Option<Mark>>; 3] = [
+        cx.backend.changed(Interest::Work, seen).map(Some).boxed(),
+        cx.nudge.notified().map(|()| None).boxed(),
+        cx.clock.sleep(wait).map(|()| None).boxed(),
+    ];
+    let (mark, ..) = select_all(waits).await;
+    mark.unwrap_or(seen)
+}
+
+fn request(cx: &Context, life: &Life, held: usize) -> Claim {
+    let group = |blocking: bool| ActivityRequest {
+        names: cx.registry.activity_names(blocking),
+        max: cx.slots[usize::from(blocking)].free(),
+    };
+    // Idle runs give way to new ones; only a worker that is full of busy ones takes no more.
+    let room = (2 * cx.options.cached_runs_max.max(1)).saturating_sub(held);
+    Claim {
+        worker: life.worker,
+        namespace: cx.namespace.clone(),
+        task_queue: cx.task_queue.clone(),
+        workflows: cx.registry.workflow_types(),
+        semantics: SemanticsVersion::CURRENT,
+        runs_max: room.min(RUNS_MAX),
+        activities: vec![group(false), group(true)],
+    }
+}
+
+async fn hand_out(
+    cx: &Arc<Context>,
+    life: &Arc<Life>,
+    shards: &Arc<Shards>,
+    running: &Arc<Running>,
+    claim: &Claim,
+    claimed: Claimed,
+) {
+    for run in claimed.runs {
+        shards.send_to(run.run.run_id, Input::Claimed(Box::new(run)));
+    }
+    for unread in claimed.unread {
+        shards.send_to(unread.run.run_id, Input::Unread(unread));
+    }
+    for (group, slots) in claim.activities.iter().zip(&cx.slots) {
+        let got =
+            claimed.activities.iter().filter(|activity| group.names.contains(&activity.activity)).count();
+        if group.max > 0 {
+            slots.set_backlog(got >= group.max);
+        }
+    }
+    let mut given_back = Vec::new();
+    for activity in claimed.activities {
+        match prepare(cx, life, activity) {
+            Prepared::Job(job) => activities::start(cx, shards, running, job),
+            Prepared::Ended(ended) => shards.activity_ended(*ended),
+            Prepared::NoSlot(report) => given_back.push(Write::Activity(report)),
+        }
+    }
+    if !given_back.is_empty() {
+        // The store's fault is kept for people to see; the lease frees what could not be given back.
+        let _ = super::committer::apply_until_known(cx, given_back.into()).await;
+    }
+}
+
+/// What becomes of a claimed activity.
+enum Prepared {
+    Job(Job),
+    /// It cannot run: this is its outcome.
+    Ended(Box<EndedActivity>),
+    /// A call without a row was faster: it goes back.
+    NoSlot(Box<ActivityReport>),
+}
+
+fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
+    let lost = Failure::of_kind(FailureKind::WorkerLost, "the worker that ran the last attempt is gone");
+    let used_up = claimed.taken_over && claimed.retry.attempts_max.is_some_and(|max| claimed.attempt.0 > max);
+    let input = cx.codec.decode(claimed.input.clone());
+    let trouble = match &input {
+        _ if used_up => Some(lost),
+        Err(error) => Some(Failure::from_error(error)),
+        Ok(_) => None,
+    };
+    let call = ActivityScheduled {
+        activity: claimed.activity,
+        input: input.unwrap_or(claimed.input),
+        task_queue: None,
+        retry: claimed.retry,
+        start_to_close: claimed.start_to_close,
+    };
+    let (run, scheduled, attempt, worker) = (claimed.run, claimed.scheduled, claimed.attempt, life.worker);
+    let token = FencingToken(0);
+    if let Some(failure) = trouble {
+        let queued = Some(worker);
+        let (result, at) = (Err(failure), cx.now());
+        return Prepared::Ended(Box::new(EndedActivity {
+            run,
+            token,
+            scheduled,
+            attempt,
+            call,
+            result,
+            queued,
+            at,
+        }));
+    }
+    let Some(slot) = cx.slots_of(&call.activity).and_then(|pool| pool.take()) else {
+        let (request_id, at, verdict) = (RequestId::fresh(), cx.now(), ActivityVerdict::Released);
+        return Prepared::NoSlot(Box::new(ActivityReport {
+            run,
+            scheduled,
+            attempt,
+            worker,
+            request_id,
+            at,
+            verdict,
+        }));
+    };
+    let (last_failure, queued, slot) = (claimed.last_failure, Some(worker), Arc::new(slot));
+    Prepared::Job(Job::Activity(Box::new(ActivityJob {
+        run,
+        token,
+        scheduled,
+        attempt,
+        call,
+        last_failure,
+        queued,
+        slot,
+    })))
+}

@@ -1,0 +1,121 @@
+//! The committer: applies batches until their outcome is known, and starts what waits for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::activities::{self, Job, Running};
+use super::context::{Context, Life};
+use super::shard::{FirstTask, Input};
+use super::thread::Shards;
+use crate::backend::{StoreError, StoreErrorKind};
+use crate::history::EventKind;
+use crate::vocabulary::{FencingToken, RunId};
+use crate::write::{Batch, Outcome, Write};
+
+/// The wait before a batch is applied again after a store's fault, doubled each time.
+const AGAIN_AFTER: Duration = Duration::from_millis(5);
+/// The longest such wait.
+const AGAIN_AFTER_MAX: Duration = Duration::from_secs(1);
+
+/// What follows the outcome of a write.
+pub(super) struct Ticket {
+    pub(super) run_id: RunId,
+    pub(super) token: FencingToken,
+    /// Whom to tell of a start's outcome.
+    pub(super) started: Option<oneshot::Sender<Outcome>>,
+    /// What may begin when it is applied.
+    pub(super) jobs: Vec<Job>,
+    /// The event that closes the run.
+    pub(super) closing: Option<EventKind>,
+    /// The first task of the run that continues this one.
+    pub(super) successor: Option<FirstTask>,
+    /// Whether the shard waits for this outcome.
+    pub(super) of_commit: bool,
+}
+
+impl Ticket {
+    /// The ticket of a commit of this run.
+    pub(super) fn new(run_id: RunId, token: FencingToken) -> Self {
+        Self {
+            run_id,
+            token,
+            started: None,
+            jobs: Vec::new(),
+            closing: None,
+            successor: None,
+            of_commit: true,
+        }
+    }
+}
+
+/// A write and what follows it.
+pub(super) struct Order {
+    pub(super) write: Write,
+    pub(super) ticket: Ticket,
+}
+
+/// Applies a shard's orders in one batch, and carries the outcomes out.
+pub(super) async fn carry_out(
+    cx: Arc<Context>,
+    life: Arc<Life>,
+    shards: Arc<Shards>,
+    running: Arc<Running>,
+    shard: usize,
+    orders: Vec<Order>,
+) {
+    let (writes, tickets): (Vec<Write>, Vec<Ticket>) =
+        orders.into_iter().map(|order| (order.write, order.ticket)).unzip();
+    let Ok(outcomes) = apply_until_known(&cx, writes.into()).await else { return };
+    let alive = life.holds_at(cx.clock.elapsed());
+    let mut told = Vec::with_capacity(outcomes.len());
+    let mut jobs = Vec::new();
+    let mut successors = Vec::new();
+    for (mut ticket, outcome) in tickets.into_iter().zip(outcomes) {
+        if outcome.is_ok() {
+            jobs.append(&mut ticket.jobs);
+            successors.extend(ticket.successor.take());
+            if let Some(kind) = &ticket.closing {
+                cx.closings.closed(ticket.run_id, kind);
+            }
+        }
+        if let Some(started) = ticket.started {
+            // A client that is gone no longer wants to know.
+            let _ = started.send(outcome);
+        } else if ticket.of_commit {
+            told.push((ticket.run_id, ticket.token, outcome));
+        }
+    }
+    shards.send(shard, Input::Outcomes(told));
+    if !alive {
+        cx.lease_lost.notify_one();
+        return;
+    }
+    successors.into_iter().for_each(|first_task| shards.begin(first_task));
+    jobs.into_iter().for_each(|job| activities::start(&cx, &shards, &running, job));
+}
+
+/// Applies a batch again and again until the store says what became of it.
+///
+/// # Errors
+/// The store's error if it was closed by this program.
+pub(crate) async fn apply_until_known(cx: &Context, batch: Batch) -> Result<Vec<Outcome>, StoreError> {
+    let mut wait = AGAIN_AFTER;
+    loop {
+        match cx.backend.apply(batch.clone()).await {
+            Ok(outcomes) => {
+                if wait > AGAIN_AFTER {
+                    cx.store_answered();
+                }
+                return Ok(outcomes);
+            }
+            Err(error) if error.kind == StoreErrorKind::Closed => return Err(error),
+            Err(error) => {
+                cx.store_failed(&error);
+                cx.clock.sleep(wait).await;
+                wait = (wait * 2).min(AGAIN_AFTER_MAX);
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What all parts of a worker share.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::closings::Closings;
+use super::options::WorkerOptions;
+use super::registry::Registry;
+use super::slots::Slots;
+use crate::backend::{Backend, StoreError};
+use crate::clock::Clock;
+use crate::history::PayloadCodec;
+use crate::vocabulary::{ActivityName, Namespace, TaskQueue, Timestamp, WorkerId, WorkflowType};
+
+/// What all parts of a worker share. Nothing in it is held across an await.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) codec: Arc<dyn PayloadCodec>,
+    pub(crate) namespace: Namespace,
+    pub(crate) task_queue: TaskQueue,
+    pub(crate) registry: Registry,
+    pub(crate) options: WorkerOptions,
+    pub(crate) closings: Arc<Closings>,
+    /// Slots for async activities, and for blocking ones.
+    pub(super) slots: [Arc<Slots>; 2],
+    /// Asks the claimer to claim again, although the store has not changed.
+    pub(super) nudge: Arc<Notify>,
+    /// Told when the lease turns out to be lost.
+    pub(super) lease_lost: Notify,
+    /// Set when no new work is taken any more.
+    pub(super) draining: AtomicBool,
+    /// The store's time less this process's, in microseconds.
+    store_ahead_micros: AtomicI64,
+    store_fault: Mutex<Option<StoreError>>,
+    life: Mutex<Arc<Life>>,
+}
+
+/// One lease of a worker, from its registration until it is lost.
+#[derive(Debug)]
+pub(super) struct Life {
+    /// The worker's ID in this life.
+    pub(super) worker: WorkerId,
+    /// When the lease runs out, in microseconds of the clock's elapsed time.
+    deadline_micros: AtomicU64,
+}
+
+impl Life {
+    /// A life under a new ID, whose lease has not begun.
+    pub(super) fn fresh() -> Arc<Self> {
+        Arc::new(Self { worker: WorkerId::fresh(), deadline_micros: AtomicU64::new(0) })
+    }
+
+    /// Moves the end of the lease.
+    pub(super) fn prolong(&self, until: Duration) {
+        let micros = u64::try_from(until.as_micros()).unwrap_or(u64::MAX);
+        self.deadline_micros.store(micros, Ordering::Release);
+    }
+
+    /// Whether the lease still holds at this elapsed time.
+    pub(super) fn holds_at(&self, elapsed: Duration) -> bool {
+        elapsed.as_micros() < u128::from(self.deadline_micros.load(Ordering::Acquire))
+    }
+}
+
+/// The seams and names that a context is made of.
+#[derive(Debug)]
+pub(crate) struct Seams {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) codec: Arc<dyn PayloadCodec>,
+    pub(crate) closings: Arc<Closings>,
+    pub(crate) namespace: Namespace,
+    pub(crate) task_queue: TaskQueue,
+}
+
+impl Context {
+    pub(crate) fn new(seams: Seams, registry: Registry, options: WorkerOptions) -> Self {
+        let nudge = Arc::new(Notify::new());
+        let slots = [options.activity_slots, options.blocking_activity_slots]
+            .map(|count| Slots::new(count, nudge.clone()));
+        Self {
+            backend: seams.backend,
+            clock: seams.clock,
+            codec: seams.codec,
+            namespace: seams.namespace,
+            task_queue: seams.task_queue,
+            closings: seams.closings,
+            registry,
+            options,
+            slots,
+            nudge,
+            lease_lost: Notify::new(),
+            draining: AtomicBool::new(false),
+            store_ahead_micros: AtomicI64::new(0),
+            store_fault: Mutex::new(None),
+            life: Mutex::new(Life::fresh()),
+        }
+    }
+
+    /// The store's time, as far as this process knows it.
+    pub(crate) fn now(&self) -> Timestamp {
+        let ahead = self.store_ahead_micros.load(Ordering::Relaxed);
+        Timestamp::from_micros(self.clock.now().as_micros().saturating_add(ahead))
+    }
+
+    /// Learns the store's time from an answer of it.
+    ///
+    /// A difference below 1 ms is the time that the answer took, not the clocks'.
+    pub(super) fn learn_time(&self, store: Timestamp) {
+        let ahead = store.as_micros().saturating_sub(self.clock.now().as_micros());
+        let ahead = if ahead.abs() < 1_000 { 0 } else { ahead };
+        self.store_ahead_micros.store(ahead, Ordering::Relaxed);
+    }
+
+    /// The current life.
+    pub(super) fn life(&self) -> Arc<Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_life(&self, life: Arc<Life>) {
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner) = life;
+    }
+
+    /// This worker, if it would run such a workflow of this queue now.
+    pub(crate) fn owner_of(&self, workflow: &WorkflowType, queue: &TaskQueue) -> Option<WorkerId> {
+        let life = self.life();
+        let serves = *queue == self.task_queue
+            && self.registry.workflows.contains_key(workflow)
+            && !self.draining.load(Ordering::Acquire)
+            && life.holds_at(self.clock.elapsed());
+        serves.then_some(life.worker)
+    }
+
+    /// The pool of slots that an activity belongs to, if it is served here.
+    pub(super) fn slots_of(&self, activity: &ActivityName) -> Option<&Arc<Slots>> {
+        let definition = self.registry.activities.get(activity)?;
+        Some(&self.slots[usize::from(definition.blocking())])
+    }
+
+    /// Keeps a store's fault for people to see, until the store answers again.
+    pub(crate) fn store_failed(&self, error: &StoreError) {
+        let mut fault = self.store_fault.lock().unwrap_or_else(PoisonError::into_inner);
+        if fault.is_none() {
+            tracing::warn!(%error, "the store does not answer; trying again");
+        }
+        *fault = Some(error.clone());
+    }
+
+    /// Notes that the store answers.
+    pub(crate) fn store_answered(&self) {
+        let mut fault = self.store_fault.lock().unwrap_or_else(PoisonError::into_inner);
+        if fault.take().is_some() {
+            tracing::info!("the store answers again");
+        }
+    }
+
+    /// The store's fault, while it lasts.
+    pub(crate) fn store_fault(&self) -> Option<StoreError> {
+        self.store_fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,90 @@
+//! The lease: registered, renewed, and given up for a new life when it is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+
+use super::context::{Context, Life};
+use super::shard::Input;
+use super::thread::Shards;
+use crate::backend::{LeaseAction, Renewal, Renewed, StoreError, StoreErrorKind};
+
+/// The wait before a renewal is tried again after a store's fault.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// Opens the lease of a life.
+pub(super) async fn register(cx: &Context, life: &Life) -> Result<(), StoreError> {
+    let lease = cx.options.lease;
+    act(cx, life, LeaseAction::Register { identity: identity(), lease }).await
+}
+
+/// Renews the lease for ever; a lost one is followed by a new life.
+pub(super) async fn keep(cx: Arc<Context>, shards: Arc<Shards>) {
+    loop {
+        let life = cx.life();
+        renew_until_lost(&cx, &life).await;
+        tracing::warn!(worker = %life.worker, "the worker's lease is lost; it goes on under a new identity");
+        let next = Life::fresh();
+        while let Err(error) = register(&cx, &next).await {
+            cx.store_failed(&error);
+            cx.clock.sleep(AGAIN_AFTER).await;
+        }
+        cx.store_answered();
+        cx.set_life(next.clone());
+        shards.send_all(|| Input::NewLife(next.clone()));
+        cx.nudge.notify_one();
+    }
+}
+
+/// Ends the lease; a store that does not answer finds it out when it expires.
+pub(super) async fn retire(cx: &Context) {
+    let life = cx.life();
+    life.prolong(Duration::ZERO);
+    if let Err(error) = cx.backend.renew(&Renewal { worker: life.worker, action: LeaseAction::Retire }).await
+    {
+        tracing::debug!(%error, "the worker could not retire; its lease will expire");
+    }
+}
+
+async fn renew_until_lost(cx: &Context, life: &Life) {
+    let lease = cx.options.lease;
+    let mut wait = lease * 3 / 10;
+    loop {
+        let lost = std::pin::pin!(cx.lease_lost.notified());
+        // Told of a loss, or time: the store, or the deadline, says whether it is true.
+        match select(lost, cx.clock.sleep(wait)).await {
+            Either::Left(_) | Either::Right(_) => {}
+        }
+        if !life.holds_at(cx.clock.elapsed()) {
+            return;
+        }
+        match act(cx, life, LeaseAction::Renew { lease }).await {
+            Ok(()) => {
+                cx.store_answered();
+                wait = lease * 3 / 10;
+            }
+            Err(error) if error.kind == StoreErrorKind::LeaseLost => return,
+            Err(error) => {
+                cx.store_failed(&error);
+                wait = AGAIN_AFTER.min(lease / 10);
+            }
+        }
+    }
+}
+
+async fn act(cx: &Context, life: &Life, action: LeaseAction) -> Result<(), StoreError> {
+    // Counted from before the request: the store's own count begins later.
+    let until = cx.clock.elapsed() + cx.options.lease;
+    let Renewed { now } = cx.backend.renew(&Renewal { worker: life.worker, action }).await?;
+    cx.learn_time(now);
+    life.prolong(until);
+    Ok(())
+}
+
+/// For people: the process that the worker lives in.
+fn identity() -> String {
+    let program = std::env::args().next().unwrap_or_default();
+    let program = program.rsplit(['/', '\\']).next().unwrap_or_default();
+    format!("{program}@{}", std::process::id())
+}

@@ -1,0 +1,61 @@
+//! The loader: reads a run's history for a shard, page by page, and what of it stands in the queue.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::Context;
+use super::run::{Loaded, Trouble};
+use super::shard::{Input, Load};
+use super::thread::Shards;
+use crate::backend::{StoreError, StoreErrorKind};
+use crate::vocabulary::EventId;
+
+/// How many bytes of history are read at a time.
+const PAGE_BYTES: usize = 1024 * 1024;
+/// The wait before a read is tried again after a store's fault.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Reads what `load` asks for and sends it to the run's shard.
+pub(super) async fn load(cx: Arc<Context>, shards: Arc<Shards>, load: Load) {
+    let tell = |loaded| shards.send_to(load.run.run_id, Input::Loaded(load.run.run_id, load.token, loaded));
+    let mut after = EventId(0);
+    loop {
+        match cx.backend.history(&load.run, after, PAGE_BYTES).await {
+            Ok(records) => {
+                let Some(last) = records.last() else { break };
+                after = last.last();
+                tell(Ok(Loaded::Page(records)));
+            }
+            Err(error) => match passing(&cx, error).await {
+                Ok(()) => {}
+                Err(trouble) => return tell(Err(trouble)),
+            },
+        }
+    }
+    loop {
+        if !load.find_queued {
+            return tell(Ok(Loaded::End { queued: HashSet::new() }));
+        }
+        match cx.backend.queued(&load.run).await {
+            Ok(rows) => {
+                let queued = rows.into_iter().map(|row| row.scheduled).collect();
+                return tell(Ok(Loaded::End { queued }));
+            }
+            Err(error) => match passing(&cx, error).await {
+                Ok(()) => {}
+                Err(trouble) => return tell(Err(trouble)),
+            },
+        }
+    }
+}
+
+/// Waits if the fault is the store's; damage is the run's, which is parked for it.
+async fn passing(cx: &Context, error: StoreError) -> Result<(), Trouble> {
+    if let StoreErrorKind::Damaged(_) = error.kind {
+        return Err(Trouble::Refused(error.to_string()));
+    }
+    cx.store_failed(&error);
+    cx.clock.sleep(AGAIN_AFTER).await;
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! The worker: claims tasks, keeps live runs, drives `replay`, commits, and runs activities.
+//!
+//! Async code here only moves values between the seams and pure steps: a [`shard`] is a plain state machine on a
+//! thread of its own, with no runtime entered, so that workflow code which reaches for one is found out. The road:
+//! `claimer` -> shard (`run` polls the machine, builds one commit) -> `committer` (applies it, then starts the
+//! activities that it scheduled) -> `activities` -> shard.
+
+mod activities;
+mod claimer;
+mod closings;
+mod committer;
+mod context;
+mod lease;
+mod loader;
+mod options;
+mod registry;
+mod run;
+mod shard;
+mod slots;
+mod thread;
+mod timekeeper;
+
+pub(crate) use closings::{Closings, Waiter};
+pub(crate) use context::{Context, Seams};
+pub(crate) use registry::Registry;
+pub(crate) use shard::{FirstTask, PendingStart};
+pub(crate) use thread::{Shards, Worker};
+
+pub use options::WorkerOptions;

@@ -1,0 +1,44 @@
+//! What a user may set on a worker; the defaults are for speed.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::replay::PanicPolicy;
+
+/// The sizes and times of a worker.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WorkerOptions {
+    /// Async activities that run at once; 1,000.
+    pub activity_slots: usize,
+    /// Blocking activities that run at once; 4 for each core.
+    pub blocking_activity_slots: usize,
+    /// Live runs kept in memory; 10,000.
+    pub cached_runs_max: usize,
+    /// The estimated bytes of live runs kept in memory; 512 MiB.
+    pub cached_bytes_max: usize,
+    /// Threads that run workflow code; one for each core.
+    pub workflow_threads: usize,
+    /// How long the lease lasts without renewal; 10 s. It is renewed three times as often.
+    pub lease: Duration,
+    /// How long a shutdown waits for running activities; 10 s. What still runs then is cancelled and tried elsewhere.
+    pub shutdown_grace: Duration,
+    /// What a panic of workflow code does: fail the task, which is tried again (the default), or fail the run.
+    pub panics: PanicPolicy,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self {
+            activity_slots: 1_000,
+            blocking_activity_slots: 4 * cores,
+            cached_runs_max: 10_000,
+            cached_bytes_max: 512 * 1024 * 1024,
+            workflow_threads: cores,
+            lease: Duration::from_secs(10),
+            shutdown_grace: Duration::from_secs(10),
+            panics: PanicPolicy::default(),
+        }
+    }
+}

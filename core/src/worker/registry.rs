@@ -1,0 +1,50 @@
+//! The registry: what this worker can run, by name.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::activity::{ActivityDefinition, SharedState};
+use crate::replay::Definition;
+use crate::vocabulary::{ActivityName, WorkflowType};
+
+/// The workflows and activities of a worker, and what its activities share.
+#[derive(Default)]
+pub(crate) struct Registry {
+    /// By name and version.
+    pub(crate) workflows: HashMap<WorkflowType, Arc<dyn Definition>>,
+    /// By name.
+    pub(crate) activities: HashMap<ActivityName, ActivityDefinition>,
+    /// What activities are given.
+    pub(crate) state: Arc<SharedState>,
+}
+
+impl Registry {
+    /// The activities that run on blocking threads, or those that do not.
+    pub(super) fn activity_names(&self, blocking: bool) -> Vec<ActivityName> {
+        let mut names: Vec<_> = self
+            .activities
+            .iter()
+            .filter(|(_, definition)| definition.blocking() == blocking)
+            .map(|(name, _)| name.clone())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The workflows served, in order.
+    pub(super) fn workflow_types(&self) -> Vec<WorkflowType> {
+        let mut types: Vec<_> = self.workflows.keys().cloned().collect();
+        types.sort();
+        types
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("workflows", &self.workflows.keys())
+            .field("activities", &self.activities.keys())
+            .finish_non_exhaustive()
+    }
+}

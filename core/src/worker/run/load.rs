@@ -1,0 +1,154 @@
+//! Bringing a run into memory: its history is told to a new machine, page by page, and open work finds its place.
+
+use std::collections::HashSet;
+
+use super::park::Trouble;
+use super::places::Place;
+use super::settle::Row;
+use super::{Incoming, Phase, Run};
+use crate::history::{ActivityScheduled, Event, EventKind, Record, decode_record};
+use crate::replay::{Machine, MachineOptions};
+use crate::vocabulary::{Attempt, EventId, Failure, FailureKind, Timestamp};
+use crate::worker::activities::{EndedActivity, Job};
+use crate::worker::context::Context;
+use crate::write::NewActivityTask;
+
+/// What a loader read for a run.
+pub(in crate::worker) enum Loaded {
+    /// Some of its history, in order; more follows.
+    Page(Vec<Record>),
+    /// The history's end, and which of its activities have a row in the queue.
+    End {
+        /// The events that scheduled them.
+        queued: HashSet<EventId>,
+    },
+}
+
+impl Run {
+    /// Begins to load; the history is to be read from its first event. Returns whether to find out, too, which of its
+    /// activities have a row in the queue.
+    pub(in crate::worker) fn loading(&mut self, options: MachineOptions) -> bool {
+        let machine = Machine::new(self.definition.clone(), self.key.clone(), options);
+        self.phase = Phase::Loading(Some(Box::new(machine)));
+        self.places.is_none()
+    }
+
+    /// Takes what a loader read; side effects that were under way elsewhere come back as jobs.
+    pub(in crate::worker) fn loaded(
+        &mut self,
+        cx: &Context,
+        now: Timestamp,
+        loaded: Loaded,
+    ) -> Result<Vec<Job>, Trouble> {
+        match loaded {
+            Loaded::Page(records) => self.replay_page(cx, &records).map(|()| Vec::new()),
+            Loaded::End { queued } => self.loaded_all(cx, now, &queued),
+        }
+    }
+
+    fn replay_page(&mut self, cx: &Context, records: &[Record]) -> Result<(), Trouble> {
+        let Phase::Loading(Some(machine)) = &mut self.phase else { return Ok(()) };
+        for record in records {
+            let mut events = decode_record(record, cx.codec.as_ref())?;
+            if let Some(Event { id: EventId(1), kind: EventKind::WorkflowStarted(started), .. }) =
+                events.first()
+            {
+                self.started = Some(started.clone());
+                if self.head == EventId(1) {
+                    // No task has been committed yet: the first one runs live.
+                    self.begin_at = Some(record.at);
+                    events.clear();
+                }
+            }
+            // What user code logs while its history is told again was logged before.
+            tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), || {
+                machine.replay(events)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn loaded_all(
+        &mut self,
+        cx: &Context,
+        now: Timestamp,
+        queued: &HashSet<EventId>,
+    ) -> Result<Vec<Job>, Trouble> {
+        let Phase::Loading(machine) = &mut self.phase else { return Ok(Vec::new()) };
+        let Some(mut machine) = machine.take() else { return Ok(Vec::new()) };
+        let first_task = self.begin_at.is_some();
+        if self.started.is_none() || (!first_task && machine.head() != self.head) {
+            let found = machine.head();
+            return Err(Trouble::Refused(format!("its history ends at event {found}, not at {}", self.head)));
+        }
+        if !first_task {
+            machine.replayed()?;
+        }
+        let side_effects = machine.open_side_effects();
+        let left_behind = match self.places {
+            Some(_) => LeftBehind::default(),
+            None => self.left_behind(cx, now, machine.open_activities(), queued)?,
+        };
+        self.phase = Phase::Live(machine);
+        self.lost.extend(left_behind.rows);
+        self.incoming.extend(left_behind.ended.into_iter().map(|ended| Incoming::Activity(Box::new(ended))));
+        let places = self.places.get_or_insert_default();
+        left_behind.places.into_iter().for_each(|(scheduled, place)| places.set(scheduled, place));
+        let mut jobs = Vec::new();
+        for scheduled in side_effects {
+            let places = self.places.get_or_insert_default();
+            if !places.contains(scheduled) {
+                places.set(scheduled, Place::SideEffect);
+                jobs.extend(self.side_effect(scheduled));
+            }
+        }
+        self.places.get_or_insert_default().keep();
+        Ok(jobs)
+    }
+
+    /// Finds out where the calls are that the last holder left open.
+    ///
+    /// A call without a row was in its first attempt, on a worker that is gone: the second attempt gets a row, or the
+    /// call has failed if there is none.
+    fn left_behind(
+        &self,
+        cx: &Context,
+        now: Timestamp,
+        open: Vec<(EventId, ActivityScheduled)>,
+        queued: &HashSet<EventId>,
+    ) -> Result<LeftBehind, Trouble> {
+        let failure = Failure::of_kind(FailureKind::WorkerLost, "the worker that ran the attempt is gone");
+        let mut left = LeftBehind::default();
+        for (scheduled, call) in open {
+            if queued.contains(&scheduled) {
+                left.places.push((scheduled, Place::Queued));
+            } else if call.retry.delay_after(Attempt(1), &failure).is_some() {
+                let last_failure = Some(failure.clone());
+                let row = Row { scheduled, call: &call, attempt: Attempt(2), visible_at: now, last_failure };
+                left.rows.push(self.row(cx, row)?);
+                left.places.push((scheduled, Place::Queued));
+            } else {
+                left.places.push((scheduled, Place::Rowless));
+                left.ended.push(EndedActivity {
+                    run: self.key.clone(),
+                    token: self.token,
+                    scheduled,
+                    attempt: Attempt(1),
+                    call,
+                    result: Err(failure.clone()),
+                    queued: None,
+                    at: now,
+                });
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// What the last holder of a run left open.
+#[derive(Default)]
+struct LeftBehind {
+    places: Vec<(EventId, Place)>,
+    rows: Vec<NewActivityTask>,
+    ended: Vec<EndedActivity>,
+}

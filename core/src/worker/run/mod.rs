@@ -1,0 +1,350 @@
+//! A run that this worker holds: its machine, what waits to be taken in, and the commit under way.
+//!
+//! Pure: a shard feeds it and carries its commits away. One commit is under way at most; what arrives meanwhile waits,
+//! and nothing that was taken in is forgotten before the commit that holds it is acknowledged.
+
+mod load;
+mod park;
+mod places;
+mod settle;
+mod task;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::activities::{EndedActivity, EndedSideEffect};
+use super::committer::Ticket;
+use crate::backend::{ClaimedRun, InboxMessage};
+use crate::commit::{Holder, Progress};
+use crate::history::WorkflowStarted;
+use crate::replay::{Definition, Machine};
+use crate::vocabulary::{EventId, FencingToken, Position, RunKey, Timestamp, WorkerId};
+use crate::write::{Commit, NewActivityTask, Refusal, TaskFailure};
+
+use places::Places;
+
+pub(super) use load::Loaded;
+pub(super) use park::Trouble;
+
+/// A run that this worker holds.
+pub(super) struct Run {
+    pub(super) key: RunKey,
+    pub(super) token: FencingToken,
+    definition: Arc<dyn Definition>,
+    phase: Phase,
+    /// The run's first event, once it is known.
+    started: Option<WorkflowStarted>,
+    /// The time of the first event, while its commands are not committed.
+    begin_at: Option<Timestamp>,
+    /// The last acknowledged event.
+    head: EventId,
+    /// The last acknowledged inbox position.
+    taken_in: Position,
+    incoming: VecDeque<Incoming>,
+    /// Where its open calls are; `None` until a takeover has found out.
+    places: Option<Places>,
+    /// Rows for what a lost worker ran, until they are committed.
+    lost: Vec<NewActivityTask>,
+    in_flight: Option<InFlight>,
+    /// A closing task that the store sent back because messages had come.
+    closing: Option<Closing>,
+    /// Why its last task failed, if it did.
+    failure: Option<TaskFailure>,
+    /// What the shard notes of it.
+    pub(super) notes: Notes,
+}
+
+/// What a shard notes of a run, to find it again.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// Its place in the order of idle runs, while it is idle.
+    pub(super) idle: Option<u64>,
+    /// The due time under which a timer stands for it.
+    pub(super) timer: Option<Timestamp>,
+    /// The bytes that it is counted with, while it is in memory.
+    pub(super) counted: Option<usize>,
+}
+
+enum Phase {
+    /// Not in memory.
+    Cold {
+        /// When it is to be loaded, if nothing comes before.
+        until: Option<Timestamp>,
+        /// Its task failed: whatever comes, it waits until then.
+        parked: bool,
+    },
+    /// History is being read; the machine has replayed what came so far.
+    Loading(Option<Box<Machine>>),
+    /// In memory, at rest.
+    Live(Box<Machine>),
+}
+
+/// What waits to be taken in, in the order in which it came.
+enum Incoming {
+    Message(InboxMessage),
+    Activity(Box<EndedActivity>),
+    SideEffect(EndedSideEffect),
+}
+
+impl Incoming {
+    fn at(&self) -> Timestamp {
+        match self {
+            Self::Message(message) => message.at,
+            Self::Activity(ended) => ended.at,
+            Self::SideEffect(ended) => ended.at,
+        }
+    }
+}
+
+/// A commit on its way to the store.
+struct InFlight {
+    head: EventId,
+    taken_in: Position,
+    /// How many of `incoming` it holds.
+    taken: usize,
+    aborts: Vec<EventId>,
+    closing: Option<Closing>,
+    then: Then,
+}
+
+/// What the acknowledgement of a commit means for the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// The task went well; the run goes on.
+    GoOn,
+    /// The task failed; the run waits for its next try.
+    Parked,
+    /// The run is closed or given up.
+    Gone,
+}
+
+/// What a closing task holds, kept until it is acknowledged.
+#[derive(Clone)]
+struct Closing {
+    progress: Progress,
+    taken: usize,
+    aborts: Vec<EventId>,
+    /// The inbox position that must be taken in first.
+    door: Position,
+}
+
+/// A commit for the store and what follows its acknowledgement.
+pub(super) struct Submission {
+    pub(super) commit: Commit,
+    pub(super) ticket: Ticket,
+}
+
+/// What the outcome of a commit asks of the shard.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// Activities whose bodies are to be stopped.
+    pub(super) aborts: Vec<EventId>,
+    /// The run leaves this worker; all that it runs is to be stopped.
+    pub(super) gone: bool,
+    /// The store can never hold the commit; the run is to be parked with this reason.
+    pub(super) trouble: Option<String>,
+}
+
+impl Run {
+    /// A run that was started here a moment ago: its first event is known and not yet polled.
+    pub(super) fn begun(
+        key: RunKey,
+        token: FencingToken,
+        definition: Arc<dyn Definition>,
+        started: WorkflowStarted,
+        at: Timestamp,
+        machine: Machine,
+    ) -> Self {
+        Self {
+            phase: Phase::Live(Box::new(machine)),
+            started: Some(started),
+            begin_at: Some(at),
+            places: Some(Places::default()),
+            ..Self::cold(key, token, definition, EventId(1), Position(0))
+        }
+    }
+
+    /// A run that was claimed: its history is still to be read.
+    pub(super) fn claimed(claimed: ClaimedRun, definition: Arc<dyn Definition>) -> Self {
+        let incoming = claimed.inbox.into_iter().map(Incoming::Message).collect();
+        Self {
+            incoming,
+            failure: claimed.failure,
+            ..Self::cold(claimed.run, claimed.token, definition, claimed.head, claimed.taken_in)
+        }
+    }
+
+    fn cold(
+        key: RunKey,
+        token: FencingToken,
+        definition: Arc<dyn Definition>,
+        head: EventId,
+        taken_in: Position,
+    ) -> Self {
+        Self {
+            key,
+            token,
+            definition,
+            phase: Phase::Cold { until: Some(Timestamp::EPOCH), parked: false },
+            started: None,
+            begin_at: None,
+            head,
+            taken_in,
+            incoming: VecDeque::new(),
+            places: None,
+            lost: Vec::new(),
+            in_flight: None,
+            closing: None,
+            failure: None,
+            notes: Notes::default(),
+        }
+    }
+
+    pub(super) fn offer_messages(&mut self, messages: Vec<InboxMessage>) {
+        self.incoming.extend(messages.into_iter().map(Incoming::Message));
+    }
+
+    pub(super) fn offer_activity(&mut self, ended: EndedActivity) {
+        self.incoming.push_back(Incoming::Activity(Box::new(ended)));
+    }
+
+    pub(super) fn offer_side_effect(&mut self, ended: EndedSideEffect) {
+        self.incoming.push_back(Incoming::SideEffect(ended));
+    }
+
+    /// When it next has something to do by itself: a timer, or the next try of a failed task.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Live(machine) => machine.next_due(),
+            Phase::Cold { until, .. } => *until,
+            Phase::Loading(_) => None,
+        }
+    }
+
+    /// Whether it must be read from the store to go on.
+    pub(super) fn needs_loading(&self, now: Timestamp) -> bool {
+        let Phase::Cold { until, parked } = &self.phase else { return false };
+        let due = until.is_some_and(|until| until <= now);
+        self.in_flight.is_none() && (due || (!parked && !self.incoming.is_empty()))
+    }
+
+    /// Whether its last task failed and its next try lies ahead.
+    pub(super) fn is_parked(&self) -> bool {
+        matches!(self.phase, Phase::Cold { parked: true, .. })
+    }
+
+    /// Whether it is in memory, has nothing to do, and nothing under way but activities.
+    pub(super) fn is_idle(&self) -> bool {
+        let live = matches!(self.phase, Phase::Live(_));
+        live && self.in_flight.is_none()
+            && self.incoming.is_empty()
+            && self.begin_at.is_none()
+            && self.closing.is_none()
+    }
+
+    /// Whether it could be given back now.
+    pub(super) fn can_leave(&self) -> bool {
+        self.is_idle() || (self.is_parked() && self.in_flight.is_none())
+    }
+
+    /// Whether it is on its way out: closed or given back, once that is acknowledged.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.in_flight.as_ref().is_some_and(|in_flight| in_flight.then == Then::Gone)
+    }
+
+    /// Whether something of it runs here that no row in the queue stands for.
+    pub(super) fn is_rowless(&self) -> bool {
+        self.places.as_ref().is_some_and(Places::any_rowless)
+    }
+
+    /// Whether this call is open, so that its outcome is wanted.
+    pub(super) fn wants(&self, scheduled: EventId) -> bool {
+        self.places.as_ref().is_none_or(|places| places.contains(scheduled))
+    }
+
+    /// Whether a commit is under way.
+    pub(super) fn is_committing(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// The estimated bytes of its live future and what belongs to it, while it is in memory.
+    pub(super) fn live_bytes(&self) -> Option<usize> {
+        match &self.phase {
+            Phase::Live(machine) => Some(machine.bytes_estimate()),
+            Phase::Cold { .. } | Phase::Loading(_) => None,
+        }
+    }
+
+    /// Drops the live future and keeps the ownership: the next thing that comes, or falls due, loads it again.
+    pub(super) fn evict(&mut self) {
+        self.phase = Phase::Cold { until: self.next_due(), parked: false };
+    }
+
+    /// Asks whether something foreign woke the code while it was at rest.
+    pub(super) fn check(&mut self) -> Result<(), Trouble> {
+        match &mut self.phase {
+            Phase::Live(machine) => Ok(machine.check()?),
+            Phase::Cold { .. } | Phase::Loading(_) => Ok(()),
+        }
+    }
+
+    /// The outcomes of queued activities that wait here, to be reported to the store instead.
+    pub(super) fn into_unreported(self) -> impl Iterator<Item = EndedActivity> {
+        self.incoming.into_iter().filter_map(|incoming| match incoming {
+            Incoming::Activity(ended) if ended.queued.is_some() => Some(*ended),
+            _ => None,
+        })
+    }
+
+    fn holder(&self, worker: WorkerId) -> Holder {
+        Holder { run: self.key.clone(), worker, token: self.token }
+    }
+
+    /// Takes the acknowledgement of the commit under way.
+    pub(super) fn committed(&mut self) -> Verdict {
+        let Some(in_flight) = self.in_flight.take() else { return Verdict::default() };
+        self.head = in_flight.head;
+        self.taken_in = in_flight.taken_in;
+        self.incoming.drain(..in_flight.taken);
+        if in_flight.then == Then::GoOn {
+            self.begin_at = None;
+            self.failure = None;
+        }
+        self.lost.clear();
+        if let Some(places) = &mut self.places {
+            places.keep();
+        }
+        Verdict { aborts: in_flight.aborts, gone: in_flight.then == Then::Gone, trouble: None }
+    }
+
+    /// Takes the refusal of the commit under way. Nothing of it is stored; what it had taken in waits again.
+    pub(super) fn refused(&mut self, refusal: &Refusal) -> Verdict {
+        let Some(in_flight) = self.in_flight.take() else { return Verdict::default() };
+        if let (Refusal::InboxAdvanced(door), Some(closing)) = (refusal, in_flight.closing) {
+            self.closing = Some(Closing { door: *door, ..closing });
+            return Verdict::default();
+        }
+        if let Some(places) = &mut self.places {
+            places.undo();
+        }
+        match refusal {
+            Refusal::TaskLost => {
+                // The outcome of a queued activity belongs to another attempt; the live future has seen it.
+                let mut taken = in_flight.taken;
+                self.incoming.retain(|incoming| {
+                    let lost =
+                        taken > 0 && matches!(incoming, Incoming::Activity(ended) if ended.queued.is_some());
+                    taken = taken.saturating_sub(1);
+                    !lost
+                });
+                self.phase = Phase::Cold { until: Some(Timestamp::EPOCH), parked: false };
+                Verdict::default()
+            }
+            Refusal::Invalid(reason) => {
+                self.evict();
+                Verdict { trouble: Some(reason.clone()), ..Verdict::default() }
+            }
+            _ => Verdict { gone: true, ..Verdict::default() },
+        }
+    }
+}

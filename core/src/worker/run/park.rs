@@ -1,0 +1,126 @@
+//! A task that failed: the run keeps its place, the failure is stored and shown, and the task is tried again later.
+
+use std::time::Duration;
+
+use super::{InFlight, Phase, Run, Submission, Then};
+use crate::history::HistoryError;
+use crate::replay::TaskError;
+use crate::vocabulary::{Timestamp, WorkerId};
+use crate::worker::committer::Ticket;
+use crate::write::{Commit, Hold, Next, OpenRun, TaskFailure, TaskFailureKind};
+
+/// The wait before a failed task is tried again, doubled each time.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The longest such wait.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+
+/// Why a task cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::worker) enum Trouble {
+    /// The machine found it.
+    #[error(transparent)]
+    Replay(#[from] TaskError),
+    /// Stored bytes could not be read, or new ones not written.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// A side effect's closure panicked, or what it returned does not encode.
+    #[error("the side effect failed: {0}")]
+    SideEffect(String),
+    /// The store can never hold what the task made.
+    #[error("the store refuses the task: {0}")]
+    Refused(String),
+}
+
+impl From<crate::history::CodecError> for Trouble {
+    fn from(error: crate::history::CodecError) -> Self {
+        Self::History(error.into())
+    }
+}
+
+impl Trouble {
+    /// The run is not in memory although its task runs.
+    pub(super) fn not_live() -> Self {
+        Self::Refused("the run is not in memory".to_owned())
+    }
+
+    fn kind(&self) -> TaskFailureKind {
+        match self {
+            Self::Replay(error) => error.kind(),
+            Self::SideEffect(_) => TaskFailureKind::Panic,
+            Self::History(_) | Self::Refused(_) => TaskFailureKind::History,
+        }
+    }
+}
+
+impl Run {
+    /// Throws the live future away and stores why. Nothing that waits is lost; it is taken in by the next try.
+    pub(in crate::worker) fn park(
+        &mut self,
+        worker: WorkerId,
+        trouble: &Trouble,
+        now: Timestamp,
+    ) -> Submission {
+        let before = self.failure.as_ref().map_or(0, |failure| failure.count);
+        let wait = (RETRY_AFTER * 2_u32.pow(before.min(16))).min(RETRY_AFTER_MAX);
+        let retry_at = now + wait;
+        let failure = TaskFailure {
+            kind: trouble.kind(),
+            message: trouble.to_string(),
+            count: before.saturating_add(1),
+            at: now,
+        };
+        tracing::error!(run = %self.key, error = %trouble, tries = failure.count, "a workflow task failed; its run is parked");
+        if let Some(places) = &mut self.places {
+            places.undo();
+        }
+        self.failure = Some(failure.clone());
+        self.phase = Phase::Cold { until: Some(retry_at), parked: true };
+        self.closing = None;
+        self.begin_at = None;
+        let open = OpenRun {
+            wake_at: Some(retry_at),
+            rowless: self.is_rowless(),
+            hold: Hold::Keep,
+            failure: Some(failure),
+        };
+        self.without_events(worker, open, Then::Parked)
+    }
+
+    /// Gives an idle run back; `None` if something of it runs here that has no row.
+    pub(in crate::worker) fn release(&mut self, worker: WorkerId) -> Option<Submission> {
+        if self.is_rowless() || self.is_committing() {
+            return None;
+        }
+        // The next holder of a parked run may have mended code: it tries it at once.
+        let at_once = self.is_parked() || !self.incoming.is_empty();
+        let wake_at = if at_once { Some(Timestamp::EPOCH) } else { self.next_due() };
+        let open = OpenRun { wake_at, rowless: false, hold: Hold::Release, failure: self.failure.clone() };
+        Some(self.without_events(worker, open, Then::Gone))
+    }
+
+    fn without_events(&mut self, worker: WorkerId, open: OpenRun, then: Then) -> Submission {
+        self.in_flight = Some(InFlight {
+            head: self.head,
+            taken_in: self.taken_in,
+            taken: 0,
+            aborts: Vec::new(),
+            closing: None,
+            then,
+        });
+        let holder = self.holder(worker);
+        let commit = Commit {
+            run: holder.run,
+            worker: holder.worker,
+            token: holder.token,
+            expected_head: self.head,
+            record: None,
+            taken_in: self.taken_in,
+            schedule: self.lost.clone(),
+            ended: Vec::new(),
+            cancelled: Vec::new(),
+            messages: Vec::new(),
+            next: Next::Open(open),
+        };
+        Submission { commit, ticket: Ticket::new(self.key.run_id, self.token) }
+    }
+}

@@ -1,0 +1,173 @@
+//! Where the activities of a task run: here at once without a row, or through the queue.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::park::Trouble;
+use super::places::{Place, Places};
+use super::task::Gathered;
+use super::{Phase, Run};
+use crate::commit::Progress;
+use crate::history::{ActivityScheduled, EventKind, HistoryError};
+use crate::vocabulary::{Attempt, EventId, Failure, Timestamp};
+use crate::worker::activities::{ActivityJob, EndedActivity, Job, SideEffectJob};
+use crate::worker::context::Context;
+use crate::write::NewActivityTask;
+
+/// A task whose activities have their places.
+pub(super) struct Settled {
+    pub(super) progress: Progress,
+    /// What starts when the commit is acknowledged.
+    pub(super) jobs: Vec<Job>,
+    /// What is stopped then.
+    pub(super) aborts: Vec<EventId>,
+}
+
+/// A call that is to stand in the queue.
+pub(super) struct Row<'a> {
+    pub(super) scheduled: EventId,
+    pub(super) call: &'a ActivityScheduled,
+    pub(super) attempt: Attempt,
+    pub(super) visible_at: Timestamp,
+    pub(super) last_failure: Option<Failure>,
+}
+
+impl Run {
+    /// Gives each new call its place, and takes the places of those that ended or were cancelled.
+    pub(super) fn settle(
+        &mut self,
+        cx: &Context,
+        now: Timestamp,
+        gathered: Gathered,
+    ) -> Result<Settled, Trouble> {
+        let Gathered { progress, retries, unwanted, .. } = gathered;
+        let mut settled = Settled { progress, jobs: Vec::new(), aborts: Vec::new() };
+        let events = std::mem::take(&mut settled.progress.events);
+        let closes = events.last().is_some_and(|event| event.kind.closes());
+        let let_go: HashSet<EventId> = events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::ActivityCancelled(body) => Some(body.scheduled),
+                _ => None,
+            })
+            .collect();
+        for event in &events {
+            match &event.kind {
+                EventKind::ActivityScheduled(call) if !closes && !let_go.contains(&event.id) => {
+                    self.place(cx, now, event.id, call, &mut settled)?;
+                }
+                EventKind::ActivityCompleted(body) => _ = self.places().remove(body.scheduled),
+                EventKind::ActivityFailed(body) => _ = self.places().remove(body.scheduled),
+                EventKind::ActivityCancelled(body) => {
+                    let was_placed = self.places().remove(body.scheduled).map(|_| body.scheduled);
+                    settled.aborts.extend(was_placed);
+                    settled.progress.cancelled.extend(was_placed);
+                }
+                EventKind::SideEffectScheduled(_) if !closes => {
+                    self.places().set(event.id, Place::SideEffect);
+                    settled.jobs.extend(self.side_effect(event.id));
+                }
+                EventKind::SideEffectRecorded(body) => _ = self.places().remove(body.scheduled),
+                _ => {}
+            }
+        }
+        settled.progress.events = events;
+        for scheduled in unwanted {
+            self.places().remove(scheduled);
+        }
+        for ended in retries.iter().filter(|_| !closes) {
+            self.requeue(cx, now, ended, &mut settled)?;
+        }
+        Ok(settled)
+    }
+
+    /// A new call takes a free slot here at once, or goes to the queue.
+    fn place(
+        &mut self,
+        cx: &Context,
+        now: Timestamp,
+        scheduled: EventId,
+        call: &ActivityScheduled,
+        settled: &mut Settled,
+    ) -> Result<(), Trouble> {
+        let here = call.task_queue.as_ref().is_none_or(|queue| *queue == cx.task_queue);
+        let pool = cx.slots_of(&call.activity).filter(|_| here);
+        if let Some(slot) = pool.and_then(|pool| pool.take_for_new()) {
+            self.places().set(scheduled, Place::Rowless);
+            settled.jobs.push(Job::Activity(Box::new(ActivityJob {
+                run: self.key.clone(),
+                token: self.token,
+                scheduled,
+                attempt: Attempt(1),
+                call: call.clone(),
+                last_failure: None,
+                queued: None,
+                slot: Arc::new(slot),
+            })));
+            return Ok(());
+        }
+        match pool {
+            Some(pool) => pool.set_backlog(true),
+            None if here => {
+                tracing::warn!(activity = %call.activity, "no worker of this process serves the activity")
+            }
+            None => {}
+        }
+        let row = Row { scheduled, call, attempt: Attempt(1), visible_at: now, last_failure: None };
+        let row = self.row(cx, row)?;
+        self.places().set(scheduled, Place::Queued);
+        settled.progress.schedule.push(row);
+        Ok(())
+    }
+
+    /// A failed attempt that had no row gets one for the next.
+    fn requeue(
+        &mut self,
+        cx: &Context,
+        now: Timestamp,
+        ended: &EndedActivity,
+        settled: &mut Settled,
+    ) -> Result<(), Trouble> {
+        let Err(failure) = &ended.result else { return Ok(()) };
+        let delay = ended.call.retry.delay_after(ended.attempt, failure).unwrap_or_default();
+        let row = Row {
+            scheduled: ended.scheduled,
+            call: &ended.call,
+            attempt: ended.attempt.next(),
+            visible_at: now + delay,
+            last_failure: Some(failure.clone()),
+        };
+        let row = self.row(cx, row)?;
+        self.places().set(ended.scheduled, Place::Queued);
+        settled.progress.schedule.push(row);
+        Ok(())
+    }
+
+    /// The row of a call; its input passes the codec as history's does.
+    pub(super) fn row(&self, cx: &Context, row: Row<'_>) -> Result<NewActivityTask, HistoryError> {
+        let own_queue = self.started.as_ref().map_or(&cx.task_queue, |started| &started.task_queue);
+        Ok(NewActivityTask {
+            scheduled: row.scheduled,
+            activity: row.call.activity.clone(),
+            task_queue: row.call.task_queue.as_ref().unwrap_or(own_queue).clone(),
+            priority: self.started.as_ref().map_or(0, |started| started.priority),
+            input: cx.codec.encode(row.call.input.clone())?,
+            attempt: row.attempt,
+            visible_at: row.visible_at,
+            retry: row.call.retry.clone(),
+            start_to_close: row.call.start_to_close,
+            last_failure: row.last_failure,
+        })
+    }
+
+    /// The job of a side effect whose command is stored, or will be with the commit that starts it.
+    pub(super) fn side_effect(&mut self, scheduled: EventId) -> Option<Job> {
+        let Phase::Live(machine) = &mut self.phase else { return None };
+        let effect = machine.take_side_effect(scheduled)?;
+        Some(Job::SideEffect(SideEffectJob { run_id: self.key.run_id, token: self.token, scheduled, effect }))
+    }
+
+    fn places(&mut self) -> &mut Places {
+        self.places.get_or_insert_default()
+    }
+}

@@ -1,0 +1,288 @@
+//! One workflow task: take in what waits, one event at a time, and make one commit of it.
+
+use std::collections::VecDeque;
+
+use super::park::Trouble;
+use super::settle::Settled;
+use super::{Closing, InFlight, Incoming, Phase, Run, Submission, Then};
+use crate::commit::{self, Legacy, Progress};
+use crate::history::{
+    ActivityCompleted, ActivityFailed, EventKind, HistoryError, PayloadCodec, SideEffectRecorded, TimerFired,
+    decode_kind,
+};
+use crate::replay::Machine;
+use crate::vocabulary::{EventId, Position, RunKey, Timestamp, WorkerId};
+use crate::worker::activities::EndedActivity;
+use crate::worker::committer::Ticket;
+use crate::worker::context::Context;
+use crate::worker::shard::FirstTask;
+use crate::write::{Commit, Hold, OpenRun};
+
+/// The most inbox events, and the most timers, that one workflow task takes in.
+const TASK_INBOX_EVENTS_MAX: usize = 1_000;
+
+/// What a task has taken in.
+pub(super) struct Gathered {
+    pub(super) progress: Progress,
+    /// How many of the incoming it holds.
+    pub(super) taken: usize,
+    /// Attempts without a row that failed and are tried again.
+    pub(super) retries: Vec<EndedActivity>,
+    /// Side effects that ended after the code had let go of them.
+    pub(super) unwanted: Vec<EventId>,
+}
+
+impl Run {
+    /// Runs one workflow task if there is one to run, and returns its commit; a task that fails parks the run.
+    pub(in crate::worker) fn step(
+        &mut self,
+        cx: &Context,
+        worker: WorkerId,
+        now: Timestamp,
+    ) -> Option<Submission> {
+        if !self.has_task(now) {
+            return None;
+        }
+        let span =
+            tracing::info_span!("workflow", workflow_id = %self.key.workflow_id, run_id = %self.key.run_id);
+        let _entered = span.enter();
+        match self.task(cx, worker, now) {
+            Ok(submission) => submission,
+            Err(trouble) => Some(self.park(worker, &trouble, now)),
+        }
+    }
+
+    /// Whether a task can run now.
+    pub(in crate::worker) fn has_task(&self, now: Timestamp) -> bool {
+        let Phase::Live(machine) = &self.phase else { return false };
+        if self.in_flight.is_some() {
+            return false;
+        }
+        if let Some(closing) = &self.closing {
+            return self.last_waiting() >= closing.door;
+        }
+        self.begin_at.is_some()
+            || !self.incoming.is_empty()
+            || !self.lost.is_empty()
+            || machine.next_due().is_some_and(|due| due <= now)
+    }
+
+    fn last_waiting(&self) -> Position {
+        let position = |incoming: &Incoming| match incoming {
+            Incoming::Message(message) => Some(message.position),
+            Incoming::Activity(_) | Incoming::SideEffect(_) => None,
+        };
+        self.incoming.iter().rev().find_map(position).unwrap_or(self.taken_in)
+    }
+
+    fn task(
+        &mut self,
+        cx: &Context,
+        worker: WorkerId,
+        now: Timestamp,
+    ) -> Result<Option<Submission>, Trouble> {
+        let (taken, settled) = match self.closing.take() {
+            Some(closing) => self.take_in_rest(cx, closing)?,
+            None => {
+                let gathered = self.take_in(cx, now)?;
+                (gathered.taken, self.settle(cx, now, gathered)?)
+            }
+        };
+        self.submit(cx, worker, taken, settled)
+    }
+
+    /// Feeds the machine what waits, timers among it by their due time, until nothing is left or the run closes.
+    fn take_in(&mut self, cx: &Context, now: Timestamp) -> Result<Gathered, Trouble> {
+        let Phase::Live(machine) = &mut self.phase else { return Err(Trouble::not_live()) };
+        let progress =
+            Progress { taken_in: self.taken_in, schedule: self.lost.clone(), ..Progress::default() };
+        let mut gathered = Gathered { progress, taken: 0, retries: Vec::new(), unwanted: Vec::new() };
+        let mut at = now.max(machine.last_at());
+        if let (Some(begin_at), Some(started)) = (self.begin_at, &self.started) {
+            at = begin_at;
+            machine.take_in(at, started.clone().into(), &mut gathered.progress.events)?;
+            // The first event is stored since the start; its commands are new.
+            gathered.progress.events.remove(0);
+        } else {
+            let mut fired = 0;
+            while !machine.is_closed() && gathered.taken.max(fired) < TASK_INBOX_EVENTS_MAX {
+                let due = machine.next_due().filter(|due| *due <= now);
+                let next = self.incoming.get(gathered.taken);
+                let timer_first = due.is_some_and(|due| next.is_none_or(|next| due <= next.at()));
+                if let Some(started) = machine.due(now).filter(|_| timer_first) {
+                    machine.take_in(at, TimerFired { started }.into(), &mut gathered.progress.events)?;
+                    fired += 1;
+                } else if let Some(next) = next {
+                    gathered.taken += 1;
+                    gathered.take(machine, next, at, cx.codec.as_ref())?;
+                } else {
+                    break;
+                }
+            }
+        }
+        if machine.is_closed() {
+            gathered.taken =
+                absorb(machine, &self.incoming, gathered.taken, &mut gathered.progress, cx.codec.as_ref())?;
+        }
+        Ok(gathered)
+    }
+
+    /// Takes in, without polling, the messages that came before the door of a closing run was shut.
+    fn take_in_rest(&mut self, cx: &Context, mut closing: Closing) -> Result<(usize, Settled), Trouble> {
+        let Phase::Live(machine) = &mut self.phase else { return Err(Trouble::not_live()) };
+        let taken = absorb(machine, &self.incoming, closing.taken, &mut closing.progress, cx.codec.as_ref())?;
+        let settled = Settled { progress: closing.progress, jobs: Vec::new(), aborts: closing.aborts };
+        Ok((taken, settled))
+    }
+
+    fn submit(
+        &mut self,
+        cx: &Context,
+        worker: WorkerId,
+        taken: usize,
+        settled: Settled,
+    ) -> Result<Option<Submission>, Trouble> {
+        let Phase::Live(machine) = &self.phase else { return Err(Trouble::not_live()) };
+        let Settled { progress, jobs, aborts } = settled;
+        let closes = machine.is_closed();
+        let says_nothing = progress.events.is_empty()
+            && progress.schedule.is_empty()
+            && progress.taken_in == self.taken_in
+            && self.begin_at.is_none()
+            && self.failure.is_none();
+        if says_nothing {
+            self.incoming.drain(..taken);
+            return Ok(None);
+        }
+        let in_flight = InFlight {
+            head: progress.events.last().map_or(self.head, |event| event.id),
+            taken_in: progress.taken_in,
+            taken,
+            aborts: aborts.clone(),
+            closing: closes.then(|| Closing {
+                progress: progress.clone(),
+                taken,
+                aborts,
+                door: self.taken_in,
+            }),
+            then: if closes { Then::Gone } else { Then::GoOn },
+        };
+        let mut ticket = Ticket { jobs, ..Ticket::new(self.key.run_id, self.token) };
+        let commit = if closes {
+            ticket.closing = progress.events.last().map(|event| event.kind.clone());
+            self.closing_commit(cx, worker, progress, &mut ticket)?
+        } else {
+            let open = OpenRun {
+                wake_at: machine.next_due(),
+                rowless: self.is_rowless(),
+                hold: Hold::Keep,
+                failure: None,
+            };
+            commit::open(&self.holder(worker), self.head, progress, open, cx.codec.as_ref())?
+        };
+        self.in_flight = Some(in_flight);
+        Ok(Some(Submission { commit, ticket }))
+    }
+
+    fn closing_commit(
+        &self,
+        cx: &Context,
+        worker: WorkerId,
+        progress: Progress,
+        ticket: &mut Ticket,
+    ) -> Result<Commit, HistoryError> {
+        let Phase::Live(machine) = &self.phase else {
+            return Err(HistoryError::Damaged("a run that closes is not in memory".to_owned()));
+        };
+        let Some(started) = self.started.clone() else {
+            return Err(HistoryError::Damaged("a run that closes has no first event".to_owned()));
+        };
+        let mut owner = None;
+        if let Some(EventKind::WorkflowContinuedAsNew(continued)) = &ticket.closing
+            && cx.owner_of(&continued.workflow, &started.task_queue) == Some(worker)
+        {
+            owner = Some(worker);
+            let run = RunKey { run_id: continued.new_run_id, ..self.key.clone() };
+            let started = commit::successor_started(&self.key, continued, &started);
+            ticket.successor = Some(FirstTask { run, started, at: machine.last_at() });
+        }
+        let legacy = Legacy { started, unread: machine.unread(), owner };
+        commit::close(&self.holder(worker), self.head, progress, legacy, cx.codec.as_ref())
+    }
+}
+
+impl Gathered {
+    /// Takes one of the incoming into the machine, unless nobody waits for it any more.
+    fn take(
+        &mut self,
+        machine: &mut Machine,
+        incoming: &Incoming,
+        at: Timestamp,
+        codec: &dyn PayloadCodec,
+    ) -> Result<(), Trouble> {
+        match incoming {
+            Incoming::Message(message) => {
+                let kind = decode_kind(&message.body, codec)?;
+                if outcome_of(&kind).is_none_or(|scheduled| machine.is_open(scheduled)) {
+                    machine.take_in(at, kind, &mut self.progress.events)?;
+                }
+                self.progress.taken_in = message.position;
+            }
+            Incoming::Activity(ended) if machine.is_open(ended.scheduled) => {
+                let (scheduled, attempt) = (ended.scheduled, ended.attempt);
+                let kind = match &ended.result {
+                    Ok(result) => ActivityCompleted { scheduled, attempt, result: result.clone() }.into(),
+                    Err(failure)
+                        if ended.queued.is_none()
+                            && ended.call.retry.delay_after(attempt, failure).is_some() =>
+                    {
+                        self.retries.push((**ended).clone());
+                        return Ok(());
+                    }
+                    Err(failure) => ActivityFailed { scheduled, attempt, failure: failure.clone() }.into(),
+                };
+                machine.take_in(at, kind, &mut self.progress.events)?;
+                if ended.queued.is_some() {
+                    self.progress.ended.push((scheduled, attempt));
+                }
+            }
+            Incoming::SideEffect(ended) if machine.is_open(ended.scheduled) => {
+                let value = ended.value.clone().map_err(Trouble::SideEffect)?;
+                let kind = SideEffectRecorded { scheduled: ended.scheduled, value };
+                machine.take_in(at, kind.into(), &mut self.progress.events)?;
+            }
+            Incoming::SideEffect(ended) => self.unwanted.push(ended.scheduled),
+            Incoming::Activity(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Takes the messages from `taken` on in, before the closing event, without polling. Returns how many are taken then.
+fn absorb(
+    machine: &mut Machine,
+    incoming: &VecDeque<Incoming>,
+    taken: usize,
+    progress: &mut Progress,
+    codec: &dyn PayloadCodec,
+) -> Result<usize, Trouble> {
+    for incoming in incoming.range(taken..) {
+        if let Incoming::Message(message) = incoming {
+            let kind = decode_kind(&message.body, codec)?;
+            if outcome_of(&kind).is_none() {
+                machine.absorb(kind, &mut progress.events);
+            }
+            progress.taken_in = message.position;
+        }
+    }
+    Ok(incoming.len())
+}
+
+/// The call whose outcome a message brings, if it brings one.
+fn outcome_of(kind: &EventKind) -> Option<EventId> {
+    match kind {
+        EventKind::ActivityCompleted(body) => Some(body.scheduled),
+        EventKind::ActivityFailed(body) => Some(body.scheduled),
+        _ => None,
+    }
+}

@@ -1,0 +1,446 @@
+//! A shard: the runs that one thread drives, as a plain state machine. Inputs in, effects out; no clock, no I/O.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::activities::{EndedActivity, EndedSideEffect, Job};
+use super::committer::{Order, Ticket};
+use super::context::{Context, Life};
+use super::run::{Loaded, Run, Submission, Trouble, Verdict};
+use super::thread::Alarms;
+use crate::backend::{ClaimedRun, UnreadInbox};
+use crate::history::{ActivityCompleted, ActivityFailed, WorkflowStarted, encode_kind};
+use crate::replay::{Machine, MachineOptions};
+use crate::vocabulary::{EventId, FencingToken, RequestId, RunId, RunKey, Timestamp};
+use crate::write::{ActivityReport, ActivityVerdict, NewMessage, Outcome, Start, Write};
+
+/// The token of a run whose start named its owner.
+const FIRST_TOKEN: FencingToken = FencingToken(1);
+
+/// A run that begins here: its first event is known, its code has not been polled.
+#[derive(Debug, Clone)]
+pub(crate) struct FirstTask {
+    pub(crate) run: RunKey,
+    pub(crate) started: WorkflowStarted,
+    pub(crate) at: Timestamp,
+}
+
+/// A start on its way to the store together with its first task, if that is quick enough.
+///
+/// Whoever takes the write first sends it: the shard, with the first task's commit behind it, or the client, who does
+/// not wait for a first task that is slow.
+pub(crate) struct PendingStart {
+    pub(crate) first_task: FirstTask,
+    write: Mutex<Option<(Start, oneshot::Sender<Outcome>)>>,
+}
+
+impl PendingStart {
+    /// A start that nobody has taken, and where its outcome will come.
+    pub(crate) fn new(start: Start, started: WorkflowStarted) -> (Arc<Self>, oneshot::Receiver<Outcome>) {
+        let first_task = FirstTask { run: start.run.clone(), started, at: start.record.at };
+        let (sender, receiver) = oneshot::channel();
+        (Arc::new(Self { first_task, write: Mutex::new(Some((start, sender))) }), receiver)
+    }
+
+    /// Takes the write, unless it is taken.
+    pub(crate) fn take(&self) -> Option<(Start, oneshot::Sender<Outcome>)> {
+        self.write.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// What comes to a shard.
+pub(super) enum Input {
+    /// A start with its first task.
+    Start(Arc<PendingStart>),
+    /// A run that was started, and is held here, without its first task.
+    Begin(FirstTask),
+    Claimed(Box<ClaimedRun>),
+    Unread(UnreadInbox),
+    Loaded(RunId, FencingToken, Result<Loaded, Trouble>),
+    Activity(Box<EndedActivity>),
+    SideEffect(EndedSideEffect),
+    Outcomes(Vec<(RunId, FencingToken, Outcome)>),
+    /// Something foreign woke the code of this run while it was at rest.
+    Alarm(RunId, FencingToken),
+    /// This run was ended from outside.
+    Terminated(RunId),
+    /// A timer is due.
+    Tick,
+    /// The lease was lost: everything held is gone, and a new life begins.
+    NewLife(Arc<Life>),
+    /// Give everything back that does not run.
+    Drain,
+    /// The thread ends.
+    Stop,
+}
+
+/// A history to be read.
+#[derive(Debug)]
+pub(super) struct Load {
+    pub(super) run: RunKey,
+    pub(super) token: FencingToken,
+    /// Whether to find out which activities have a row in the queue.
+    pub(super) find_queued: bool,
+}
+
+/// What a shard asks of the world.
+#[derive(Default)]
+pub(super) struct Effects {
+    /// For the store, in one batch.
+    pub(super) orders: Vec<Order>,
+    pub(super) loads: Vec<Load>,
+    /// User effects whose commands are already stored.
+    pub(super) jobs: Vec<Job>,
+    pub(super) aborts: Vec<(RunId, EventId)>,
+    /// Runs whose every body is to be stopped.
+    pub(super) gone: Vec<RunId>,
+    /// All bodies are to be stopped.
+    pub(super) all_gone: bool,
+}
+
+/// The runs that one thread drives.
+pub(super) struct Shard {
+    cx: Arc<Context>,
+    life: Arc<Life>,
+    alarms: Alarms,
+    runs: HashMap<RunId, Run>,
+    touched: Vec<RunId>,
+    timers: BinaryHeap<Reverse<(Timestamp, RunId)>>,
+    /// Idle runs in memory, the longest idle first.
+    idle: BTreeMap<u64, RunId>,
+    idle_count: u64,
+    live_count: usize,
+    live_bytes: usize,
+    draining: bool,
+    effects: Effects,
+}
+
+impl Shard {
+    pub(super) fn new(cx: Arc<Context>, alarms: Alarms) -> Self {
+        Self {
+            life: cx.life(),
+            cx,
+            alarms,
+            runs: HashMap::new(),
+            touched: Vec::new(),
+            timers: BinaryHeap::new(),
+            idle: BTreeMap::new(),
+            idle_count: 0,
+            live_count: 0,
+            live_bytes: 0,
+            draining: false,
+            effects: Effects::default(),
+        }
+    }
+
+    /// How many runs it holds.
+    pub(super) fn held(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// When the next timer is due.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.timers.peek().map(|Reverse((due, _))| *due)
+    }
+
+    /// Takes an input; what follows from it is done by [`advance`](Self::advance).
+    pub(super) fn handle(&mut self, input: Input, now: Timestamp) {
+        match input {
+            Input::Start(pending) => self.start(&pending, now),
+            Input::Begin(first_task) => self.begin(first_task),
+            Input::Claimed(claimed) => self.claimed(*claimed),
+            Input::Unread(unread) => {
+                self.with(unread.run.run_id, unread.token, |run| run.offer_messages(unread.messages));
+            }
+            Input::Loaded(run_id, token, loaded) => self.loaded(run_id, token, loaded, now),
+            Input::Activity(ended) => self.activity_ended(*ended, now),
+            Input::SideEffect(ended) => {
+                self.with(ended.run_id, ended.token, |run| run.offer_side_effect(ended));
+            }
+            Input::Outcomes(outcomes) => {
+                outcomes
+                    .into_iter()
+                    .for_each(|(run_id, token, outcome)| self.outcome(run_id, token, &outcome, now));
+            }
+            Input::Alarm(run_id, token) => self.check(run_id, token, now),
+            Input::Terminated(run_id) => {
+                if self.forget(run_id).is_some() {
+                    self.effects.gone.push(run_id);
+                }
+            }
+            Input::Tick => self.tick(now),
+            Input::NewLife(life) => self.new_life(life),
+            Input::Drain => {
+                self.draining = true;
+                self.touched.extend(self.runs.keys());
+            }
+            Input::Stop => {}
+        }
+    }
+
+    /// Does what the inputs made possible, and returns what that asks of the world.
+    pub(super) fn advance(&mut self, now: Timestamp) -> Effects {
+        for run_id in std::mem::take(&mut self.touched) {
+            self.advance_run(run_id, now);
+        }
+        self.make_room();
+        std::mem::take(&mut self.effects)
+    }
+
+    fn advance_run(&mut self, run_id: RunId, now: Timestamp) {
+        let Some(run) = self.runs.get_mut(&run_id) else { return };
+        if run.needs_loading(now) {
+            let options = self.alarms.options(&self.cx, run_id, run.token);
+            let find_queued = run.loading(options);
+            self.effects.loads.push(Load { run: run.key.clone(), token: run.token, find_queued });
+        }
+        let submission = run.step(&self.cx, self.life.worker, now).or_else(|| {
+            let leaves = self.draining && run.can_leave();
+            leaves.then(|| run.release(self.life.worker)).flatten()
+        });
+        self.effects.orders.extend(submission.map(Order::from));
+        self.note(run_id);
+    }
+
+    fn start(&mut self, pending: &Arc<PendingStart>, now: Timestamp) {
+        let run_id = pending.first_task.run.run_id;
+        let Some(mut run) = self.first_run(pending.first_task.clone()) else { return };
+        let submission = run.step(&self.cx, self.life.worker, now);
+        // A client that found this too slow has sent the start itself, and will say when the run may begin.
+        let Some((start, started)) = pending.take() else { return };
+        let ticket = Ticket { started: Some(started), of_commit: false, ..Ticket::new(run_id, run.token) };
+        self.effects.orders.push(Order { write: Write::Start(Box::new(start)), ticket });
+        self.effects.orders.extend(submission.map(Order::from));
+        self.runs.insert(run_id, run);
+        self.note(run_id);
+    }
+
+    fn begin(&mut self, first_task: FirstTask) {
+        let run_id = first_task.run.run_id;
+        if let Some(run) = self.first_run(first_task) {
+            self.runs.insert(run_id, run);
+            self.touched.push(run_id);
+        }
+    }
+
+    fn first_run(&self, first_task: FirstTask) -> Option<Run> {
+        let FirstTask { run: key, started, at } = first_task;
+        let definition = self.cx.registry.workflows.get(&started.workflow)?.clone();
+        let options = self.alarms.options(&self.cx, key.run_id, FIRST_TOKEN);
+        let machine = Machine::new(definition.clone(), key.clone(), options);
+        Some(Run::begun(key, FIRST_TOKEN, definition, started, at, machine))
+    }
+
+    fn claimed(&mut self, claimed: ClaimedRun) {
+        let run_id = claimed.run.run_id;
+        let Some(definition) = self.cx.registry.workflows.get(&claimed.workflow).cloned() else { return };
+        self.forget(run_id);
+        self.runs.insert(run_id, Run::claimed(claimed, definition));
+        self.touched.push(run_id);
+    }
+
+    fn loaded(
+        &mut self,
+        run_id: RunId,
+        token: FencingToken,
+        loaded: Result<Loaded, Trouble>,
+        now: Timestamp,
+    ) {
+        let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.token == token) else { return };
+        match loaded.and_then(|loaded| run.loaded(&self.cx, now, loaded)) {
+            Ok(jobs) => self.effects.jobs.extend(jobs),
+            Err(trouble) => self.park(run_id, &trouble, now),
+        }
+        self.touched.push(run_id);
+    }
+
+    fn check(&mut self, run_id: RunId, token: FencingToken, now: Timestamp) {
+        let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.token == token) else { return };
+        if run.is_committing() {
+            // The next task finds it.
+            return;
+        }
+        if let Err(trouble) = run.check() {
+            self.park(run_id, &trouble, now);
+            self.touched.push(run_id);
+        }
+    }
+
+    fn park(&mut self, run_id: RunId, trouble: &Trouble, now: Timestamp) {
+        if let Some(run) = self.runs.get_mut(&run_id) {
+            let submission = run.park(self.life.worker, trouble, now);
+            self.effects.orders.push(submission.into());
+        }
+    }
+
+    fn activity_ended(&mut self, ended: EndedActivity, now: Timestamp) {
+        let run_id = ended.run.run_id;
+        let run = self.runs.get_mut(&run_id);
+        let Some(worker) = ended.queued else {
+            if let Some(run) = run.filter(|run| run.token == ended.token) {
+                run.offer_activity(ended);
+                self.touched.push(run_id);
+            }
+            return;
+        };
+        let retry = ended.result.as_ref().err().and_then(|failure| {
+            let delay = ended.call.retry.delay_after(ended.attempt, failure)?;
+            let (attempt, visible_at) = (ended.attempt.next(), now + delay);
+            Some(ActivityVerdict::Retry { attempt, visible_at, failure: failure.clone() })
+        });
+        if let Some(run) = run.filter(|run| retry.is_none() && !run.is_parked() && !run.is_leaving()) {
+            if run.wants(ended.scheduled) {
+                run.offer_activity(ended);
+                self.touched.push(run_id);
+            }
+            return;
+        }
+        self.report(ended, worker, retry);
+    }
+
+    /// Tells the store how an attempt ended, when its run is not here to take it in.
+    fn report(
+        &mut self,
+        ended: EndedActivity,
+        worker: crate::vocabulary::WorkerId,
+        retry: Option<ActivityVerdict>,
+    ) {
+        let EndedActivity { run, scheduled, attempt, result, at, token, .. } = ended;
+        let request_id = RequestId::fresh();
+        let verdict = retry.map_or_else(
+            || {
+                let kind = match result {
+                    Ok(result) => ActivityCompleted { scheduled, attempt, result }.into(),
+                    Err(failure) => ActivityFailed { scheduled, attempt, failure }.into(),
+                };
+                let body = encode_kind(kind, self.cx.codec.as_ref())?;
+                Ok(ActivityVerdict::Ended(NewMessage { request_id, body }))
+            },
+            Ok,
+        );
+        let verdict = verdict.unwrap_or_else(|error: crate::history::HistoryError| {
+            tracing::error!(%run, %scheduled, %error, "an activity's outcome does not encode; its attempt is given back");
+            ActivityVerdict::Released
+        });
+        let ticket = Ticket { of_commit: false, ..Ticket::new(run.run_id, token) };
+        let report = ActivityReport { run, scheduled, attempt, worker, request_id, at, verdict };
+        self.effects.orders.push(Order { write: Write::Activity(Box::new(report)), ticket });
+    }
+
+    fn outcome(&mut self, run_id: RunId, token: FencingToken, outcome: &Outcome, now: Timestamp) {
+        let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.token == token) else { return };
+        let Verdict { aborts, gone, trouble } = match outcome {
+            Ok(_) => run.committed(),
+            Err(refusal) => {
+                tracing::debug!(run = %run.key, %refusal, "the store refused a commit");
+                run.refused(refusal)
+            }
+        };
+        self.effects.aborts.extend(aborts.into_iter().map(|scheduled| (run_id, scheduled)));
+        if let Some(reason) = trouble {
+            self.park(run_id, &Trouble::Refused(reason), now);
+        }
+        if gone {
+            self.effects.gone.push(run_id);
+            for ended in self.forget(run_id).into_iter().flat_map(Run::into_unreported) {
+                if let Some(worker) = ended.queued {
+                    self.report(ended, worker, None);
+                }
+            }
+        } else {
+            self.touched.push(run_id);
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        while let Some(Reverse((due, run_id))) =
+            self.timers.peek().copied().filter(|Reverse((due, _))| *due <= now)
+        {
+            self.timers.pop();
+            if let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.notes.timer == Some(due)) {
+                run.notes.timer = None;
+                self.touched.push(run_id);
+            }
+        }
+    }
+
+    fn new_life(&mut self, life: Arc<Life>) {
+        *self = Self { draining: self.draining, ..Self::new(self.cx.clone(), self.alarms.clone()) };
+        self.life = life;
+        self.effects.all_gone = true;
+    }
+
+    fn with(&mut self, run_id: RunId, token: FencingToken, change: impl FnOnce(&mut Run)) {
+        if let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.token == token) {
+            change(run);
+            self.touched.push(run_id);
+        }
+    }
+
+    /// Brings what the shard notes of a run up to date.
+    fn note(&mut self, run_id: RunId) {
+        let Some(run) = self.runs.get_mut(&run_id) else { return };
+        let (due, counted, idle) = (run.next_due(), run.live_bytes(), run.is_idle());
+        let notes = &mut run.notes;
+        if let Some(due) = due.filter(|due| notes.timer.is_none_or(|timer| *due < timer)) {
+            notes.timer = Some(due);
+            self.timers.push(Reverse((due, run_id)));
+        }
+        self.live_count =
+            self.live_count + usize::from(counted.is_some()) - usize::from(notes.counted.is_some());
+        self.live_bytes = self.live_bytes + counted.unwrap_or(0) - notes.counted.unwrap_or(0);
+        notes.counted = counted;
+        if let Some(place) = notes.idle.take() {
+            self.idle.remove(&place);
+        }
+        if idle {
+            self.idle_count += 1;
+            notes.idle = Some(self.idle_count);
+            self.idle.insert(self.idle_count, run_id);
+        }
+    }
+
+    fn forget(&mut self, run_id: RunId) -> Option<Run> {
+        let run = self.runs.remove(&run_id)?;
+        self.live_count -= usize::from(run.notes.counted.is_some());
+        self.live_bytes -= run.notes.counted.unwrap_or(0);
+        if let Some(place) = run.notes.idle {
+            self.idle.remove(&place);
+        }
+        Some(run)
+    }
+
+    /// Lets the longest idle runs go until the rest fits: what has work here keeps its owner, the others are released.
+    fn make_room(&mut self) {
+        let options = &self.cx.options;
+        let (count_max, bytes_max) = (
+            options.cached_runs_max / options.workflow_threads.max(1),
+            options.cached_bytes_max / options.workflow_threads.max(1),
+        );
+        while self.live_count > count_max || self.live_bytes > bytes_max {
+            let Some((_, run_id)) = self.idle.pop_first() else { return };
+            let Some(run) = self.runs.get_mut(&run_id) else { continue };
+            run.notes.idle = None;
+            let released = run.release(self.life.worker);
+            run.evict();
+            self.effects.orders.extend(released.map(Order::from));
+            self.note(run_id);
+        }
+    }
+}
+
+impl From<Submission> for Order {
+    fn from(submission: Submission) -> Self {
+        Self { write: Write::Commit(Box::new(submission.commit)), ticket: submission.ticket }
+    }
+}
+
+/// How a machine is told about its surroundings.
+impl Alarms {
+    fn options(&self, cx: &Context, run_id: RunId, token: FencingToken) -> MachineOptions {
+        MachineOptions { panics: cx.options.panics, alarm: Some(self.of(run_id, token)) }
+    }
+}

@@ -1,0 +1,255 @@
+//! The threads that run workflow code, and the worker as a whole: its start, its shutdown, its end.
+//!
+//! Workflow code runs on threads of its own, outside the runtime, so that its budget is not ours to spend and code
+//! that reaches for a runtime fails at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+
+use super::activities::{self, EndedActivity, EndedSideEffect, Running};
+use super::context::Context;
+use super::shard::{Effects, FirstTask, Input, PendingStart, Shard};
+use super::{claimer, committer, lease, loader, timekeeper};
+use crate::backend::StoreError;
+use crate::vocabulary::{FencingToken, RunId, Timestamp};
+
+/// The most inputs that a shard takes before it acts on them.
+const BURST_MAX: usize = 512;
+/// How often a shutdown looks whether what ran has ended.
+const SHUTDOWN_STEP: Duration = Duration::from_millis(5);
+
+/// The ways into the shards, and what they tell about themselves.
+pub(crate) struct Shards {
+    inputs: Vec<Sender<Input>>,
+    held: Vec<AtomicUsize>,
+    /// When each shard's next timer is due, in microseconds; the greatest value for never.
+    due: Vec<AtomicI64>,
+    pub(super) due_earlier: Notify,
+}
+
+impl Shards {
+    fn new(inputs: Vec<Sender<Input>>) -> Self {
+        let held = inputs.iter().map(|_| AtomicUsize::new(0)).collect();
+        let due = inputs.iter().map(|_| AtomicI64::new(i64::MAX)).collect();
+        Self { inputs, held, due, due_earlier: Notify::new() }
+    }
+
+    pub(super) fn send(&self, shard: usize, input: Input) {
+        // A shard that has stopped holds nothing that the input could concern.
+        let _ = self.inputs[shard].send(input);
+    }
+
+    pub(super) fn send_to(&self, run_id: RunId, input: Input) {
+        let shard = run_id.0.as_u128() % self.inputs.len() as u128;
+        self.send(usize::try_from(shard).unwrap_or(0), input);
+    }
+
+    pub(super) fn send_all(&self, input: impl Fn() -> Input) {
+        (0..self.inputs.len()).for_each(|shard| self.send(shard, input()));
+    }
+
+    pub(crate) fn start(&self, pending: Arc<PendingStart>) {
+        self.send_to(pending.first_task.run.run_id, Input::Start(pending));
+    }
+
+    pub(crate) fn begin(&self, first_task: FirstTask) {
+        self.send_to(first_task.run.run_id, Input::Begin(first_task));
+    }
+
+    /// Tells that a run was ended from outside.
+    pub(crate) fn terminated(&self, run_id: RunId) {
+        self.send_to(run_id, Input::Terminated(run_id));
+    }
+
+    pub(super) fn activity_ended(&self, ended: EndedActivity) {
+        self.send_to(ended.run.run_id, Input::Activity(Box::new(ended)));
+    }
+
+    pub(super) fn side_effect_ended(&self, ended: EndedSideEffect) {
+        self.send_to(ended.run_id, Input::SideEffect(ended));
+    }
+
+    /// How many runs are held in all.
+    pub(crate) fn held(&self) -> usize {
+        self.held.iter().map(|held| held.load(Ordering::Acquire)).sum()
+    }
+
+    /// When the next timer of any shard is due.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        let due = self.due.iter().map(|due| due.load(Ordering::Acquire)).min()?;
+        (due < i64::MAX).then(|| Timestamp::from_micros(due))
+    }
+
+    /// Tells the shards whose timers are due.
+    pub(super) fn tick(&self, now: Timestamp) {
+        for (shard, due) in self.due.iter().enumerate() {
+            if due.load(Ordering::Acquire) <= now.as_micros() {
+                // The shard says anew when it is next due.
+                due.store(i64::MAX, Ordering::Release);
+                self.send(shard, Input::Tick);
+            }
+        }
+    }
+
+    fn note(&self, shard: usize, held: usize, due: Option<Timestamp>) {
+        self.held[shard].store(held, Ordering::Release);
+        let due = due.map_or(i64::MAX, Timestamp::as_micros);
+        if self.due[shard].swap(due, Ordering::AcqRel) > due {
+            self.due_earlier.notify_one();
+        }
+    }
+}
+
+/// How a machine tells its shard that something foreign woke its code.
+#[derive(Clone)]
+pub(super) struct Alarms(Sender<Input>);
+
+impl Alarms {
+    pub(super) fn of(&self, run_id: RunId, token: FencingToken) -> Arc<dyn Fn() + Send + Sync> {
+        let inputs = self.0.clone();
+        Arc::new(move || {
+            // A shard that has stopped holds no run that could be woken.
+            let _ = inputs.send(Input::Alarm(run_id, token));
+        })
+    }
+}
+
+/// A worker that runs: its threads and its tasks. Dropping it stops all of them where they are.
+pub(crate) struct Worker {
+    pub(crate) cx: Arc<Context>,
+    pub(crate) shards: Arc<Shards>,
+    running: Arc<Running>,
+    threads: Vec<JoinHandle<()>>,
+    tasks: Vec<AbortHandle>,
+    stopped: watch::Sender<bool>,
+}
+
+impl Worker {
+    /// Registers the worker and starts its parts on the current runtime.
+    ///
+    /// # Errors
+    /// The store's, if it does not let the worker register.
+    pub(crate) async fn start(cx: Arc<Context>) -> Result<Self, StoreError> {
+        lease::register(&cx, &cx.life()).await?;
+        let count = cx.options.workflow_threads.max(1);
+        let (inputs, outputs): (Vec<_>, Vec<_>) = (0..count).map(|_| channel()).unzip();
+        let shards = Arc::new(Shards::new(inputs));
+        let running = Arc::new(Running::default());
+        let shell = |index: usize| Shell {
+            index,
+            cx: cx.clone(),
+            shards: shards.clone(),
+            running: running.clone(),
+            runtime: Handle::current(),
+        };
+        let threads = outputs
+            .into_iter()
+            .enumerate()
+            .map(|(index, inputs)| {
+                let (shell, alarms) = (shell(index), Alarms(shards.inputs[index].clone()));
+                let name = format!("retell-workflow-{index}");
+                let drive = move || shell.drive(&inputs, alarms);
+                std::thread::Builder::new().name(name).spawn(drive).map_err(|error| {
+                    StoreError::new(crate::backend::StoreErrorKind::Unavailable, "start a thread")
+                        .because(error)
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let tasks = vec![
+            tokio::spawn(lease::keep(cx.clone(), shards.clone())).abort_handle(),
+            tokio::spawn(claimer::claim_on(cx.clone(), shards.clone(), running.clone())).abort_handle(),
+            tokio::spawn(timekeeper::keep(cx.clone(), shards.clone())).abort_handle(),
+        ];
+        Ok(Self { cx, shards, running, threads, tasks, stopped: watch::Sender::new(false) })
+    }
+
+    /// Takes no new work, lets what runs end for as long as the grace lasts, gives everything back and retires.
+    pub(crate) async fn shut_down(mut self) {
+        self.cx.draining.store(true, Ordering::Release);
+        self.shards.send_all(|| Input::Drain);
+        let deadline = self.cx.clock.elapsed() + self.cx.options.shutdown_grace;
+        while self.shards.held() > 0 || self.running.count() > 0 {
+            if self.cx.clock.elapsed() >= deadline || self.cx.store_fault().is_some() {
+                break;
+            }
+            self.cx.clock.sleep(SHUTDOWN_STEP).await;
+        }
+        self.stop();
+        // What could not be given back is found by the next claim of another worker.
+        lease::retire(&self.cx).await;
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so; there is nothing left to wait for.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+
+    fn stop(&mut self) {
+        self.cx.draining.store(true, Ordering::Release);
+        self.tasks.drain(..).for_each(|task| task.abort());
+        self.running.cancel_all(None);
+        self.shards.send_all(|| Input::Stop);
+        self.stopped.send_replace(true);
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// What carries a shard's effects into the world.
+struct Shell {
+    index: usize,
+    cx: Arc<Context>,
+    shards: Arc<Shards>,
+    running: Arc<Running>,
+    runtime: Handle,
+}
+
+impl Shell {
+    fn drive(&self, inputs: &Receiver<Input>, alarms: Alarms) {
+        let mut shard = Shard::new(self.cx.clone(), alarms);
+        while let Ok(first) = inputs.recv() {
+            let now = self.cx.now();
+            let mut stop = false;
+            for input in std::iter::once(first).chain(inputs.try_iter().take(BURST_MAX - 1)) {
+                stop |= matches!(input, Input::Stop);
+                shard.handle(input, now);
+            }
+            if stop {
+                return;
+            }
+            let effects = shard.advance(now);
+            self.shards.note(self.index, shard.held(), shard.next_due());
+            self.carry(effects);
+        }
+    }
+
+    fn carry(&self, effects: Effects) {
+        let Effects { orders, loads, jobs, aborts, gone, all_gone } = effects;
+        aborts.into_iter().for_each(|(run_id, scheduled)| self.running.cancel(run_id, scheduled));
+        gone.into_iter().for_each(|run_id| self.running.cancel_all(Some(run_id)));
+        if all_gone {
+            self.running.cancel_all(None);
+        }
+        let _entered = self.runtime.enter();
+        if !orders.is_empty() {
+            let (cx, shards, running) = (self.cx.clone(), self.shards.clone(), self.running.clone());
+            tokio::spawn(committer::carry_out(cx, self.cx.life(), shards, running, self.index, orders));
+        }
+        for load in loads {
+            tokio::spawn(loader::load(self.cx.clone(), self.shards.clone(), load));
+        }
+        for job in jobs {
+            activities::start(&self.cx, &self.shards, &self.running, job);
+        }
+    }
+}
