@@ -82,8 +82,9 @@ impl Machine {
 
     /// Takes an event of the inbox in: applies it, polls until all rests, and appends it and its commands to `into`.
     ///
-    /// Event 1 is taken in like any other. The time is raised to that of the last event if it is earlier. If this
-    /// closes the run, the closing event is the last one of `into`, and what the inbox still holds goes to
+    /// Event 1 is taken in like any other. The time is raised to that of the last event if it is earlier, and to the
+    /// due time of a timer that fires; events of one record share one time, so fire what is [`due`](Self::due) by it.
+    /// If this closes the run, the closing event is the last one of `into`, and what the inbox still holds goes to
     /// [`absorb`](Self::absorb).
     ///
     /// # Errors
@@ -97,7 +98,7 @@ impl Machine {
         self.check()?;
         let kept = into.len();
         self.first_commands(at, into);
-        let at = at.max(self.last_at);
+        let at = self.world.state().not_before(&kind).max(self.last_at).max(at);
         let event = Event { id: self.head.next(), at, place: None, kind };
         self.world.set_replaying(false);
         let done = if self.closed {

@@ -270,6 +270,15 @@ impl State {
         self.operations.take_all()
     }
 
+    /// The earliest time that this event can have: when its timer is due.
+    pub(super) fn not_before(&mut self, kind: &EventKind) -> Timestamp {
+        let EventKind::TimerFired(body) = kind else { return Timestamp::EPOCH };
+        match self.operations.open(body.started).map(|slot| &self.operations.operation(slot).kind) {
+            Some(Kind::Timer(due)) => *due,
+            _ => Timestamp::EPOCH,
+        }
+    }
+
     pub(super) fn next_due(&self) -> Option<(Timestamp, EventId)> {
         self.timers.first().copied()
     }

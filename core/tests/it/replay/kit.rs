@@ -208,3 +208,8 @@ pub(crate) fn tell(kind: &EventKind) -> String {
 pub(crate) const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
+
+/// Polls a future once, as combinators do.
+pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
+    std::future::poll_fn(|task| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(task))).await
+}

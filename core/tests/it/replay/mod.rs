@@ -1,4 +1,13 @@
 //! The machine through its widest pure boundary: events in, events out.
 
 mod calls;
+mod cancel;
+mod closing;
+mod combinators;
+mod foreign;
+mod histories;
 mod kit;
+mod nondeterminism;
+mod panics;
+mod random_programs;
+mod signals;

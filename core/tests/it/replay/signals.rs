@@ -1,0 +1,112 @@
+//! Signals: who takes which, and when.
+
+use futures::FutureExt;
+use futures::future::{Either, join, select};
+use retell::workflow::CallError;
+
+use super::kit::*;
+
+#[test]
+fn signals_before_anyone_listens_wait_in_order_without_limit() {
+    workflow!(W, |cx| {
+        cx.sleep(seconds(1)).await?;
+        for expected in 0..500_u32 {
+            assert_eq!(cx.signal::<u32>("n").await?, expected);
+        }
+        Ok(cx.signal::<String>("other").await?)
+    });
+    let mut run = Run::start::<W>(&());
+    run.signal("other", "end");
+    for n in 0..500_u32 {
+        run.signal("n", &n);
+    }
+    assert_eq!(run.machine.unread().len(), 501);
+    run.fire();
+    assert_eq!(run.result(), "end");
+    assert!(run.machine.unread().is_empty());
+    run.replays_as::<W>();
+}
+
+#[test]
+fn an_undecodable_signal_is_an_error_at_its_await_and_the_run_goes_on() {
+    workflow!(W, |cx| {
+        let wrong = cx.signal::<u32>("n").await;
+        assert!(matches!(wrong, Err(CallError::Payload(_))), "{wrong:?}");
+        Ok(cx.signal::<u32>("n").await?.to_string())
+    });
+    let mut run = Run::start::<W>(&());
+    run.signal("n", "no number").signal("n", &7);
+    assert_eq!(run.result(), "7");
+    run.replays_as::<W>();
+}
+
+#[test]
+fn receivers_of_one_name_are_served_in_the_order_in_which_they_came() {
+    workflow!(W, |cx| {
+        let (first, second) = join(cx.signal::<String>("go"), cx.signal::<String>("go")).await;
+        Ok(format!("{} {}", first?, second?))
+    });
+    let mut run = Run::start::<W>(&());
+    run.signal("go", "1").signal("go", "2");
+    assert_eq!(run.result(), "1 2");
+    run.replays_as::<W>();
+}
+
+#[test]
+fn a_receiver_dropped_between_wake_and_poll_leaves_the_message_to_the_next() {
+    // Both branches wait for the message; the one that is woken is dropped by the other before it is polled, which
+    // the order in which FuturesUnordered polls makes possible.
+    workflow!(W, |cx| {
+        let mut woken = cx.signal::<String>("go");
+        let mut next = Box::pin(cx.signal::<String>("go").map(|message| message.unwrap()));
+        assert!(poll_once(&mut woken).await.is_pending());
+        assert!(poll_once(&mut next).await.is_pending());
+        let mut woken = Some(woken);
+        let mut spins = 0;
+        let message = std::future::poll_fn(|task| {
+            spins += 1;
+            if spins > 1 {
+                // Woken for the message: the receiver that it was meant for goes.
+                drop(woken.take());
+            }
+            // The next one is woken by that drop, and polled in the next round only.
+            if spins > 2 { next.poll_unpin(task) } else { std::task::Poll::Pending }
+        })
+        .await;
+        Ok(format!("{message} after {spins}"))
+    });
+    let mut run = Run::start::<W>(&());
+    run.signal("go", "message");
+    assert_eq!(run.result(), "message after 3");
+    run.replays_as::<W>();
+}
+
+#[test]
+fn the_loser_of_a_race_takes_no_message() {
+    workflow!(W, |cx| {
+        let Either::Right((_, lost)) = select(cx.signal::<String>("go"), cx.sleep(seconds(1))).await else {
+            panic!("the signal has not come")
+        };
+        drop(lost);
+        Ok(cx.signal::<String>("go").await?)
+    });
+    let mut run = Run::start::<W>(&());
+    run.fire().signal("go", "kept");
+    assert_eq!(run.result(), "kept");
+    run.replays_as::<W>();
+}
+
+#[test]
+fn a_message_goes_to_whoever_polls_first_and_the_other_waits_on() {
+    workflow!(W, |cx| {
+        let mut early = cx.signal::<String>("go");
+        assert!(poll_once(&mut early).await.is_pending());
+        cx.sleep(seconds(1)).await?;
+        let late = cx.signal::<String>("go").await?;
+        Ok(format!("{late} {}", early.await?))
+    });
+    let mut run = Run::start::<W>(&());
+    run.signal("go", "1").fire().signal("go", "2");
+    assert_eq!(run.result(), "1 2");
+    run.replays_as::<W>();
+}
