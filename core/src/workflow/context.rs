@@ -67,8 +67,9 @@ impl WorkflowContext {
     pub fn activity<A: Activity>(&self, activity: A, input: &A::Input) -> ActivityCall<A::Output> {
         // A unit struct: it names the type.
         let _ = activity;
-        let call =
-            |body| Call::new(self.world.clone(), self.manner(Location::caller()), Request::Activity(body));
+        // Taken here: inside of a closure, the caller would be this function.
+        let manner = self.manner(Location::caller());
+        let call = |body| Call::new(self.world.clone(), manner, Request::Activity(body));
         ActivityCall::new(scheduled::<A>(input).map(call))
     }
 
