@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Payload;
 
@@ -29,7 +29,7 @@ pub struct Failure {
     #[serde(default)]
     pub non_retryable: bool,
     /// The user's own data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub details: Option<Payload>,
     /// What lies beneath, nearest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -138,6 +138,11 @@ impl fmt::Display for Failure {
         f.write_str(&self.message)?;
         self.causes.iter().try_for_each(|cause| write!(f, ": {}", cause.message))
     }
+}
+
+/// What is there is `Some`, even a payload that reads as null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Payload>, D::Error> {
+    Payload::deserialize(deserializer).map(Some)
 }
 
 /// So that a failure can be the source of a user's own error; its causes are in its text, not in `source`.

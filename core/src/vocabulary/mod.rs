@@ -10,6 +10,7 @@ mod payload;
 mod place;
 mod retry;
 mod timestamp;
+mod value;
 
 pub use attribute::{AttributeValue, Attributes};
 pub use failure::{Cause, Failure, FailureKind};
@@ -21,4 +22,5 @@ pub use id::{
 pub use payload::{Encoding, PAYLOAD_BYTES_MAX, Payload, PayloadError};
 pub use place::Place;
 pub use retry::RetryPolicy;
-pub use timestamp::Timestamp;
+pub use timestamp::{InvalidTimestamp, Timestamp};
+pub(crate) use value::Value;

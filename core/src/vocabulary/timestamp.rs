@@ -1,15 +1,22 @@
 //! Instants of wall time in whole microseconds, the resolution that every store keeps.
 
 use std::fmt;
-use std::ops::Add;
+use std::ops::{Add, RangeInclusive};
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+///
+/// In human-readable formats it is written as it is printed, in others as a number of microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
+
+/// A text that is no [`Timestamp`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not an instant; write it in UTC as in 2026-11-21T06:55:00.000000Z")]
+pub struct InvalidTimestamp(String);
 
 impl Timestamp {
     /// 1970-01-01T00:00:00Z.
@@ -72,6 +79,63 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    /// Reads what `Display` writes, with up to six decimals.
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        let shown = || text.chars().take(64).collect();
+        parse(text).map(Self).ok_or_else(|| InvalidTimestamp(shown()))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        } else {
+            Ok(Self(i64::deserialize(deserializer)?))
+        }
+    }
+}
+
+fn parse(text: &str) -> Option<i64> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let mut date = date.rsplitn(3, '-');
+    let (day, month, year) = (number(date.next()?, 2..=2)?, number(date.next()?, 2..=2)?, date.next()?);
+    let year = match year.strip_prefix('-') {
+        Some(digits) => -number(digits, 3..=9)?,
+        None => number(year, 4..=9)?,
+    };
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let mut time = time.splitn(3, ':').map(|part| number(part, 2..=2));
+    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
+    number(fraction, 1..=6)?;
+    let micros = number(&format!("{fraction:0<6}"), 6..=6)?;
+    let days = days(year, month, day);
+    if civil(days) != (year, month, day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let seconds = i128::from(days) * 86_400 + i128::from(hour * 3_600 + minute * 60 + second);
+    i64::try_from(seconds * 1_000_000 + i128::from(micros)).ok()
+}
+
+/// Decimal digits without a sign; few enough that no sum of them overflows.
+fn number(digits: &str, lengths: RangeInclusive<usize>) -> Option<i64> {
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    (plain && lengths.contains(&digits.len())).then(|| digits.parse().ok())?
+}
+
 /// Days since the epoch to year, month, day (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
 fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
@@ -85,6 +149,17 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// Year, month, day to days since the epoch (from the same paper).
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +169,46 @@ mod tests {
         assert_eq!(Timestamp::EPOCH.to_string(), "1970-01-01T00:00:00.000000Z");
         assert_eq!(Timestamp::from_micros(951_782_400_000_001).to_string(), "2000-02-29T00:00:00.000001Z");
         assert_eq!(Timestamp::from_micros(-1).to_string(), "1969-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn what_is_printed_is_read_back() {
+        let day = 86_400_000_000;
+        let around =
+            [i64::MIN, i64::MIN / 3, -day * 719_530, -1, 0, 951_782_400_000_001, i64::MAX / 5, i64::MAX];
+        let days = (-800..800).map(|n| n * 97 * day + n);
+        for timestamp in around.into_iter().chain(days).map(Timestamp) {
+            assert_eq!(timestamp.to_string().parse(), Ok(timestamp), "{timestamp}");
+        }
+        assert_eq!("2000-02-29T00:00:00.5Z".parse(), Ok(Timestamp(951_782_400_500_000)));
+        assert_eq!("2000-02-29T00:00:00Z".parse(), Ok(Timestamp(951_782_400_000_000)));
+    }
+
+    #[test]
+    fn what_is_no_instant_is_refused() {
+        for text in [
+            "",
+            "Z",
+            "T.Z",
+            "2026-11-21",
+            "2026-11-21T06:55:00+01:00",
+            "2026-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-00-10T00:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:00:60Z",
+            "2026-01-01T00:00:00.1234567Z",
+            "2026-01-01T00:00:00.-1Z",
+            "2026-01-01T00:00:00.Z",
+            "2026-01-01T00:00:00.é9Z",
+            "2026-1-01T00:00:00Z",
+            "2026-01-001T00:00:00Z",
+            "--2026-01-01T00:00:00Z",
+            "999999999-01-01T00:00:00Z",
+            "2026-01-01T00:00:00:00Z",
+        ] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
     }
 
     #[test]
