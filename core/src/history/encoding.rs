@@ -19,8 +19,8 @@ use crate::vocabulary::{EventId, Place};
 /// The format that this engine writes, the first byte of everything that it encodes.
 pub const FORMAT_VERSION: u8 = 1;
 
-/// The most events that one record may claim to hold: 1,000 inbox events with their commands fit many times over.
-pub const RECORD_EVENTS_MAX: u32 = 10_000_000;
+/// How deep events may be nested; payloads are bytes and do not count. Without a limit damage could end the stack.
+const DEPTH_MAX: usize = 64;
 
 /// Stored bytes that this engine cannot read, or events that it cannot store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,8 +29,8 @@ pub enum HistoryError {
     /// Written by a newer engine in a format that this one does not know: update this program.
     #[error("history format {0} is newer than this engine's {FORMAT_VERSION}; update this program")]
     NewerFormat(u8),
-    /// Holds a kind of event that this engine does not know: update this program.
-    #[error("event kind {0:?} is not known to this engine; update this program")]
+    /// Holds a kind of event, or of something in one, that this engine does not know: update this program.
+    #[error("kind {0:?} is not known to this engine; update this program")]
     UnknownKind(String),
     /// The bytes are damaged.
     #[error("the stored bytes are damaged: {0}")]
@@ -76,14 +76,14 @@ pub fn decode_record(record: &Record, codec: &dyn PayloadCodec) -> Result<Vec<Ev
         let reason = format!("a record of {} events holds {}", record.count, encoded.len());
         return Err(HistoryError::Damaged(reason));
     }
-    let place = |index: u32| {
-        let (file, line) = places.get(index as usize)?;
-        Some(Place { file: file.clone(), line: *line })
+    let place = |index: u32| match places.get(index as usize) {
+        Some((file, line)) => Ok(Place { file: file.clone(), line: *line }),
+        None => Err(HistoryError::Damaged(format!("place {index} of {} does not exist", places.len()))),
     };
     let mut events = Vec::with_capacity(encoded.len());
     for (id, EncodedEvent(at, kind)) in (record.first.0..).map(EventId).zip(encoded) {
         let kind = inward(kind, codec)?;
-        events.push(Event { id, at: record.at, place: at.and_then(place), kind });
+        events.push(Event { id, at: record.at, place: at.map(place).transpose()?, kind });
     }
     Ok(events)
 }
@@ -127,22 +127,30 @@ fn write<T: Serialize>(value: &T) -> Result<Bytes, HistoryError> {
 }
 
 fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, HistoryError> {
-    match bytes.split_first() {
-        None => Err(HistoryError::Damaged("they are empty".to_owned())),
-        Some((&FORMAT_VERSION, rest)) => rmp_serde::from_slice(rest).map_err(|error| reason(&error)),
-        Some((&version, _)) if version > FORMAT_VERSION => Err(HistoryError::NewerFormat(version)),
-        Some((version, _)) => Err(HistoryError::Damaged(format!("no format has the number {version}"))),
+    let rest = match bytes.split_first() {
+        None => return Err(HistoryError::Damaged("they are empty".to_owned())),
+        Some((&FORMAT_VERSION, rest)) => rest,
+        Some((&version, _)) if version > FORMAT_VERSION => return Err(HistoryError::NewerFormat(version)),
+        Some((version, _)) => {
+            return Err(HistoryError::Damaged(format!("no format has the number {version}")));
+        }
+    };
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(rest);
+    deserializer.set_max_depth(DEPTH_MAX);
+    let value = T::deserialize(&mut deserializer).map_err(|error| reason(&error))?;
+    // The deserializer hides how far it came, but at the end there is no marker of a further value to be read.
+    match bool::deserialize(&mut deserializer) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
+        _ => Err(HistoryError::Damaged("further bytes follow their end".to_owned())),
     }
 }
 
-/// Tells a kind that a newer engine wrote from damage.
+/// Tells what a newer engine wrote from damage.
 fn reason(error: &rmp_serde::decode::Error) -> HistoryError {
     let text = error.to_string();
     let unknown = text.strip_prefix("unknown variant `").and_then(|rest| rest.split_once('`'));
     match unknown {
-        Some((kind, rest)) if rest.contains(EventKind::NAMES[0]) => {
-            HistoryError::UnknownKind(kind.to_owned())
-        }
-        _ => HistoryError::Damaged(text),
+        Some((kind, _)) => HistoryError::UnknownKind(kind.to_owned()),
+        None => HistoryError::Damaged(text),
     }
 }

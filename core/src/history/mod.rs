@@ -6,11 +6,10 @@ mod codec;
 mod encoding;
 mod event;
 mod record;
+mod text;
 
 pub use codec::{CodecError, PayloadCodec, Plain};
-pub use encoding::{
-    FORMAT_VERSION, HistoryError, RECORD_EVENTS_MAX, decode_kind, decode_record, encode_kind, encode_record,
-};
+pub use encoding::{FORMAT_VERSION, HistoryError, decode_kind, decode_record, encode_kind, encode_record};
 pub use event::{
     ActivityCancelled, ActivityCompleted, ActivityFailed, ActivityScheduled, Event, EventKind,
     SideEffectRecorded, SideEffectScheduled, SignalReceived, TimerCancelled, TimerFired, TimerStarted,
@@ -18,3 +17,4 @@ pub use event::{
     WorkflowStarted, WorkflowTerminated,
 };
 pub use record::Record;
+pub use text::{Text, TextError, from_text, to_text};

@@ -3,7 +3,12 @@
 // Helpers outside of `#[test]` functions are tests too.
 #![allow(clippy::unwrap_used)]
 
+mod allocation;
 mod combine;
 mod compile_errors;
+mod golden;
+mod history_encoding;
+mod history_text;
 mod macros;
+mod random_history;
 mod replay;
