@@ -17,7 +17,7 @@ use crate::vocabulary::{
     AttributeValue, Attributes, InvalidId, Payload, RequestId, RunId, RunKey, SemanticsVersion, TaskQueue,
     WorkflowId,
 };
-use crate::worker::{FirstTask, PendingStart};
+use crate::worker::PendingStart;
 use crate::workflow::{Workflow, workflow_type};
 use crate::write::{Applied, IdConflictPolicy, IdReusePolicy, Outcome, Refusal, Start, Write};
 
@@ -199,12 +199,18 @@ impl Client {
                 Either::Right(_) => Err(silent()),
             };
         };
-        let outcome = self.apply(Write::Start(Box::new(start))).await?;
-        if let Ok(Applied::Started { run, owned: true }) = &outcome {
-            let FirstTask { started, at, .. } = pending.first_task.clone();
-            local.shards.begin(FirstTask { run: run.clone(), started, at });
-        }
-        Ok(outcome)
+        // The caller may stop waiting; the run must begin all the same.
+        let (client, shards) = (self.clone(), local.shards.clone());
+        let alone = tokio::spawn(async move {
+            let outcome = client.apply(Write::Start(Box::new(start))).await?;
+            let first_task = pending.first_task.clone();
+            // A start that is applied again tells of the run that it started first, which began then.
+            if outcome == Ok(Applied::Started { run: first_task.run.clone(), owned: true }) {
+                shards.begin(first_task);
+            }
+            Ok(outcome)
+        });
+        alone.await.unwrap_or_else(|_| Err(silent()))
     }
 
     fn sent(&self, outcome: Result<Outcome, oneshot::error::RecvError>) -> Result<Outcome, StoreError> {

@@ -1,7 +1,6 @@
 //! The claimer: asks the store for work when there may be some, and hands it to the shards and the slots.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::select_all;
@@ -26,13 +25,14 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Claims for as long as the worker lives.
 pub(super) async fn claim_on(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Running>) {
     let mut seen = Mark::default();
-    while !cx.draining.load(Ordering::Acquire) {
+    while !cx.is_draining() {
         let life = cx.life();
-        let claim = request(&cx, &life, shards.held());
+        let claim = request(&cx, &life, shards.busy());
+        let asked = cx.clock.now();
         let wait = match cx.backend.claim(&claim).await {
             Ok(claimed) => {
                 cx.store_answered();
-                cx.learn_time(claimed.now);
+                cx.learn_time(asked, claimed.now);
                 let full = claimed.runs.len() >= claim.runs_max && claim.runs_max > 0;
                 let now = claimed.now;
                 let next_due = claimed.next_due;
@@ -71,13 +71,13 @@ async fn something_changed(cx: &Context, seen: Mark, wait: Duration) -> Mark {
     mark.unwrap_or(seen)
 }
 
-fn request(cx: &Context, life: &Life, held: usize) -> Claim {
+fn request(cx: &Context, life: &Life, busy: usize) -> Claim {
     let group = |blocking: bool| ActivityRequest {
         names: cx.registry.activity_names(blocking),
         max: cx.slots[usize::from(blocking)].free(),
     };
-    // Idle runs give way to new ones; only a worker that is full of busy ones takes no more.
-    let room = (2 * cx.options.cached_runs_max.max(1)).saturating_sub(held);
+    // Idle runs give way to new ones, and parked ones take no room; only a worker that is full of others takes no more.
+    let room = (2 * cx.options.cached_runs_max.max(RUNS_MAX)).saturating_sub(busy);
     Claim {
         worker: life.worker,
         namespace: cx.namespace.clone(),

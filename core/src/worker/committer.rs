@@ -99,7 +99,7 @@ pub(super) async fn carry_out(
 /// Applies a batch again and again until the store says what became of it.
 ///
 /// # Errors
-/// The store's error if it was closed by this program.
+/// The store's error if it was closed by this program, or if the worker has ended.
 pub(crate) async fn apply_until_known(cx: &Context, batch: Batch) -> Result<Vec<Outcome>, StoreError> {
     let mut wait = AGAIN_AFTER;
     loop {
@@ -110,7 +110,7 @@ pub(crate) async fn apply_until_known(cx: &Context, batch: Batch) -> Result<Vec<
                 }
                 return Ok(outcomes);
             }
-            Err(error) if error.kind == StoreErrorKind::Closed => return Err(error),
+            Err(error) if error.kind == StoreErrorKind::Closed || cx.is_stopped() => return Err(error),
             Err(error) => {
                 cx.store_failed(&error);
                 cx.clock.sleep(wait).await;

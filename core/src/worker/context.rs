@@ -34,6 +34,8 @@ pub(crate) struct Context {
     pub(super) lease_lost: Notify,
     /// Set when no new work is taken any more.
     pub(super) draining: AtomicBool,
+    /// Set when the worker has ended.
+    pub(super) stopped: AtomicBool,
     /// The store's time less this process's, in microseconds.
     store_ahead_micros: AtomicI64,
     store_fault: Mutex<Option<StoreError>>,
@@ -96,6 +98,7 @@ impl Context {
             nudge,
             lease_lost: Notify::new(),
             draining: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
             store_ahead_micros: AtomicI64::new(0),
             store_fault: Mutex::new(None),
             life: Mutex::new(Life::fresh()),
@@ -108,13 +111,23 @@ impl Context {
         Timestamp::from_micros(self.clock.now().as_micros().saturating_add(ahead))
     }
 
-    /// Learns the store's time from an answer of it.
+    /// Learns the store's time from its answer to a question that was asked at `asked` by this process's clock.
     ///
-    /// A difference below 1 ms is the time that the answer took, not the clocks'.
-    pub(super) fn learn_time(&self, store: Timestamp) {
-        let ahead = store.as_micros().saturating_sub(self.clock.now().as_micros());
-        let ahead = if ahead.abs() < 1_000 { 0 } else { ahead };
+    /// The clocks agree as far as the answer lies between question and now.
+    pub(super) fn learn_time(&self, asked: Timestamp, store: Timestamp) {
+        let here = store.clamp(asked, self.clock.now().max(asked));
+        let ahead = store.as_micros().saturating_sub(here.as_micros());
         self.store_ahead_micros.store(ahead, Ordering::Relaxed);
+    }
+
+    /// Whether no new work is taken any more.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Whether the worker has stopped: nothing is tried again.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
     }
 
     /// The current life.
@@ -131,7 +144,7 @@ impl Context {
         let life = self.life();
         let serves = *queue == self.task_queue
             && self.registry.workflows.contains_key(workflow)
-            && !self.draining.load(Ordering::Acquire)
+            && !self.is_draining()
             && life.holds_at(self.clock.elapsed());
         serves.then_some(life.worker)
     }

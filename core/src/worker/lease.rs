@@ -25,6 +25,10 @@ pub(super) async fn keep(cx: Arc<Context>, shards: Arc<Shards>) {
         let life = cx.life();
         renew_until_lost(&cx, &life).await;
         tracing::warn!(worker = %life.worker, "the worker's lease is lost; it goes on under a new identity");
+        // What the old identity may still hold is free sooner if the store hears of it.
+        life.prolong(Duration::ZERO);
+        let retired = cx.backend.renew(&Renewal { worker: life.worker, action: LeaseAction::Retire }).await;
+        retired.err().iter().for_each(|error| tracing::debug!(%error, "the lost lease could not be ended"));
         let next = Life::fresh();
         while let Err(error) = register(&cx, &next).await {
             cx.store_failed(&error);
@@ -75,9 +79,9 @@ async fn renew_until_lost(cx: &Context, life: &Life) {
 
 async fn act(cx: &Context, life: &Life, action: LeaseAction) -> Result<(), StoreError> {
     // Counted from before the request: the store's own count begins later.
-    let until = cx.clock.elapsed() + cx.options.lease;
+    let (until, asked) = (cx.clock.elapsed() + cx.options.lease, cx.clock.now());
     let Renewed { now } = cx.backend.renew(&Renewal { worker: life.worker, action }).await?;
-    cx.learn_time(now);
+    cx.learn_time(asked, now);
     life.prolong(until);
     Ok(())
 }

@@ -52,7 +52,7 @@ pub(super) async fn load(cx: Arc<Context>, shards: Arc<Shards>, load: Load) {
 
 /// Waits if the fault is the store's; damage is the run's, which is parked for it.
 async fn passing(cx: &Context, error: StoreError) -> Result<(), Trouble> {
-    if let StoreErrorKind::Damaged(_) = error.kind {
+    if matches!(error.kind, StoreErrorKind::Damaged(_)) || cx.is_stopped() {
         return Err(Trouble::Refused(error.to_string()));
     }
     cx.store_failed(&error);

@@ -23,7 +23,7 @@ mod timekeeper;
 pub(crate) use closings::{Closings, Waiter};
 pub(crate) use context::{Context, Seams};
 pub(crate) use registry::Registry;
-pub(crate) use shard::{FirstTask, PendingStart};
+pub(crate) use shard::PendingStart;
 pub(crate) use thread::{Shards, Worker};
 
 pub use options::WorkerOptions;

@@ -114,6 +114,7 @@ pub(super) struct Shard {
     idle_count: u64,
     live_count: usize,
     live_bytes: usize,
+    parked_count: usize,
     draining: bool,
     effects: Effects,
 }
@@ -131,6 +132,7 @@ impl Shard {
             idle_count: 0,
             live_count: 0,
             live_bytes: 0,
+            parked_count: 0,
             draining: false,
             effects: Effects::default(),
         }
@@ -139,6 +141,11 @@ impl Shard {
     /// How many runs it holds.
     pub(super) fn held(&self) -> usize {
         self.runs.len()
+    }
+
+    /// How many of them are not parked.
+    pub(super) fn busy(&self) -> usize {
+        self.runs.len() - self.parked_count
     }
 
     /// When the next timer is due.
@@ -383,8 +390,10 @@ impl Shard {
     /// Brings what the shard notes of a run up to date.
     fn note(&mut self, run_id: RunId) {
         let Some(run) = self.runs.get_mut(&run_id) else { return };
-        let (due, counted, idle) = (run.next_due(), run.live_bytes(), run.is_idle());
+        let (due, counted, idle, parked) = (run.next_due(), run.live_bytes(), run.is_idle(), run.is_parked());
         let notes = &mut run.notes;
+        self.parked_count = self.parked_count + usize::from(parked) - usize::from(notes.parked);
+        notes.parked = parked;
         if let Some(due) = due.filter(|due| notes.timer.is_none_or(|timer| *due < timer)) {
             notes.timer = Some(due);
             self.timers.push(Reverse((due, run_id)));
@@ -405,6 +414,7 @@ impl Shard {
 
     fn forget(&mut self, run_id: RunId) -> Option<Run> {
         let run = self.runs.remove(&run_id)?;
+        self.parked_count -= usize::from(run.notes.parked);
         self.live_count -= usize::from(run.notes.counted.is_some());
         self.live_bytes -= run.notes.counted.unwrap_or(0);
         if let Some(place) = run.notes.idle {

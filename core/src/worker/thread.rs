@@ -3,6 +3,7 @@
 //! Workflow code runs on threads of its own, outside the runtime, so that its budget is not ours to spend and code
 //! that reaches for a runtime fails at once.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -10,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::activities::{self, EndedActivity, EndedSideEffect, Running};
@@ -28,7 +29,8 @@ const SHUTDOWN_STEP: Duration = Duration::from_millis(5);
 /// The ways into the shards, and what they tell about themselves.
 pub(crate) struct Shards {
     inputs: Vec<Sender<Input>>,
-    held: Vec<AtomicUsize>,
+    /// How many runs each shard holds, and how many of them are not parked.
+    held: Vec<[AtomicUsize; 2]>,
     /// When each shard's next timer is due, in microseconds; the greatest value for never.
     due: Vec<AtomicI64>,
     pub(super) due_earlier: Notify,
@@ -36,7 +38,7 @@ pub(crate) struct Shards {
 
 impl Shards {
     fn new(inputs: Vec<Sender<Input>>) -> Self {
-        let held = inputs.iter().map(|_| AtomicUsize::new(0)).collect();
+        let held = inputs.iter().map(|_| Default::default()).collect();
         let due = inputs.iter().map(|_| AtomicI64::new(i64::MAX)).collect();
         Self { inputs, held, due, due_earlier: Notify::new() }
     }
@@ -78,7 +80,12 @@ impl Shards {
 
     /// How many runs are held in all.
     pub(crate) fn held(&self) -> usize {
-        self.held.iter().map(|held| held.load(Ordering::Acquire)).sum()
+        self.held.iter().map(|[held, _]| held.load(Ordering::Acquire)).sum()
+    }
+
+    /// How many of them are not parked.
+    pub(super) fn busy(&self) -> usize {
+        self.held.iter().map(|[_, busy]| busy.load(Ordering::Acquire)).sum()
     }
 
     /// When the next timer of any shard is due.
@@ -98,10 +105,12 @@ impl Shards {
         }
     }
 
-    fn note(&self, shard: usize, held: usize, due: Option<Timestamp>) {
-        self.held[shard].store(held, Ordering::Release);
-        let due = due.map_or(i64::MAX, Timestamp::as_micros);
-        if self.due[shard].swap(due, Ordering::AcqRel) > due {
+    fn note(&self, index: usize, shard: &Shard) {
+        let [held, busy] = &self.held[index];
+        held.store(shard.held(), Ordering::Release);
+        busy.store(shard.busy(), Ordering::Release);
+        let due = shard.next_due().map_or(i64::MAX, Timestamp::as_micros);
+        if self.due[index].swap(due, Ordering::AcqRel) > due {
             self.due_earlier.notify_one();
         }
     }
@@ -128,7 +137,6 @@ pub(crate) struct Worker {
     running: Arc<Running>,
     threads: Vec<JoinHandle<()>>,
     tasks: Vec<AbortHandle>,
-    stopped: watch::Sender<bool>,
 }
 
 impl Worker {
@@ -167,7 +175,7 @@ impl Worker {
             tokio::spawn(claimer::claim_on(cx.clone(), shards.clone(), running.clone())).abort_handle(),
             tokio::spawn(timekeeper::keep(cx.clone(), shards.clone())).abort_handle(),
         ];
-        Ok(Self { cx, shards, running, threads, tasks, stopped: watch::Sender::new(false) })
+        Ok(Self { cx, shards, running, threads, tasks })
     }
 
     /// Takes no new work, lets what runs end for as long as the grace lasts, gives everything back and retires.
@@ -192,10 +200,10 @@ impl Worker {
 
     fn stop(&mut self) {
         self.cx.draining.store(true, Ordering::Release);
+        self.cx.stopped.store(true, Ordering::Release);
         self.tasks.drain(..).for_each(|task| task.abort());
         self.running.cancel_all(None);
         self.shards.send_all(|| Input::Stop);
-        self.stopped.send_replace(true);
     }
 }
 
@@ -216,21 +224,39 @@ struct Shell {
 
 impl Shell {
     fn drive(&self, inputs: &Receiver<Input>, alarms: Alarms) {
-        let mut shard = Shard::new(self.cx.clone(), alarms);
+        let mut shard = Shard::new(self.cx.clone(), alarms.clone());
         while let Ok(first) = inputs.recv() {
             let now = self.cx.now();
-            let mut stop = false;
-            for input in std::iter::once(first).chain(inputs.try_iter().take(BURST_MAX - 1)) {
-                stop |= matches!(input, Input::Stop);
-                shard.handle(input, now);
+            let burst = || -> Option<Effects> {
+                for input in std::iter::once(first).chain(inputs.try_iter().take(BURST_MAX - 1)) {
+                    if matches!(input, Input::Stop) {
+                        return None;
+                    }
+                    shard.handle(input, now);
+                }
+                Some(shard.advance(now))
+            };
+            match catch_unwind(AssertUnwindSafe(burst)) {
+                Ok(Some(effects)) => {
+                    self.shards.note(self.index, &shard);
+                    self.carry(effects);
+                }
+                Ok(None) => return,
+                Err(_) => shard = self.recover(alarms.clone()),
             }
-            if stop {
-                return;
-            }
-            let effects = shard.advance(now);
-            self.shards.note(self.index, shard.held(), shard.next_due());
-            self.carry(effects);
         }
+    }
+
+    /// A fault of the engine itself: what the shard knew is worth nothing. All runs are given up with the lease, and
+    /// are taken up again under a new one.
+    fn recover(&self, alarms: Alarms) -> Shard {
+        tracing::error!(
+            shard = self.index,
+            "the engine panicked; its runs are taken up again under a new lease"
+        );
+        self.cx.life().prolong(Duration::ZERO);
+        self.cx.lease_lost.notify_one();
+        Shard::new(self.cx.clone(), alarms)
     }
 
     fn carry(&self, effects: Effects) {

@@ -63,6 +63,8 @@ pub(super) struct Notes {
     pub(super) timer: Option<Timestamp>,
     /// The bytes that it is counted with, while it is in memory.
     pub(super) counted: Option<usize>,
+    /// Whether it is counted as parked.
+    pub(super) parked: bool,
 }
 
 enum Phase {

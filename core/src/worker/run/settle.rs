@@ -92,7 +92,8 @@ impl Run {
     ) -> Result<(), Trouble> {
         let here = call.task_queue.as_ref().is_none_or(|queue| *queue == cx.task_queue);
         let pool = cx.slots_of(&call.activity).filter(|_| here);
-        if let Some(slot) = pool.and_then(|pool| pool.take_for_new()) {
+        // A worker that shuts down begins nothing new: the call waits for another.
+        if let Some(slot) = pool.filter(|_| !cx.is_draining()).and_then(|pool| pool.take_for_new()) {
             self.places().set(scheduled, Place::Rowless);
             settled.jobs.push(Job::Activity(Box::new(ActivityJob {
                 run: self.key.clone(),

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::park::Trouble;
+use super::places::Places;
 use super::settle::Settled;
 use super::{Closing, InFlight, Incoming, Phase, Run, Submission, Then};
 use crate::commit::{self, Legacy, Progress};
@@ -46,9 +47,13 @@ impl Run {
         let span =
             tracing::info_span!("workflow", workflow_id = %self.key.workflow_id, run_id = %self.key.run_id);
         let _entered = span.enter();
-        match self.task(cx, worker, now) {
-            Ok(submission) => submission,
-            Err(trouble) => Some(self.park(worker, &trouble, now)),
+        loop {
+            match self.task(cx, worker, now) {
+                // What was taken in concerns nobody any more; there may be more that does.
+                Ok(None) if self.has_task(now) => {}
+                Ok(submission) => return submission,
+                Err(trouble) => return Some(self.park(worker, &trouble, now)),
+            }
         }
     }
 
@@ -152,6 +157,7 @@ impl Run {
             && self.failure.is_none();
         if says_nothing {
             self.incoming.drain(..taken);
+            self.places.iter_mut().for_each(Places::keep);
             return Ok(None);
         }
         let in_flight = InFlight {
