@@ -40,6 +40,7 @@ pub struct World {
     subject: Arc<dyn StoreUnderTest>,
     pub(crate) clock: ManualClock,
     pub(crate) store: Arc<dyn Backend>,
+    pub(crate) namespace: Namespace,
 }
 
 /// A run as its holder knows it.
@@ -62,22 +63,23 @@ pub(crate) struct Snapshot {
 impl World {
     pub(crate) async fn open(subject: Arc<dyn StoreUnderTest>, clock: ManualClock) -> Self {
         let store = subject.open().await.expect("an empty store opens");
-        Self { subject, clock, store }
+        Self { subject, clock, store, namespace: Namespace::default() }
     }
 
     /// One more handle, as another process would have.
     pub(crate) async fn another_process(&self) -> Self {
         let store = self.subject.open().await.expect("a store opens twice");
-        Self { subject: self.subject.clone(), clock: self.clock.clone(), store }
+        let (subject, clock) = (self.subject.clone(), self.clock.clone());
+        Self { subject, clock, store, namespace: self.namespace.clone() }
     }
 
     /// Ends this process and starts a new one; every lease is over by then.
     pub(crate) async fn restart(self) -> Self {
-        let Self { subject, clock, store } = self;
+        let Self { subject, clock, store, namespace } = self;
         drop(store);
         clock.advance(LEASE);
         let store = subject.open().await.expect("a store opens again");
-        Self { subject, clock, store }
+        Self { subject, clock, store, namespace }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -115,7 +117,7 @@ impl World {
     pub(crate) fn new_start(&self, id: &str) -> Start {
         Start {
             run: RunKey {
-                namespace: Namespace::default(),
+                namespace: self.namespace.clone(),
                 workflow_id: workflow_id(id),
                 run_id: RunId::fresh(),
             },
@@ -356,12 +358,13 @@ impl World {
     }
 
     pub(crate) async fn stats(&self) -> StoreStats {
-        self.store.stats(&Namespace::default()).await.expect("the store is there")
+        self.store.stats(&self.namespace).await.expect("the store is there")
     }
 
     pub(crate) async fn snapshot(&self) -> Snapshot {
         let mut runs = Vec::new();
-        for info in self.list(list_all()).await {
+        let all = ListRequest { namespace: self.namespace.clone(), ..list_all() };
+        for info in self.list(all).await {
             let history = self.history(&info.run).await;
             let queued = self.store.queued(&info.run).await.expect("the store is there");
             runs.push((info, history, queued));

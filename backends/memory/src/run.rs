@@ -77,6 +77,7 @@ impl Inbox {
     /// Forgets what history has taken in.
     pub(crate) fn take_in(&mut self, taken_in: Position) {
         self.taken_in = self.taken_in.max(taken_in);
+        self.shown = self.shown.max(taken_in);
         while self.messages.front().is_some_and(|waiting| waiting.message.position <= self.taken_in) {
             self.messages.pop_front();
         }

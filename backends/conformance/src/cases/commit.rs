@@ -2,7 +2,8 @@
 
 use retell::vocabulary::{Attempt, EventId, FencingToken, Position};
 use retell::write::{
-    ActivityVerdict, Applied, Commit, Hold, NewActivityTask, Next, OpenRun, Refusal, Start, TaskFailure, TaskFailureKind, Write,
+    ActivityVerdict, Applied, Commit, Hold, NewActivityTask, Next, OpenRun, Refusal, Start, TaskFailure,
+    TaskFailureKind, Write,
 };
 
 use crate::world::{Held, SECOND, World, claim_all, message, open_run_of, outgoing, texts};

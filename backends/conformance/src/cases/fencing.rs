@@ -177,7 +177,10 @@ pub async fn termination_fences_the_holder_off(world: World) {
 }
 
 /// Claims three runs at a time; answers the process too, since its workers live as long as it does.
-async fn claim_until_nothing_is_left(process: World, worker: WorkerId) -> (World, Vec<(RunKey, FencingToken)>) {
+async fn claim_until_nothing_is_left(
+    process: World,
+    worker: WorkerId,
+) -> (World, Vec<(RunKey, FencingToken)>) {
     let claim = Claim { runs_max: 3, ..claim_all(worker) };
     let mut got = Vec::new();
     loop {

@@ -157,8 +157,7 @@ pub async fn a_refused_request_may_be_tried_again(world: World) {
 pub async fn a_request_id_belongs_to_its_namespace(world: World) {
     let tenant = Namespace::new("tenant").unwrap();
     let start = world.new_start("a");
-    let elsewhere =
-        Start { run: RunKey { namespace: tenant.clone(), ..start.run.clone() }, ..start.clone() };
+    let elsewhere = Start { run: RunKey { namespace: tenant.clone(), ..start.run.clone() }, ..start.clone() };
     world.applied(start.clone()).await;
     assert!(matches!(world.applied(elsewhere.clone()).await, Applied::Started { .. }));
     let target = Target { namespace: tenant.clone(), ..open_run_of("a") };

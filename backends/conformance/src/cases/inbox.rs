@@ -14,7 +14,12 @@ pub async fn messages_come_in_the_order_of_sending(world: World) {
     for index in 0..10_u8 {
         let mut send = world.new_send(held.run.clone(), "");
         send.message.body = Bytes::from(vec![0xFF, 0x00, index]);
-        wanted.push((Position(u64::from(index) + 1), send.message.request_id, send.at, send.message.body.clone()));
+        wanted.push((
+            Position(u64::from(index) + 1),
+            send.message.request_id,
+            send.at,
+            send.message.body.clone(),
+        ));
         world.applied(send).await;
         world.clock.advance(SECOND / 100);
     }

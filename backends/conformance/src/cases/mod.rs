@@ -1,8 +1,24 @@
 //! The cases, listed once. A module is a subject; a case's doc names the promise or the fault that it stands for.
 
+pub mod changes;
+pub mod claims;
+pub mod commit;
+pub mod differential;
+pub mod door;
+pub mod fencing;
+pub mod history;
+pub mod identity;
+pub mod ids;
+pub mod inbox;
+pub mod queue;
+pub mod reads;
+pub mod restart;
+pub mod values;
+
 macro_rules! cases {
     (($dollar:tt) $($subject:ident { $($case:ident,)+ })+) => {
-        $(pub mod $subject;)+
+        /// Every case: its subject and its name.
+        pub const ALL: &[(&str, &str)] = &[$($((stringify!($subject), stringify!($case)),)+)+];
 
         /// Makes one `#[test]` of each case, for the store that `$create` makes: an `async fn(ManualClock) -> S`, where
         /// `S` is a [`StoreUnderTest`](crate::StoreUnderTest).
@@ -101,5 +117,122 @@ cases! { ($)
         an_outcome_at_a_shut_door_is_not_carried_over,
         a_shut_door_does_not_stop_termination,
         a_door_stays_shut_across_a_restart,
+    }
+    queue {
+        a_queued_activity_is_handed_out_whole,
+        a_queued_activity_is_handed_out_once,
+        an_outcome_joins_the_inbox,
+        a_second_completion_is_refused,
+        a_late_completion_is_refused,
+        a_true_result_counts_though_the_lease_is_over,
+        an_outcome_and_its_record_are_one_commit,
+        a_retry_waits_its_time,
+        a_released_activity_keeps_its_attempt,
+        a_dead_workers_activity_is_the_next_attempt,
+        a_retired_workers_activity_is_free_at_once,
+        abandoned_activities_of_every_queue_are_taken_over,
+        a_closed_run_leaves_nothing_in_the_queue,
+        unserved_activities_block_nobody,
+        groups_have_their_own_room,
+        the_longest_visible_goes_first,
+    }
+    ids {
+        an_open_id_is_taken,
+        an_open_run_may_be_used,
+        an_open_run_may_be_replaced,
+        a_closed_id_follows_the_reuse_policy,
+        the_latest_run_decides_about_reuse,
+        continuing_as_new_asks_no_policy,
+        starters_at_once_open_an_id_once,
+        a_living_owner_holds_what_it_starts,
+        a_dead_owner_holds_nothing,
+        termination_needs_an_open_run,
+        a_terminated_run_keeps_its_last_failure,
+    }
+    claims {
+        a_claim_tells_all_that_a_holder_needs,
+        the_longest_due_goes_first,
+        no_room_for_runs_still_shows_what_came,
+        unserved_workflows_block_nobody,
+        unserved_versions_block_nobody,
+        newer_semantics_are_left_to_newer_workers,
+        other_queues_and_tenants_are_left_alone,
+        a_run_just_started_is_nobody_elses,
+        a_dead_holders_due_run_is_taken_over,
+        a_dead_holders_sleeper_is_left_asleep,
+        a_dead_holders_rowless_work_is_looked_at,
+        released_rowless_work_is_nobodys,
+        the_next_due_time_is_told,
+        what_a_living_worker_holds_is_not_next_due,
+        a_wall_clock_jump_breaks_no_lease,
+        a_jump_forward_fires_early_and_a_jump_back_late,
+    }
+    reads {
+        a_run_is_described_as_it_was_started,
+        a_closed_run_keeps_its_outcome,
+        many_are_described_in_the_order_asked,
+        a_target_without_a_run_id_is_the_open_run_or_the_latest,
+        lists_go_from_new_to_old_in_pages,
+        runs_of_one_instant_are_listed_once_each,
+        a_page_is_followed_by_the_same_page_whatever_starts,
+        lists_are_filtered,
+        namespaces_are_apart,
+        stats_count_what_is_there,
+        queued_activities_are_listed_in_order,
+    }
+    values {
+        ids_of_all_scripts_come_back,
+        ids_that_look_alike_are_different,
+        the_longest_ids_fit,
+        ten_mebibytes_fit_everywhere,
+        the_ends_of_all_ranges_come_back,
+        attributes_of_every_kind_come_back,
+        failures_and_retry_policies_come_back,
+    }
+    changes {
+        work_is_announced,
+        closings_are_announced,
+        what_came_before_is_seen_at_once,
+        another_process_is_noticed,
+    }
+    restart {
+        everything_acknowledged_is_found_again,
+        runs_go_on_after_a_restart,
+        a_worker_of_the_process_before_writes_nothing,
+    }
+    differential {
+        random_writes_match_the_model,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::ALL;
+
+    /// Every public async function under this folder, by its module.
+    fn written() -> BTreeSet<(String, String)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cases");
+        let mut written = BTreeSet::new();
+        for entry in folder.read_dir().expect("the sources are there") {
+            let path = entry.expect("the folder is readable").path();
+            let file = if path.is_dir() { path.join("mod.rs") } else { path.clone() };
+            let subject = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
+            let source = std::fs::read_to_string(file).expect("sources are text");
+            for rest in source.split("\npub async fn ").skip(1) {
+                let case = rest.split('(').next().expect("split answers one part at least");
+                written.insert((subject.clone(), case.to_owned()));
+            }
+        }
+        written
+    }
+
+    #[test]
+    fn every_case_that_is_written_is_listed() {
+        let listed: BTreeSet<_> =
+            ALL.iter().map(|(subject, case)| (subject.to_string(), case.to_string())).collect();
+        assert_eq!(written(), listed);
     }
 }
