@@ -24,12 +24,30 @@ use proc_macro::TokenStream;
 /// through its context.
 ///
 /// # Examples
-/// ```ignore
-/// #[retell::workflow(name = "process-order", version = 2)]
-/// async fn process_order(cx: WorkflowContext, order: Order) -> WorkflowResult<Receipt> {
-///     let payment = cx.activity(charge, &order).await?;
-///     Ok(Receipt { payment })
+/// ```
+/// use std::time::Duration;
+/// use retell::activity::{ActivityContext, ActivityError};
+/// use retell::workflow::{Workflow, WorkflowContext, WorkflowError, WorkflowResult};
+///
+/// #[retell::activity]
+/// async fn charge(_cx: ActivityContext, order: u64) -> Result<String, ActivityError> {
+///     Ok(format!("payment-{order}"))
 /// }
+///
+/// /// Charges what was approved within a day.
+/// #[retell::workflow(name = "process-order", version = 2)]
+/// async fn process_order(cx: WorkflowContext, order: u64) -> WorkflowResult<String> {
+///     let approved = retell::select! {
+///         decision = cx.signal::<bool>("decision") => decision?,
+///         timer = cx.sleep(Duration::from_secs(24 * 3600)) => { timer?; false }
+///     };
+///     if !approved {
+///         return Err(WorkflowError::new("not approved"));
+///     }
+///     Ok(cx.activity(charge, &order).await?)
+/// }
+///
+/// assert_eq!((process_order::NAME, process_order::VERSION), ("process-order", 2));
 /// ```
 #[proc_macro_attribute]
 pub fn workflow(options: TokenStream, function: TokenStream) -> TokenStream {

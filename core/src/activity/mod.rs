@@ -91,6 +91,11 @@ pub trait Activity: Send + Sync + 'static {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an activity",
+    label = "not an activity",
+    note = "write `#[retell::activity]` above the function, or implement `Activity` or `BlockingActivity`"
+)]
 pub trait BlockingActivity: Send + Sync + 'static {
     /// The argument, as callers give it.
     type Input: Serialize + DeserializeOwned + Send + 'static;

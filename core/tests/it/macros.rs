@@ -7,6 +7,7 @@ use retell::activity::{
     SharedState,
 };
 use retell::vocabulary::{ActivityName, Attempt, EventId, Namespace, Payload, RunId, RunKey, WorkflowId};
+use retell::workflow::{Workflow, WorkflowContext, WorkflowResult, workflow_type};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -53,6 +54,24 @@ mod elsewhere {
     }
 }
 
+/// Goes on as itself: its own name means the workflow inside of its body too.
+#[retell::workflow(name = "count-down", version = 3)]
+pub async fn count_down(cx: WorkflowContext, mut n: u32) -> WorkflowResult<Vec<u64>> {
+    if n > 0 {
+        n -= 1;
+        return cx.continue_as_new(count_down, &n);
+    }
+    let (first, second) =
+        retell::join!(cx.activity(charge, &Order { id: 1, amount: 2 }), cx.activity(ping, &()));
+    second?;
+    Ok(vec![first?.0])
+}
+
+#[retell::workflow]
+async fn once(_cx: WorkflowContext) -> retell::workflow::WorkflowResult<()> {
+    Ok(())
+}
+
 fn context() -> ActivityContext {
     let info = ActivityInfo {
         run: RunKey {
@@ -96,4 +115,12 @@ fn a_plain_function_becomes_a_blocking_activity() {
 fn an_activity_may_have_no_input() {
     call(ping, &());
     assert_eq!(format!("{ping:?}"), "ping");
+}
+
+#[test]
+fn an_async_function_becomes_a_workflow() {
+    assert_eq!(workflow_type::<count_down>().unwrap().to_string(), "count-down v3");
+    assert_eq!((once::NAME, once::VERSION), ("once", 1));
+    let input: <once as Workflow>::Input = ();
+    assert_eq!((input, format!("{once:?}")), ((), "once".to_owned()));
 }
