@@ -1,15 +1,12 @@
 //! Connections, and the settings on which promises rest.
 
-use std::time::Duration;
-
 use retell::backend::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::fault::fault;
 use crate::options::{Options, Synchronous};
+use crate::schema;
 
-/// How long SQLite itself waits for a lock that another program holds before the store reports `Unavailable`.
-const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// Prepared statements kept for each connection: more than there are in this crate.
 const STATEMENTS_MAX: usize = 128;
 /// Pages in the write-ahead log before they move into the database: 16 MiB of the default size.
@@ -31,6 +28,16 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<Connection, StoreErr
     Ok(connection)
 }
 
+/// Looks at a file that may be any program's, without changing it.
+pub(crate) fn inspect(options: &Options) -> Result<(), StoreError> {
+    let operation = operation(options);
+    let connection = connect(options).map_err(|error| fault(&operation, error))?;
+    if connection.path().is_none_or(str::is_empty) {
+        return Err(differs("journal_mode", "memory".to_owned(), "wal", operation));
+    }
+    schema::check(&connection, &operation).map(|_| ())
+}
+
 /// What opening this file is called in errors.
 pub(crate) fn operation(options: &Options) -> String {
     format!("open {}", options.path.display())
@@ -41,14 +48,15 @@ fn connect(options: &Options) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    match &options.vfs {
+    let connection = match &options.vfs {
         Some(vfs) => Connection::open_with_flags_and_vfs(&options.path, flags, vfs.as_str()),
         None => Connection::open_with_flags(&options.path, flags),
-    }
+    }?;
+    connection.busy_timeout(options.busy_wait)?;
+    Ok(connection)
 }
 
 fn set(connection: &Connection, options: &Options, role: Role) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_WAIT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "page_size", options.page_size)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
@@ -57,6 +65,8 @@ fn set(connection: &Connection, options: &Options, role: Role) -> rusqlite::Resu
         Synchronous::Normal => "normal",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
+    // On Apple's systems only this waits for the disk itself; elsewhere it changes nothing.
+    connection.pragma_update(None, "fullfsync", options.synchronous == Synchronous::Full)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update(None, "cache_size", -32_768)?;
     connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
@@ -84,9 +94,13 @@ fn check(connection: &Connection, options: &Options) -> Result<(), StoreError> {
             other => format!("{other:?}"),
         };
         if found != wanted {
-            let kind = StoreErrorKind::Setting { setting: setting.into(), found, wanted: wanted.into() };
-            return Err(StoreError::new(kind, operation(options)));
+            return Err(differs(setting, found, wanted, operation(options)));
         }
     }
     Ok(())
+}
+
+fn differs(setting: &str, found: String, wanted: &str, operation: String) -> StoreError {
+    let kind = StoreErrorKind::Setting { setting: setting.to_owned(), found, wanted: wanted.to_owned() };
+    StoreError::new(kind, operation)
 }

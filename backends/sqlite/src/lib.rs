@@ -82,6 +82,7 @@ impl Sqlite {
 
     fn start(options: &Options) -> Result<Self, StoreError> {
         let operation = connection::operation(options);
+        connection::inspect(options)?;
         let lock = WriteLock::open(&options.path).map_err(|error| file_fault(&operation, error))?;
         let mut connection = {
             let _writing = lock.take().map_err(|error| file_fault(&operation, error))?;

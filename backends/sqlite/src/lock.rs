@@ -102,3 +102,48 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
     path.push(suffix);
     path.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn whoever_waits_comes_before_whoever_has_just_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("retell.db");
+        let (mine, other) = (WriteLock::open(&database).unwrap(), WriteLock::open(&database).unwrap());
+        let looker = WriteLock::open(&database).unwrap();
+        let order = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            let writing = mine.take().unwrap();
+            scope.spawn(|| {
+                let _writing = other.take().unwrap();
+                order.lock().unwrap().push("who waited");
+            });
+            // The other waits for the right once it has the turn.
+            while looker.turn.try_lock().is_ok() {
+                looker.turn.unlock().unwrap();
+                std::thread::yield_now();
+            }
+            drop(writing);
+            let _writing = mine.take().unwrap();
+            order.lock().unwrap().push("who had just written");
+        });
+        assert_eq!(order.into_inner().unwrap(), ["who waited", "who had just written"]);
+    }
+
+    #[test]
+    fn a_worker_is_gone_when_its_file_is_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("retell.db");
+        let (mut here, there) = (LifeSigns::new(&database), LifeSigns::new(&database));
+        let worker = WorkerId::fresh();
+        assert!(!there.is_gone(worker), "no file says nothing");
+        here.show(worker).unwrap();
+        assert!(!there.is_gone(worker) && !here.is_gone(worker));
+        drop(here);
+        assert!(there.is_gone(worker));
+    }
+}

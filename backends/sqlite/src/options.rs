@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use retell::backend::StoreError;
 use retell::clock::Clock;
@@ -29,6 +30,7 @@ pub struct Options {
     pub(crate) page_size: u32,
     pub(crate) pages_max: Option<u32>,
     pub(crate) readers: usize,
+    pub(crate) busy_wait: Duration,
     pub(crate) vfs: Option<String>,
 }
 
@@ -41,6 +43,7 @@ impl Options {
             page_size: 4_096,
             pages_max: None,
             readers: 2,
+            busy_wait: Duration::from_secs(10),
             vfs: None,
         }
     }
@@ -79,6 +82,15 @@ impl Options {
     #[must_use]
     pub fn readers(mut self, readers: usize) -> Self {
         self.readers = readers.max(1);
+        self
+    }
+
+    /// How long to wait for a lock that another program holds on the file before calls get
+    /// [`Unavailable`](retell::backend::StoreErrorKind::Unavailable); 10 s unless said otherwise. Retell's own
+    /// processes queue on a lock of theirs and never meet this one.
+    #[must_use]
+    pub fn busy_wait(mut self, wait: Duration) -> Self {
+        self.busy_wait = wait;
         self
     }
 

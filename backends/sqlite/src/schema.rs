@@ -1,7 +1,7 @@
 //! The schema, its versions, and what tells a Retell database from any other file.
 
 use retell::backend::{StoreError, StoreErrorKind};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 use crate::fault::fault;
 
@@ -14,15 +14,11 @@ const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
 /// The version that this program knows, kept in `PRAGMA user_version`.
 pub(crate) const VERSION: u32 = MIGRATIONS.len() as u32;
 
-/// Checks what was opened and brings it to this program's version, all in one transaction.
-pub(crate) fn migrate(connection: &mut Connection, operation: &str) -> Result<(), StoreError> {
+/// Tells a database of ours, or an empty one, from all others; answers the version of its schema.
+pub(crate) fn check(connection: &Connection, operation: &str) -> Result<u32, StoreError> {
     let failed = |error| fault(operation, error);
-    if found(connection).map_err(failed)? == (APPLICATION_ID, VERSION) {
-        return Ok(());
-    }
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let (application, version) = found(&transaction).map_err(failed)?;
-    let empty = application == 0 && version == 0 && is_empty(&transaction).map_err(failed)?;
+    let (application, version) = found(connection).map_err(failed)?;
+    let empty = application == 0 && version == 0 && is_empty(connection).map_err(failed)?;
     if !empty && application != APPLICATION_ID {
         let reason =
             format!("its application ID is {application:#x}, and it holds tables of another program");
@@ -31,6 +27,17 @@ pub(crate) fn migrate(connection: &mut Connection, operation: &str) -> Result<()
     if version > VERSION {
         return Err(StoreError::new(StoreErrorKind::Newer { found: version, known: VERSION }, operation));
     }
+    Ok(version)
+}
+
+/// Brings a database to this program's version, all in one transaction.
+pub(crate) fn migrate(connection: &mut Connection, operation: &str) -> Result<(), StoreError> {
+    let failed = |error| fault(operation, error);
+    if check(connection, operation)? == VERSION {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let version = check(&transaction, operation)?;
     for migration in &MIGRATIONS[version as usize..] {
         transaction.execute_batch(migration).map_err(failed)?;
     }
@@ -46,6 +53,6 @@ fn found(connection: &Connection) -> rusqlite::Result<(u32, u32)> {
     Ok((application as u32, version as u32))
 }
 
-fn is_empty(transaction: &Transaction) -> rusqlite::Result<bool> {
-    transaction.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
 }

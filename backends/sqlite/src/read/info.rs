@@ -8,10 +8,9 @@ use retell::vocabulary::{
     WorkflowType, WorkflowVersion,
 };
 use retell::write::{Target, TaskFailure, TaskFailureKind};
-use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use rusqlite::{Connection, Error, OptionalExtension, Result, Row, params};
 
 use crate::column;
-use crate::fault::is_of_the_data;
 use crate::writer::run::{OPEN, close_status};
 
 /// What every read of a run selects, for [`read_info`].
@@ -55,11 +54,13 @@ fn describe_one(connection: &Connection, target: &Target) -> Result<Option<RunIn
     .optional()
 }
 
-/// Reads a row of [`select_info`]. Damage in what only decorates a run does not hide the run.
+/// Reads a row of [`select_info`]. Only damage to its key hides a run: other damage is shown as its failure.
 pub(super) fn read_info(row: &Row, namespace: &Namespace) -> Result<RunInfo> {
-    let status = row.get(8)?;
-    let (inbox_last, taken_in): (u64, u64) = (row.get(12)?, row.get(13)?);
-    Ok(RunInfo {
+    let mut damage = Damage::default();
+    let status = damage.or_default(row.get(8));
+    let inbox_last: u64 = damage.or_default(row.get(12));
+    let taken_in = damage.or_default(row.get(13));
+    let info = RunInfo {
         run: RunKey {
             namespace: namespace.clone(),
             workflow_id: column::text(row, 0, |text| WorkflowId::new(text))?,
@@ -70,31 +71,42 @@ pub(super) fn read_info(row: &Row, namespace: &Namespace) -> Result<RunInfo> {
             version: WorkflowVersion(row.get(3)?),
         },
         task_queue: column::text(row, 4, |text| TaskQueue::new(text))?,
-        priority: row.get(5)?,
-        fairness_key: row.get::<_, Option<String>>(6)?.map(Arc::from),
-        attributes: column::unpacked(row, 7).unwrap_or_default().unwrap_or_default(),
-        status: close_status(status)?.map_or(RunStatus::Running, RunStatus::Closed),
-        started_at: column::time(row, 9)?,
-        closed_at: column::optional_time(row, 10)?,
-        head: EventId(row.get(11)?),
+        priority: damage.or_default(row.get(5)),
+        fairness_key: damage.or_default(row.get::<_, Option<String>>(6)).map(Arc::from),
+        attributes: damage.or_default(column::unpacked(row, 7)).unwrap_or_default(),
+        status: damage.or_default(close_status(status)).map_or(RunStatus::Running, RunStatus::Closed),
+        started_at: damage.or_default(column::time(row, 9)),
+        closed_at: damage.or_default(column::optional_time(row, 10)),
+        head: EventId(damage.or_default(row.get(11))),
         inbox: if status == OPEN { inbox_last.saturating_sub(taken_in) } else { 0 },
-        wake_at: column::optional_time(row, 14)?,
-        owner: column::optional_uuid(row, 15)?.map(WorkerId),
-        failure: failure(row, 16)?,
-        outcome: row.get::<_, Option<Vec<u8>>>(17)?.map(Into::into),
-        continued_as: column::optional_uuid(row, 18)?.map(RunId),
-    })
+        wake_at: damage.or_default(column::optional_time(row, 14)),
+        owner: damage.or_default(column::optional_uuid(row, 15)).map(WorkerId),
+        failure: damage.or_default(column::unpacked(row, 16)),
+        outcome: damage.or_default(row.get::<_, Option<Vec<u8>>>(17)).map(Into::into),
+        continued_as: damage.or_default(column::optional_uuid(row, 18)).map(RunId),
+    };
+    Ok(damage.shown_in(info))
 }
 
-fn failure(row: &Row, index: usize) -> Result<Option<TaskFailure>> {
-    match column::unpacked(row, index) {
-        Err(error) if is_of_the_data(&error) => Ok(Some(TaskFailure {
-            kind: TaskFailureKind::History,
-            message: format!("the stored failure is damaged: {error}"),
-            count: 1,
-            at: column::time(row, 9)?,
-        })),
-        read => read,
+/// The first damage that was met in a row.
+#[derive(Default)]
+struct Damage(Option<Error>);
+
+impl Damage {
+    fn or_default<T: Default>(&mut self, read: Result<T>) -> T {
+        read.unwrap_or_else(|error| {
+            self.0.get_or_insert(error);
+            T::default()
+        })
+    }
+
+    fn shown_in(self, mut info: RunInfo) -> RunInfo {
+        if let Some(error) = self.0 {
+            let message = format!("the row of this run is damaged: {error}");
+            let at = info.started_at;
+            info.failure = Some(TaskFailure { kind: TaskFailureKind::History, message, count: 1, at });
+        }
+        info
     }
 }
 

@@ -3,3 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "these are tests; what fails must panic")]
 
 mod conformance;
+mod damage;
+mod file;
+mod full;
+mod group;
+mod kit;
+mod power_cut;
+mod process;
+mod vfs;

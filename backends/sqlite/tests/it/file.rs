@@ -1,0 +1,121 @@
+//! Files that are no Retell databases, that are newer, locked, or opened with settings that do not hold.
+
+use std::fs;
+use std::time::Duration;
+
+use futures::FutureExt;
+use retell::backend::{StoreError, StoreErrorKind};
+use retell_sqlite::{Sqlite, Synchronous};
+use rusqlite::Connection;
+
+use crate::kit::{apply, block_on, events, folder, start, try_apply};
+use crate::vfs::{Disk, Shape};
+
+fn refused(path: &std::path::Path) -> StoreError {
+    Sqlite::open(path).unwrap_err()
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let folder = folder();
+    let path = folder.path().join("notes.txt");
+    let text = "These are notes and no database at all. ".repeat(100);
+    fs::write(&path, &text).unwrap();
+    let error = refused(&path);
+    assert!(matches!(error.kind, StoreErrorKind::NotAStore(_)), "{error:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn a_database_of_another_program_is_refused_and_left_alone() {
+    let folder = folder();
+    let path = folder.path().join("other.db");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE notes (text)").unwrap();
+    let before = fs::read(&path).unwrap();
+    let error = refused(&path);
+    assert!(matches!(error.kind, StoreErrorKind::NotAStore(_)), "{error:?}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_database_of_a_newer_program_is_refused_and_left_alone() {
+    let folder = folder();
+    let path = folder.path().join("retell.db");
+    drop(Sqlite::open(&path).unwrap());
+    let raw = Connection::open(&path).unwrap();
+    raw.pragma_update(None, "user_version", 99).unwrap();
+    let error = refused(&path);
+    assert_eq!(error.kind, StoreErrorKind::Newer { found: 99, known: 1 });
+    assert!(error.to_string().contains("update this program"), "{error}");
+}
+
+#[test]
+fn a_folder_that_does_not_exist_is_a_typed_error() {
+    let error = refused(&folder().path().join("nowhere").join("retell.db"));
+    assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error:?}");
+}
+
+#[test]
+fn a_database_survives_being_closed_and_opened() {
+    let folder = folder();
+    let path = folder.path().join("retell.db");
+    let start = start("a", None);
+    apply(&Sqlite::open(&path).unwrap(), start.clone());
+    assert_eq!(events(&Sqlite::open(&path).unwrap(), &start.run), 1);
+}
+
+#[test]
+fn a_setting_that_does_not_hold_refuses_to_open() {
+    let folder = folder();
+    // Without shared memory SQLite quietly keeps its rollback journal when it is asked for a write-ahead log.
+    let disk = Disk::register("no-shared-memory", Shape::WithoutSharedMemory);
+    let error = Sqlite::options(folder.path().join("retell.db")).vfs(disk.name()).open().unwrap_err();
+    let StoreErrorKind::Setting { setting, found, wanted } = error.kind else { panic!("{error:?}") };
+    assert_eq!((&*setting, &*found, &*wanted), ("journal_mode", "delete", "wal"));
+}
+
+#[test]
+fn a_store_in_memory_is_not_mistaken_for_a_file() {
+    let error = refused(":memory:".as_ref());
+    assert!(matches!(error.kind, StoreErrorKind::Setting { .. }), "{error:?}");
+}
+
+#[test]
+fn the_weaker_setting_is_chosen_by_name() {
+    let folder = folder();
+    let path = folder.path().join("retell.db");
+    let store = Sqlite::options(path).synchronous(Synchronous::Normal).open().unwrap();
+    apply(&store, start("a", None));
+}
+
+#[test]
+fn a_file_locked_by_another_program_is_waited_for() {
+    let folder = folder();
+    let path = folder.path().join("retell.db");
+    let store = Sqlite::open(&path).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut waiting = Box::pin(try_apply(&store, start("a", None)));
+    for _ in 0..1_000 {
+        assert!((&mut waiting).now_or_never().is_none(), "it waits, and does not fail");
+        std::thread::yield_now();
+    }
+    other.execute_batch("COMMIT").unwrap();
+    block_on(waiting).unwrap().unwrap();
+}
+
+#[test]
+fn a_file_that_stays_locked_is_unavailable_and_the_write_may_be_applied_again() {
+    let folder = folder();
+    let path = folder.path().join("retell.db");
+    let store = Sqlite::options(&path).busy_wait(Duration::ZERO).open().unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let start = start("a", None);
+    let error = block_on(try_apply(&store, start.clone())).unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error:?}");
+    other.execute_batch("COMMIT").unwrap();
+    apply(&store, start.clone());
+    assert_eq!(events(&store, &start.run), 1);
+}
