@@ -111,8 +111,8 @@ CREATE TABLE activities (
     visible_at INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
     priority INTEGER NOT NULL DEFAULT 0,
-    start_to_close INTEGER,
     -- MessagePack.
+    start_to_close BLOB,
     input BLOB NOT NULL,
     retry BLOB NOT NULL,
     last_failure BLOB,

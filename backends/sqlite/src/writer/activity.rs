@@ -12,8 +12,6 @@ impl Transaction<'_> {
     /// Puts an activity into its queue; one that is there already stays as it is.
     pub(crate) fn queue(&mut self, run: i64, namespace: &Namespace, task: &NewActivityTask) -> Result<()> {
         let kind = self.activity_kind_or_new(namespace, task)?;
-        let start_to_close =
-            task.start_to_close.map(|limit| i64::try_from(limit.as_micros()).unwrap_or(i64::MAX));
         self.statement(
             "INSERT INTO activities (run, scheduled, kind, visible_at, attempt, priority, start_to_close, input, \
              retry, last_failure) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
@@ -26,7 +24,7 @@ impl Transaction<'_> {
             task.visible_at.as_micros(),
             task.attempt.0,
             task.priority,
-            start_to_close,
+            task.start_to_close.as_ref().map(packed).transpose()?,
             packed(&task.input)?,
             packed(&task.retry)?,
             task.last_failure.as_ref().map(packed).transpose()?,

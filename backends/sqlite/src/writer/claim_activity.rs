@@ -1,7 +1,5 @@
 //! Claims of queued activities.
 
-use std::time::Duration;
-
 use retell::backend::{ActivityRequest, Claim, Claimed, ClaimedActivity};
 use retell::vocabulary::{ActivityName, Attempt, EventId, RunId, RunKey, WorkflowId};
 use rusqlite::types::{FromSqlError, Type};
@@ -122,7 +120,7 @@ fn read_activity(row: &Row, claim: &Claim, name: &ActivityName, taken_over: bool
         attempt: Attempt(row.get(4)?),
         taken_over,
         retry: column::unpacked(row, 5)?.ok_or_else(|| missing(5))?,
-        start_to_close: row.get::<_, Option<u64>>(6)?.map(Duration::from_micros),
+        start_to_close: column::unpacked(row, 6)?,
         last_failure: column::unpacked(row, 7)?,
     })
 }

@@ -69,7 +69,7 @@ impl Transaction<'_> {
             kind,
             start.record.at.as_micros(),
             start.record.count,
-            i64::from(owner.is_some()),
+            owner.is_some(),
             owner.unwrap_or(0),
             start.wake_at.as_micros(),
             // Who starts a run knows what it put into it: all of it counts as shown.
@@ -80,8 +80,8 @@ impl Transaction<'_> {
         ])?;
         let row = self.connection.last_insert_rowid();
         self.remember(&start.run, row);
-        // No holder has written event 1: its token is 0, so that no commit takes it for its own.
-        self.insert_record(row, 1, start.record.at.as_micros(), 0, &start.record)?;
+        let token = u64::from(owner.is_some());
+        self.insert_record(row, 1, start.record.at.as_micros(), token, &start.record)?;
         for (position, message) in (1..).zip(&start.inbox) {
             self.insert_message(row, position, message, start.record.at, false)?;
         }
