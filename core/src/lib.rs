@@ -1,4 +1,49 @@
 //! Durable execution for Rust, embedded in your own program.
+//!
+//! A workflow is a plain deterministic `async fn`. Every decision that it takes is appended to a history; after a crash,
+//! a restart or a move to another machine, the history is told again to the same code, which arrives at the same place
+//! and goes on. Activities do the side effects. The history lives in a store: `retell-sqlite`, `retell-memory`, or
+//! any other [`Backend`](backend::Backend).
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use retell::prelude::*;
+//! use retell_memory::Memory;
+//!
+//! #[retell::activity]
+//! async fn charge(cx: ActivityContext, cents: u64) -> Result<String, ActivityError> {
+//!     // Talk to the world here. This runs again if the process dies before its outcome is stored.
+//!     Ok(format!("{cents} cents under the key {}", cx.idempotency_key()))
+//! }
+//!
+//! #[retell::workflow]
+//! async fn process_order(cx: WorkflowContext, cents: u64) -> WorkflowResult<String> {
+//!     let confirmed = retell::select! {
+//!         confirmed = cx.signal::<bool>("confirmed") => confirmed?,
+//!         waited = cx.sleep(Duration::from_secs(24 * 3_600)) => { waited?; false }
+//!     };
+//!     if !confirmed {
+//!         return Err(WorkflowError::new("nobody confirmed the order"));
+//!     }
+//!     Ok(cx.activity(charge, &cents).retry(RetryPolicy::exponential().attempts(5)).await?)
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Orchestrator::new(Memory::new()).workflow(process_order).activity(charge).start().await?;
+//! let order = engine.start(process_order, "order-42", 1_250).await?;
+//! order.signal("confirmed", &true).await?;
+//! assert!(order.result().await?.starts_with("1250 cents"));
+//! engine.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`workflow`]: what workflows are written with, and [what they may do](determinism).
+//! - [`activity`]: side effects, blocking ones too, and what they share.
+//! - [`Orchestrator`], [`Engine`], [`client`]: embedding it, starting runs, talking to them.
+//! - [`backend`], [`write`](mod@write): for those who write a store. [`replay`], [`history`]: for those who write tools.
 
 pub mod activity;
 pub mod backend;
@@ -20,3 +65,17 @@ pub mod write;
 #[cfg(feature = "worker")]
 pub use orchestrator::{Engine, Health, Orchestrator, StartupError};
 pub use retell_macros::{activity, join, race, select, workflow};
+
+#[doc = include_str!("../docs/determinism.md")]
+pub mod determinism {}
+
+/// What most programs import.
+pub mod prelude {
+    pub use crate::activity::{Activity, ActivityContext, ActivityError, BlockingActivity};
+    #[cfg(feature = "worker")]
+    pub use crate::client::{Client, IdConflict, RunHandle};
+    pub use crate::vocabulary::{RetryPolicy, Timestamp};
+    pub use crate::workflow::{Workflow, WorkflowContext, WorkflowError, WorkflowResult};
+    #[cfg(feature = "worker")]
+    pub use crate::{Engine, Orchestrator};
+}
