@@ -117,7 +117,7 @@ impl Run {
             started_at: start.record.at,
             closed_at: None,
             records: Vec::new(),
-            token: FencingToken(u64::from(owner.is_some())),
+            token: FencingToken(0),
             owner,
             wake_at: Some(start.wake_at),
             rowless: false,
@@ -126,7 +126,9 @@ impl Run {
             outcome: None,
             continued_as: None,
         };
+        // No commit wrote event 1, and none can say that it did.
         run.append(&start.record);
+        run.token = FencingToken(u64::from(owner.is_some()));
         for NewMessage { request_id, body } in &start.inbox {
             run.inbox.push(*request_id, start.record.at, body.clone(), false);
         }

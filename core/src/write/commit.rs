@@ -11,8 +11,8 @@ use crate::vocabulary::{Attempt, EventId, FencingToken, Position, RunKey, Timest
 /// Commits one workflow task; without a record, changes only how the run is held.
 ///
 /// Conditions, read in this order and all before the first write:
-/// 1. The run's head is `expected_head`. Else, if the record from `expected_head` + 1 was written under `token`, this
-///    commit was applied before: `Committed` again, whoever holds the run now and even if it is closed; if not,
+/// 1. The run's head is `expected_head`. Else, if the record from `expected_head` + 1 was written by a commit under
+///    `token`, it is this one, applied before: `Committed` again, whoever holds the run now and even if it is closed; if not,
 ///    [`LeaseLost`](super::Refusal::LeaseLost).
 /// 2. The run is open, its token is `token`, `worker` holds it and has a lease that has not run out, even if nobody
 ///    took the run over (else `LeaseLost`).

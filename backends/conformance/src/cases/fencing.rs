@@ -20,6 +20,14 @@ pub async fn a_stale_token_writes_nothing(world: World) {
     world.applied(world.new_commit(&held)).await;
 }
 
+/// H1. Event 1 is its start's alone: no holder can say that it wrote it.
+pub async fn no_commit_wrote_event_one(world: World) {
+    let worker = world.worker().await;
+    let held = world.started_by(worker, "a").await;
+    let forged = Commit { expected_head: EventId(0), ..world.new_commit(&held) };
+    assert_eq!(world.refused(forged).await, Refusal::LeaseLost);
+}
+
 /// Fault: a commit is accepted after the lease is gone.
 pub async fn an_expired_lease_writes_nothing_even_without_takeover(world: World) {
     let worker = world.worker().await;

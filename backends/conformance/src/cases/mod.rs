@@ -51,6 +51,7 @@ cases! { ($)
     }
     fencing {
         a_stale_token_writes_nothing,
+        no_commit_wrote_event_one,
         an_expired_lease_writes_nothing_even_without_takeover,
         a_paused_worker_finds_its_lease_lost,
         a_worker_that_holds_nothing_writes_nothing,

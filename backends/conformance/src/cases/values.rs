@@ -103,7 +103,7 @@ pub async fn the_ends_of_all_ranges_come_back(world: World) {
     let task = NewActivityTask {
         priority: i32::MIN,
         attempt: Attempt(u32::MAX),
-        start_to_close: Some(Duration::from_nanos(1)),
+        start_to_close: Some(Duration::from_micros(1)),
         input: Payload { data: Bytes::new(), ..Payload::encode(&()).unwrap() },
         ..world.new_task(i64::MAX as u64)
     };

@@ -99,9 +99,10 @@ impl Pair {
         if subject != model {
             let last = self.log.len().saturating_sub(SHOWN);
             panic!(
-                "after {} operations, of which the last were\n{:#?}\n{what} differs:\nstore {subject:#?}\nmodel {model:#?}",
+                "after {} operations, of which the last were\n{}\n{what} differs:\n{}",
                 self.log.len(),
-                &self.log[last..],
+                self.log[last..].join("\n"),
+                difference(subject, model),
             );
         }
     }
@@ -172,7 +173,7 @@ impl Pair {
     }
 
     async fn apply(&mut self, batch: Vec<Twin>) {
-        self.log.push(format!("{:#?}", batch.iter().map(|twin| &twin.model).collect::<Vec<_>>()));
+        self.log.extend(batch.iter().map(|twin| format!("{:?}", twin.model)));
         let subject = self.subject.apply_all(batch.iter().map(|twin| twin.subject.clone())).await;
         let model = self.model.apply_all(batch.iter().map(|twin| twin.model.clone())).await;
         self.same("the outcome", &subject, &model);
@@ -181,6 +182,17 @@ impl Pair {
         }
         self.past.extend(batch);
     }
+}
+
+/// Where two values first differ, with the lines around it.
+fn difference<T: Debug>(subject: &T, model: &T) -> String {
+    let (subject, model) = (format!("{subject:#?}"), format!("{model:#?}"));
+    let same = subject.lines().zip(model.lines()).take_while(|(one, other)| one == other).count();
+    let around = |text: &str| {
+        let lines: Vec<_> = text.lines().skip(same.saturating_sub(SHOWN)).take(2 * SHOWN).collect();
+        lines.join("\n")
+    };
+    format!("store\n{}\nmodel\n{}", around(&subject), around(&model))
 }
 
 /// A claim without what a store may choose: its tokens and the order of what is equally old.
