@@ -1,21 +1,17 @@
 //! The machine: events in, commands out, as events.
 
-use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::Waker;
 
+use super::Definition;
 use super::error::{HistoryFault, TaskError};
 use super::foreign::{Alarm, Lookout};
 use super::matching::Passed;
-use super::presence::{self, Doing, MachineId};
-use super::state::Aftermath;
+use super::presence::MachineId;
 use super::tasks::Tasks;
 use super::world::World;
-use super::{Conclusion, Definition, SideEffect};
-use crate::history::{ActivityScheduled, Event, EventKind, WorkflowStarted};
-use crate::vocabulary::{EventId, Failure, FailureKind, Place, RunKey, SemanticsVersion, Timestamp};
+use crate::history::{Event, EventKind};
+use crate::vocabulary::{EventId, RunKey, Timestamp};
 
 /// One run's code, as far as its history tells it.
 ///
@@ -26,12 +22,12 @@ use crate::vocabulary::{EventId, Failure, FailureKind, Place, RunKey, SemanticsV
 /// Drive it from any thread, one at a time, but not from within an async runtime: so that code which reaches for the
 /// runtime fails at once, by name.
 pub struct Machine {
-    definition: Arc<dyn Definition>,
-    panics: PanicPolicy,
-    id: MachineId,
+    pub(super) definition: Arc<dyn Definition>,
+    pub(super) panics: PanicPolicy,
+    pub(super) id: MachineId,
     pub(super) world: World,
-    lookout: Arc<Lookout>,
-    tasks: Tasks,
+    pub(super) lookout: Arc<Lookout>,
+    pub(super) tasks: Tasks,
     pub(super) head: EventId,
     pub(super) last_at: Timestamp,
     pub(super) closed: bool,
@@ -119,7 +115,7 @@ impl Machine {
     /// Appends the commands of event 1, if [`replay`](Self::replay) has found a history that ends there: the store
     /// holds event 1 from the start on, the first workflow task was never committed. Otherwise appends nothing.
     pub fn first_commands(&mut self, at: Timestamp, into: &mut Vec<Event>) {
-        if self.head == EventId(1) {
+        if self.head == EventId(1) && self.fault.is_none() {
             self.last_at = at.max(self.last_at);
             self.collect(self.last_at, into);
         }
@@ -155,212 +151,10 @@ impl Machine {
         self.fault.clone().map_or(Ok(()), Err)
     }
 
-    /// The last event.
-    #[must_use]
-    pub fn head(&self) -> EventId {
-        self.head
-    }
-
-    /// The time of the last event.
-    #[must_use]
-    pub fn last_at(&self) -> Timestamp {
-        self.last_at
-    }
-
-    /// Whether the run has its closing event.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    /// When the next timer is due.
-    #[must_use]
-    pub fn next_due(&self) -> Option<Timestamp> {
-        self.world.state().next_due().map(|(due, _)| due)
-    }
-
-    /// The event that started the first timer that is due: the earliest, then the one started first.
-    #[must_use]
-    pub fn due(&self, now: Timestamp) -> Option<EventId> {
-        self.world.state().next_due().filter(|(due, _)| *due <= now).map(|(_, event)| event)
-    }
-
-    /// The activities that have neither an outcome nor been let go of, in the order in which they were scheduled.
-    ///
-    /// Walks all open calls: for a takeover. Live, the events that `take_in` appends say what is new.
-    #[must_use]
-    pub fn open_activities(&self) -> Vec<(EventId, ActivityScheduled)> {
-        self.world.state().open_activities()
-    }
-
-    /// Whether this event scheduled a call that still waits for its outcome; any other outcome counts for nothing.
-    #[must_use]
-    pub fn is_open(&self, scheduled: EventId) -> bool {
-        self.world.state().is_open(scheduled)
-    }
-
-    /// The side effects that have no value yet and are still wanted, in the order in which they were scheduled.
-    #[must_use]
-    pub fn open_side_effects(&self) -> Vec<EventId> {
-        self.world.state().open_side_effects()
-    }
-
-    /// Hands out the closure of a side effect, once; `None` if nobody wants its value.
-    #[must_use]
-    pub fn take_side_effect(&mut self, scheduled: EventId) -> Option<SideEffect> {
-        self.world.state().take_side_effect(scheduled)
-    }
-
-    /// The messages that the code has not read, in the order of arrival: signals, and a cancel request because of
-    /// which no await has returned. A run that continues as new leaves them to its successor.
-    #[must_use]
-    pub fn unread(&self) -> Vec<EventKind> {
-        self.world.state().unread()
-    }
-
-    /// The handle that the code sees the run by.
-    #[must_use]
-    pub fn world(&self) -> &World {
-        &self.world
-    }
-
-    /// About how many bytes this machine keeps in memory. What the code itself has put on the heap is not counted.
-    #[must_use]
-    pub fn bytes_estimate(&self) -> usize {
-        size_of::<Self>() + self.tasks.bytes() + self.world.state().bytes_estimate()
-    }
-
-    /// Applies an inbox event, whichever way it came, and polls until all rests.
-    pub(super) fn step(&mut self, event: Event) -> Result<(), TaskError> {
-        self.check_inbox_event(&event)?;
-        self.lookout.work();
-        (self.head, self.last_at) = (event.id, event.at);
-        self.world.state().begin(event.id, event.at);
-        let polled = catch_unwind(AssertUnwindSafe(|| self.apply_and_poll(event)));
-        let done = polled.unwrap_or_else(|panic| self.panicked(panic.as_ref()));
-        let conclusion = self.world.state().conclusion.take();
-        if let (Ok(()), Some(conclusion)) = (&done, conclusion) {
-            self.conclude(conclusion);
-        }
-        self.lookout.rest();
-        done?;
-        self.check_rest()
-    }
-
     /// Fails from now on as it has failed.
     pub(super) fn remember(&mut self, done: Result<(), TaskError>) -> Result<(), TaskError> {
         self.fault = done.as_ref().err().cloned();
         done
-    }
-
-    fn check_inbox_event(&self, event: &Event) -> Result<(), HistoryFault> {
-        let first = matches!(event.kind, EventKind::WorkflowStarted(_));
-        if first != (event.id == EventId(1)) {
-            return Err(HistoryFault::Misplaced(event.id));
-        }
-        let of = match &event.kind {
-            EventKind::ActivityCompleted(body) => body.scheduled,
-            EventKind::ActivityFailed(body) => body.scheduled,
-            EventKind::TimerFired(body) => body.started,
-            EventKind::SideEffectRecorded(body) => body.scheduled,
-            _ => return Ok(()),
-        };
-        if of >= event.id {
-            return Err(HistoryFault::OutcomeOfNothing { event_id: event.id, of });
-        }
-        Ok(())
-    }
-
-    fn apply_and_poll(&mut self, event: Event) -> Result<(), TaskError> {
-        match event.kind {
-            EventKind::WorkflowStarted(body) => self.launch(body)?,
-            EventKind::WorkflowTerminated(_) => {
-                self.closed = true;
-                self.abandon();
-                return Ok(());
-            }
-            kind => {
-                let _inside = presence::enter(self.id, Doing::Applying);
-                let mut aftermath = Aftermath::default();
-                let applied = self.world.state().apply(kind, &mut aftermath);
-                applied.map_err(|of| HistoryFault::OutcomeOfNothing { event_id: event.id, of })?;
-                aftermath.wakers.into_iter().for_each(Waker::wake);
-            }
-        }
-        let _inside = presence::enter(self.id, Doing::Polling);
-        self.tasks.poll_until_rest();
-        Ok(())
-    }
-
-    fn launch(&mut self, body: WorkflowStarted) -> Result<(), TaskError> {
-        if body.semantics > SemanticsVersion::CURRENT {
-            return Err(HistoryFault::NewerSemantics(body.semantics).into());
-        }
-        let given = self.definition.workflow_type();
-        if body.workflow != *given {
-            return Err(HistoryFault::OtherWorkflow { bound: body.workflow, given: given.clone() }.into());
-        }
-        let input = body.input.clone();
-        self.world.state().start(body);
-        let world = self.world.clone();
-        let _inside = presence::enter(self.id, Doing::Polling);
-        let main = (self.definition.launch(world.clone(), &input))
-            .map_err(|source| TaskError::Undecodable { event_id: EventId(1), source })?;
-        self.tasks.insert(Box::pin(async move {
-            let conclusion = main.await;
-            world.state().conclusion = Some(conclusion);
-        }));
-        Ok(())
-    }
-
-    /// What a panic of the code means.
-    fn panicked(&mut self, panic: &(dyn Any + Send)) -> Result<(), TaskError> {
-        let message = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "a value that is no text".to_owned());
-        let place = self.world.state().location.map(Place::of);
-        if is_missing_runtime(&message) {
-            let reason = format!("tokio was used inside of the workflow, which no runtime polls: {message}");
-            return Err(TaskError::ForeignAwait { reason, place });
-        }
-        if self.panics == PanicPolicy::FailTask {
-            return Err(TaskError::Panic { message, place });
-        }
-        let failure = Failure::of_kind(FailureKind::Panic, message);
-        self.world.state().conclusion = Some(Conclusion::Failed(failure));
-        Ok(())
-    }
-
-    fn conclude(&mut self, conclusion: Conclusion) {
-        self.world.state().conclude(conclusion);
-        self.abandon();
-    }
-
-    /// Drops the futures of the code and what they have called. Nothing is recorded, and a panic in there is nobody's.
-    fn abandon(&mut self) {
-        // Each round drops at least one future.
-        while catch_unwind(AssertUnwindSafe(|| self.tasks.clear())).is_err() {}
-        let _inside = presence::enter(self.id, Doing::Dropping);
-        let operations = self.world.state().abandon();
-        for operation in operations {
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(operation)));
-        }
-    }
-
-    fn check_rest(&mut self) -> Result<(), TaskError> {
-        let (near, waiting) = {
-            let state = self.world.state();
-            (state.location, state.waiting)
-        };
-        if let Some(foreign) = self.lookout.found(near) {
-            return Err(foreign);
-        }
-        if waiting == 0 && self.tasks.main_is_alive() {
-            return Err(TaskError::NeverEndingAwait { place: near.map(Place::of) });
-        }
-        Ok(())
     }
 
     /// Makes events of the commands of this step.
@@ -404,15 +198,4 @@ impl fmt::Debug for MachineOptions {
             .field("alarm", &self.alarm.is_some())
             .finish()
     }
-}
-
-/// Tokio's words when it is used outside of a runtime.
-fn is_missing_runtime(message: &str) -> bool {
-    [
-        "must be called from the context of a Tokio",
-        "there is no reactor running",
-        "outside of a `task::LocalSet`",
-    ]
-    .iter()
-    .any(|words| message.contains(words))
 }

@@ -15,7 +15,9 @@ mod presence;
 mod random;
 mod receive;
 mod state;
+mod step;
 mod tasks;
+mod views;
 mod world;
 
 use futures::future::BoxFuture;

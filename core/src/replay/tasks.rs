@@ -146,3 +146,99 @@ impl Wake for Bell {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use super::*;
+
+    /// What was polled, in order, and each task's waker.
+    #[derive(Default)]
+    struct Log {
+        polled: Vec<&'static str>,
+        wakers: Vec<(&'static str, Waker)>,
+    }
+
+    struct Bench {
+        machine: MachineId,
+        lookout: Arc<Lookout>,
+        tasks: Tasks,
+        log: Arc<Mutex<Log>>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let (machine, lookout) = (MachineId::fresh(), Arc::new(Lookout::new(None)));
+            let tasks = Tasks::new(machine, lookout.clone());
+            Self { machine, lookout, tasks, log: Arc::default() }
+        }
+
+        /// A task that logs each poll and ends at poll number `polls`.
+        fn insert(&mut self, name: &'static str, polls: usize) -> TaskId {
+            let log = self.log.clone();
+            let mut left = polls;
+            self.tasks.insert(Box::pin(std::future::poll_fn(move |cx| {
+                let mut log = log.lock().unwrap();
+                log.polled.push(name);
+                log.wakers.push((name, cx.waker().clone()));
+                left -= 1;
+                if left == 0 { Poll::Ready(()) } else { Poll::Pending }
+            })))
+        }
+
+        fn waker(&self, name: &str) -> Waker {
+            let log = self.log.lock().unwrap();
+            log.wakers.iter().rfind(|(task, _)| *task == name).unwrap().1.clone()
+        }
+
+        fn poll(&mut self) -> Vec<&'static str> {
+            let _inside = presence::enter(self.machine, Doing::Polling);
+            self.tasks.poll_until_rest();
+            std::mem::take(&mut self.log.lock().unwrap().polled)
+        }
+
+        fn wake(&self, names: &[&str]) {
+            let _inside = presence::enter(self.machine, Doing::Applying);
+            names.iter().for_each(|name| self.waker(name).wake());
+        }
+    }
+
+    #[test]
+    fn woken_tasks_are_polled_in_the_order_of_waking_and_the_main_body_last() {
+        let mut bench = Bench::new();
+        for name in ["main", "a", "b", "c"] {
+            bench.insert(name, 9);
+        }
+        assert_eq!(bench.poll(), ["a", "b", "c", "main"]);
+        bench.wake(&["main", "c", "a", "c"]);
+        assert_eq!(bench.poll(), ["c", "a", "main"]);
+        assert_eq!(bench.poll(), [""; 0]);
+    }
+
+    #[test]
+    fn a_task_that_has_ended_makes_room_and_its_waker_means_nothing() {
+        let mut bench = Bench::new();
+        bench.insert("main", 9);
+        let ended = bench.insert("a", 1);
+        bench.poll();
+        let stale = bench.waker("a");
+        assert_eq!(bench.insert("b", 9), ended);
+        bench.poll();
+        stale.wake();
+        assert!(bench.lookout.found(None).is_none(), "a waker whose future is gone is ignored");
+        assert_eq!(bench.poll(), [""; 0]);
+    }
+
+    #[test]
+    fn nothing_is_polled_once_the_main_body_has_ended() {
+        let mut bench = Bench::new();
+        bench.insert("main", 1);
+        bench.insert("a", 9);
+        bench.poll();
+        assert!(!bench.tasks.main_is_alive());
+        bench.tasks.clear();
+        bench.wake(&["a"]);
+        assert_eq!(bench.poll(), [""; 0]);
+    }
+}

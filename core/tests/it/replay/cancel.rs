@@ -190,3 +190,46 @@ fn cancelled_activities_are_open_no_more() {
     assert_eq!(run.machine.open_activities(), []);
     assert!(matches!(run.events[3].kind, EventKind::ActivityCancelled(_)));
 }
+
+#[test]
+fn a_cancelled_side_effect_may_drop_what_is_ours() {
+    workflow!(W, |cx| {
+        let mut slept = cx.sleep(seconds(9));
+        let _ = poll_once(&mut slept).await;
+        // The closure owns a pending call: dropping the one drops the other.
+        let effect = cx.side_effect(move || drop(slept));
+        assert_eq!(effect.await, Err(CallError::Cancelled));
+        Ok("end".to_owned())
+    });
+    let mut run = Run::start::<W>(&());
+    run.cancel();
+    assert_eq!(run.told()[3..], ["WorkflowCancelRequested", "timer cancelled 2", "WorkflowCompleted"]);
+    run.replays_as::<W>();
+}
+
+#[test]
+fn receivers_are_woken_in_order_though_messages_were_left() {
+    workflow!(W, |cx| {
+        let mut told = Vec::new();
+        let mut branches = futures::stream::FuturesUnordered::<futures::future::BoxFuture<'_, String>>::new();
+        // Woken for a message, and not polled again until it is cancelled.
+        let mut held = cx.signal::<u64>("go");
+        let _ = poll_once(&mut held).await;
+        for n in 0..3 {
+            let cx = cx.clone();
+            branches.push(Box::pin(async move {
+                let name = if n == 1 { "other" } else { "go" };
+                format!("{n} {:?}", cx.signal::<u64>(name).await.is_err())
+            }));
+        }
+        while let Some(next) = futures::StreamExt::next(&mut branches).await {
+            told.push(next);
+        }
+        assert!(held.await.is_err());
+        Ok(told.join(", "))
+    });
+    let mut run = Run::start::<W>(&());
+    run.signal("go", &1).cancel();
+    assert_eq!(run.result(), "0 false, 1 true, 2 true");
+    run.replays_as::<W>();
+}

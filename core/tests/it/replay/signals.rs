@@ -110,3 +110,31 @@ fn a_message_goes_to_whoever_polls_first_and_the_other_waits_on() {
     assert_eq!(run.result(), "1 2");
     run.replays_as::<W>();
 }
+
+#[test]
+fn a_message_whose_receiver_is_held_without_being_polled_goes_to_the_next() {
+    workflow!(W, |cx| {
+        let holding = async {
+            let mut held = cx.signal::<String>("go");
+            let _ = poll_once(&mut held).await;
+            cx.sleep(seconds(3_600)).await.unwrap();
+            held.await.unwrap()
+        };
+        let receiving = async {
+            let message = cx.signal::<String>("go").await.unwrap();
+            cx.activity(Ship, &message).await.unwrap()
+        };
+        let mut branches = futures::stream::FuturesUnordered::<futures::future::BoxFuture<'_, String>>::new();
+        branches.push(Box::pin(holding));
+        branches.push(Box::pin(receiving));
+        let first = futures::StreamExt::next(&mut branches).await.unwrap();
+        let second = futures::StreamExt::next(&mut branches).await.unwrap();
+        Ok(format!("{first} {second}"))
+    });
+    let mut run = Run::start::<W>(&());
+    run.signal("go", "1");
+    assert_eq!(run.told()[3..], ["scheduled Ship 1"], "the one that is polled has it, at once");
+    run.complete(4, "shipped").signal("go", "2").fire();
+    assert_eq!(run.result(), "shipped 2");
+    run.replays_as::<W>();
+}

@@ -1,0 +1,61 @@
+//! How a run is made to end, and ends.
+
+use super::super::Conclusion;
+use super::super::operations::{Kind, Resolution};
+use super::{Aftermath, Cancellation, State};
+use crate::command::CommandKind;
+use crate::history::WorkflowCancelRequested;
+use crate::vocabulary::RunId;
+
+impl State {
+    /// Ends each await outside a shield, in the order of first polls; what the signals among them leave goes on.
+    pub(super) fn cancel_run(&mut self, request: WorkflowCancelRequested, aftermath: &mut Aftermath) {
+        if self.cancellation.is_some() {
+            return;
+        }
+        self.cancellation = Some(Cancellation { arrival: self.arrival(), request, seen: false });
+        let mut left = Vec::new();
+        for slot in self.operations.all_cancellable() {
+            let operation = self.operations.operation(slot);
+            operation.outcome = Some(Resolution::Cancelled);
+            self.waiting -= 1;
+            if let Kind::Signal(name) = &operation.kind {
+                if self.mailboxes.leave(name, operation.first_polled) {
+                    left.push(name.clone());
+                }
+            } else {
+                let (event, location) = (operation.event, operation.location);
+                self.operations.close(event);
+                self.cancel_command(slot, event, location);
+            }
+            self.wake(slot, aftermath);
+        }
+        left.iter().for_each(|name| self.wake_next(name, aftermath));
+    }
+
+    /// The code has ended: cancels what is open, in the order in which it was issued, and closes the run.
+    pub(in crate::replay) fn conclude(&mut self, conclusion: Conclusion) {
+        for (event, slot) in self.operations.all_open() {
+            self.operations.close(event);
+            let location = self.operations.operation(slot).location;
+            self.cancel_command(slot, event, location);
+        }
+        let command = match conclusion {
+            Conclusion::Completed(result) => CommandKind::CompleteWorkflow { result },
+            Conclusion::Failed(failure) => CommandKind::FailWorkflow { failure },
+            Conclusion::Cancelled => CommandKind::CancelWorkflow,
+            Conclusion::ContinueAsNew { workflow, input } => {
+                CommandKind::ContinueAsNew { workflow, input, new_run_id: self.new_run_id() }
+            }
+        };
+        self.command(command, None);
+    }
+
+    /// A UUIDv7 of this event's time, its random part from the run's numbers.
+    fn new_run_id(&mut self) -> RunId {
+        let millis = u64::try_from(self.now.as_micros().max(0) / 1_000).unwrap_or_default();
+        let mut random = [0; 10];
+        random.copy_from_slice(&self.random.next_bytes()[..10]);
+        RunId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+}

@@ -1,0 +1,223 @@
+//! What the machine and the code's futures share: the rules by which events and calls change it.
+//!
+//! Plain data behind the lock of [`World`](super::World). No code of the user runs in here: whom to wake and what to
+//! drop is handed out as an [`Aftermath`], for when the lock is released.
+
+mod calls;
+mod endings;
+mod signals;
+mod views;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::panic::Location;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use super::mailboxes::Mailboxes;
+use super::operations::{Operation, Operations, Resolution};
+use super::random::Random;
+use super::{Conclusion, SideEffect};
+use crate::command::Command;
+use crate::history::{
+    ActivityScheduled, EventKind, SignalReceived, WorkflowCancelRequested, WorkflowStarted,
+};
+use crate::vocabulary::{EventId, Timestamp};
+
+/// What is to be done once the lock is released: wake these in order, drop those.
+#[derive(Default)]
+pub(in crate::replay) struct Aftermath {
+    pub(in crate::replay) wakers: Vec<Waker>,
+    pub(in crate::replay) dropped: Vec<Operation>,
+}
+
+/// What a poll leaves to be dropped once the lock is released: wakers and closures are the user's.
+#[derive(Default)]
+pub(in crate::replay) struct Released {
+    _operation: Option<Operation>,
+    _waker: Option<Waker>,
+}
+
+/// What a call asks for.
+pub(crate) enum Request {
+    Activity(ActivityScheduled),
+    SleepFor(Duration),
+    SleepUntil(Timestamp),
+    SideEffect(SideEffect),
+}
+
+/// What came of a wait for a signal.
+pub(crate) enum Received {
+    Message(SignalReceived),
+    Cancelled,
+}
+
+/// How a call is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    pub(crate) location: &'static Location<'static>,
+    /// Its await survives a cancel request.
+    pub(crate) shielded: bool,
+}
+
+/// The cancel request that the run goes by: the first one.
+struct Cancellation {
+    arrival: u64,
+    request: WorkflowCancelRequested,
+    /// Whether an await of the code has returned because of it.
+    seen: bool,
+}
+
+pub(in crate::replay) struct State {
+    pub(in crate::replay) now: Timestamp,
+    /// The event being applied.
+    pub(in crate::replay) event: EventId,
+    pub(in crate::replay) started: Option<Arc<WorkflowStarted>>,
+    pub(in crate::replay) random: Random,
+    /// Where the code was last heard of.
+    pub(in crate::replay) location: Option<&'static Location<'static>>,
+    /// How the main body has ended, until the run is closed for it.
+    pub(in crate::replay) conclusion: Option<Conclusion>,
+    /// What the code has asked for since the last event, not matched or collected yet.
+    pub(in crate::replay) issued: VecDeque<Command>,
+    /// The ID of the event that the next command becomes.
+    next_id: EventId,
+    operations: Operations,
+    timers: BTreeSet<(Timestamp, EventId)>,
+    mailboxes: Mailboxes,
+    cancellation: Option<Cancellation>,
+    /// Cancel requests that came after the code had ended.
+    late_cancels: Vec<(u64, WorkflowCancelRequested)>,
+    first_polls: u64,
+    arrivals: u64,
+    /// How many calls the code waits for.
+    pub(in crate::replay) waiting: usize,
+    /// Bytes of the payloads that are kept.
+    payload_bytes: usize,
+}
+
+impl Released {
+    fn operation(operation: Operation) -> Self {
+        Self { _operation: Some(operation), _waker: None }
+    }
+
+    fn waker(waker: Option<Waker>) -> Self {
+        Self { _operation: None, _waker: waker }
+    }
+}
+
+impl State {
+    pub(in crate::replay) fn new() -> Self {
+        Self {
+            now: Timestamp::EPOCH,
+            event: EventId(0),
+            started: None,
+            random: Random::from_seed(0),
+            location: None,
+            conclusion: None,
+            issued: VecDeque::new(),
+            next_id: EventId(1),
+            operations: Operations::default(),
+            timers: BTreeSet::new(),
+            mailboxes: Mailboxes::default(),
+            cancellation: None,
+            late_cancels: Vec::new(),
+            first_polls: 0,
+            arrivals: 0,
+            waiting: 0,
+            payload_bytes: 0,
+        }
+    }
+
+    /// Begins the step of an inbox event.
+    pub(in crate::replay) fn begin(&mut self, event: EventId, at: Timestamp) {
+        self.event = event;
+        self.now = at;
+        self.next_id = event.next();
+    }
+
+    pub(in crate::replay) fn start(&mut self, body: WorkflowStarted) {
+        self.random = Random::from_seed(body.seed);
+        self.started = Some(Arc::new(body));
+    }
+
+    /// Applies an inbox event other than the first; whom it concerns is woken afterwards.
+    ///
+    /// `Err` names an event of which this cannot be the outcome.
+    pub(in crate::replay) fn apply(
+        &mut self,
+        kind: EventKind,
+        aftermath: &mut Aftermath,
+    ) -> Result<(), EventId> {
+        match kind {
+            EventKind::ActivityCompleted(body) => {
+                self.resolve(body.scheduled, Resolution::Value(body.result), aftermath)
+            }
+            EventKind::ActivityFailed(body) => {
+                self.resolve(body.scheduled, Resolution::Failed(body.failure), aftermath)
+            }
+            EventKind::SideEffectRecorded(body) => {
+                self.resolve(body.scheduled, Resolution::Recorded(body.value), aftermath)
+            }
+            EventKind::TimerFired(body) => self.resolve(body.started, Resolution::Fired, aftermath),
+            EventKind::SignalReceived(body) => {
+                if let Some(slot) = self.put(body) {
+                    self.wake(slot, aftermath);
+                }
+                Ok(())
+            }
+            EventKind::WorkflowCancelRequested(body) => {
+                self.cancel_run(body, aftermath);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes an inbox event in that comes after the code has ended.
+    pub(in crate::replay) fn absorb(&mut self, kind: EventKind) {
+        match kind {
+            EventKind::SignalReceived(body) => {
+                self.put(body);
+            }
+            EventKind::WorkflowCancelRequested(body) => {
+                let arrival = self.arrival();
+                self.late_cancels.push((arrival, body));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether calls of this manner are over because the run is cancelled.
+    pub(in crate::replay) fn cancels(&self, manner: Manner) -> bool {
+        self.cancellation.is_some() && !manner.shielded
+    }
+
+    pub(in crate::replay) fn is_cancelled(&self) -> bool {
+        self.cancellation.is_some()
+    }
+
+    /// An await of the code has returned because of the cancel request.
+    pub(in crate::replay) fn saw_cancel(&mut self) {
+        if let Some(cancellation) = &mut self.cancellation {
+            cancellation.seen = true;
+        }
+    }
+
+    /// Messages that the code has not read, in the order of arrival.
+    pub(in crate::replay) fn unread(&self) -> Vec<EventKind> {
+        let signals = self.mailboxes.unread().into_iter();
+        let mut unread: Vec<_> =
+            signals.map(|(arrival, message)| (arrival, message.clone().into())).collect();
+        let unseen = self.cancellation.iter().filter(|cancellation| !cancellation.seen);
+        unread.extend(unseen.map(|unseen| (unseen.arrival, unseen.request.clone().into())));
+        unread.extend(self.late_cancels.iter().map(|(arrival, request)| (*arrival, request.clone().into())));
+        unread.sort_by_key(|(arrival, _)| *arrival);
+        unread.into_iter().map(|(_, message)| message).collect()
+    }
+
+    fn arrival(&mut self) -> u64 {
+        self.arrivals += 1;
+        self.arrivals
+    }
+}

@@ -1,0 +1,84 @@
+//! What a machine's driver may ask it.
+
+use super::SideEffect;
+use super::machine::Machine;
+use super::world::World;
+use crate::history::{ActivityScheduled, EventKind};
+use crate::vocabulary::{EventId, Timestamp};
+
+impl Machine {
+    /// The last event.
+    #[must_use]
+    pub fn head(&self) -> EventId {
+        self.head
+    }
+
+    /// The time of the last event.
+    #[must_use]
+    pub fn last_at(&self) -> Timestamp {
+        self.last_at
+    }
+
+    /// Whether the run has its closing event.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// When the next timer is due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.world.state().next_due().map(|(due, _)| due)
+    }
+
+    /// The event that started the first timer that is due: the earliest, then the one started first.
+    #[must_use]
+    pub fn due(&self, now: Timestamp) -> Option<EventId> {
+        self.world.state().next_due().filter(|(due, _)| *due <= now).map(|(_, event)| event)
+    }
+
+    /// The activities that have neither an outcome nor been let go of, in the order in which they were scheduled.
+    ///
+    /// Walks all open calls: for a takeover. Live, the events that `take_in` appends say what is new.
+    #[must_use]
+    pub fn open_activities(&self) -> Vec<(EventId, ActivityScheduled)> {
+        self.world.state().open_activities()
+    }
+
+    /// Whether this event scheduled a call that still waits for its outcome; any other outcome counts for nothing.
+    #[must_use]
+    pub fn is_open(&self, scheduled: EventId) -> bool {
+        self.world.state().is_open(scheduled)
+    }
+
+    /// The side effects that have no value yet and are still wanted, in the order in which they were scheduled.
+    #[must_use]
+    pub fn open_side_effects(&self) -> Vec<EventId> {
+        self.world.state().open_side_effects()
+    }
+
+    /// Hands out the closure of a side effect, once; `None` if nobody wants its value.
+    #[must_use]
+    pub fn take_side_effect(&mut self, scheduled: EventId) -> Option<SideEffect> {
+        self.world.state().take_side_effect(scheduled)
+    }
+
+    /// The messages that the code has not read, in the order of arrival: signals, and a cancel request because of
+    /// which no await has returned. A run that continues as new leaves them to its successor.
+    #[must_use]
+    pub fn unread(&self) -> Vec<EventKind> {
+        self.world.state().unread()
+    }
+
+    /// The handle that the code sees the run by.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// About how many bytes this machine keeps in memory. What the code itself has put on the heap is not counted.
+    #[must_use]
+    pub fn bytes_estimate(&self) -> usize {
+        size_of::<Self>() + self.tasks.bytes() + self.world.state().bytes_estimate()
+    }
+}
