@@ -56,7 +56,7 @@ mod elsewhere {
 
 /// Goes on as itself: its own name means the workflow inside of its body too.
 #[retell::workflow(name = "count-down", version = 3)]
-pub async fn count_down(cx: WorkflowContext, mut n: u32) -> WorkflowResult<Vec<u64>> {
+pub(crate) async fn count_down(cx: WorkflowContext, mut n: u32) -> WorkflowResult<Vec<u64>> {
     if n > 0 {
         n -= 1;
         return cx.continue_as_new(count_down, &n);
@@ -68,7 +68,7 @@ pub async fn count_down(cx: WorkflowContext, mut n: u32) -> WorkflowResult<Vec<u
 }
 
 #[retell::workflow]
-async fn once(_cx: WorkflowContext) -> retell::workflow::WorkflowResult<()> {
+async fn once(_cx: WorkflowContext) -> WorkflowResult<()> {
     Ok(())
 }
 

@@ -149,7 +149,7 @@ impl Random {
         fn of<T: Serialize>(value: T) -> Payload {
             Payload::encode(&value).unwrap()
         }
-        match self.below(16) {
+        match self.below(17) {
             0 => of(()),
             1 => of(self.flag()),
             2 => of(self.next() >> self.below(64)),
@@ -167,6 +167,14 @@ impl Random {
             12 => of(self.failure()),
             13 => Payload { encoding: Encoding::named(self.text().to_string()), data: self.bytes().into() },
             14 => Payload { encoding: Encoding::MESSAGE_PACK, data: self.bytes().into() },
+            // What is not a number can be so in many ways.
+            15 => {
+                let data = match self.flag() {
+                    true => vec![0xca, 0xff, 0xc0, 0, self.next() as u8],
+                    false => vec![0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, self.next() as u8 & 1],
+                };
+                Payload { encoding: Encoding::MESSAGE_PACK, data: data.into() }
+            }
             // Lists in lists, deeper than any text is.
             _ => {
                 let mut data = vec![0x91; self.below(200) as usize];
