@@ -40,6 +40,13 @@ impl ActivityError {
         Self(Box::new(Failure::new(error_type, message)))
     }
 
+    /// Takes in an error whose own type is not known, a boxed one or `anyhow`'s: `from_dyn(&*error)`. Its type is
+    /// `Error`; what lies in its chain of sources is found as `?` finds it.
+    #[must_use]
+    pub fn from_dyn(error: &(dyn Error + 'static)) -> Self {
+        Self(Box::new(Failure::from_dyn(error)))
+    }
+
     /// Marks it as permanent: no policy tries it again.
     #[must_use]
     pub fn non_retryable(mut self) -> Self {
@@ -155,6 +162,17 @@ mod tests {
         let failure = declined().non_retryable().details(&42).into_failure();
         let again = || -> Result<(), ActivityError> { Err(failure.clone())? };
         assert_eq!(again().unwrap_err().into_failure(), failure);
+    }
+
+    #[test]
+    fn a_boxed_error_keeps_what_it_holds() {
+        let boxed: Box<dyn Error + Send + Sync> =
+            Box::new(Wrapped(declined().non_retryable().into_failure()));
+        let failure = ActivityError::from_dyn(&*boxed).into_failure();
+        assert!(failure.non_retryable);
+        assert_eq!(failure.error_types().map(|name| &**name).collect::<Vec<_>>(), ["Error", "Declined"]);
+        let whole: Box<dyn Error> = Box::new(declined().into_failure());
+        assert_eq!(ActivityError::from_dyn(&*whole), declined());
     }
 
     #[test]

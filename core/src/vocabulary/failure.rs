@@ -1,6 +1,5 @@
 //! Failures: what the failing of user code leaves in history.
 
-use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -89,10 +88,20 @@ impl Failure {
     /// makes the whole non-retryable if it is.
     #[must_use]
     pub fn from_error<E: Error + 'static>(error: &E) -> Self {
-        if let Some(failure) = (error as &dyn Any).downcast_ref::<Self>() {
+        Self::named(std::any::type_name::<E>(), error)
+    }
+
+    /// As [`from_error`](Self::from_error) for an error whose own type is not known; its type is `Error`.
+    #[must_use]
+    pub fn from_dyn(error: &(dyn Error + 'static)) -> Self {
+        Self::named("Error", error)
+    }
+
+    fn named(error_type: &str, error: &(dyn Error + 'static)) -> Self {
+        if let Some(failure) = error.downcast_ref::<Self>() {
             return failure.clone();
         }
-        let mut failure = Self::new(std::any::type_name::<E>(), error.to_string());
+        let mut failure = Self::new(error_type, error.to_string());
         if let Some(source) = error.source() {
             failure.add_cause(source);
         }

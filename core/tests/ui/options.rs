@@ -2,6 +2,7 @@
 
 #![allow(unused)]
 
+use retell::workflow::{WorkflowContext, WorkflowResult};
 use retell::activity::{ActivityContext, ActivityError};
 
 #[retell::activity(nam = "charge")]

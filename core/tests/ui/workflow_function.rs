@@ -2,6 +2,11 @@
 
 #![allow(unused)]
 
+use retell::activity::ActivityContext;
+use retell::workflow::{WorkflowContext, WorkflowResult};
+
+type Order = u32;
+
 #[retell::workflow]
 fn not_async(cx: WorkflowContext) -> WorkflowResult<()> {
     Ok(())

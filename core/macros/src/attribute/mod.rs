@@ -43,9 +43,13 @@ impl Kind {
 /// Expands the attribute, or says what is wrong with its use.
 pub(crate) fn expand(kind: Kind, options: TokenStream, function: TokenStream) -> TokenStream {
     let parsed = Options::parse(kind, options)
-        .and_then(|options| Ok((options, Function::parse(kind, function)?)))
+        .and_then(|options| Ok((options, Function::parse(kind, function.clone())?)))
         .map(|(options, function)| implement(kind, &options, function));
-    parsed.unwrap_or_else(|error| error.to_compile_error())
+    parsed.unwrap_or_else(|error| {
+        let error = error.to_compile_error();
+        // The function stays, so that the rest of it is still checked and an editor can still complete it.
+        quote!(#error #function)
+    })
 }
 
 fn implement(kind: Kind, options: &Options, function: Function) -> TokenStream {
