@@ -40,8 +40,8 @@
 //! # }
 //! ```
 //!
-//! - [`workflow`]: what workflows are written with, and [what they may do](determinism).
-//! - [`activity`]: side effects, blocking ones too, and what they share.
+//! - [`workflow`](mod@workflow): what workflows are written with, and [what they may do](determinism).
+//! - [`activity`](mod@activity): side effects, blocking ones too, and what they share.
 //! - [`Orchestrator`], [`Engine`], [`client`]: embedding it, starting runs, talking to them.
 //! - [`backend`], [`write`](mod@write): for those who write a store. [`replay`], [`history`]: for those who write tools.
 
