@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::activity::{Activity, ActivityDefinition, SharedState};
-use crate::backend::{Backend, ListRequest, Page, StoreError, StoreStats};
+use crate::backend::{Backend, IntoBackend, ListRequest, Page, StoreError, StoreStats};
 use crate::client::{Client, ClientSeams, Local, ReadError, RunHandle, StartCall};
 use crate::clock::{Clock, SystemClock};
 use crate::history::{PayloadCodec, Plain};
@@ -43,10 +43,10 @@ pub enum StartupError {
 }
 
 impl Orchestrator {
-    /// An orchestrator on this store, with nothing registered.
-    pub fn new(backend: impl Backend) -> Self {
+    /// An orchestrator on this store, with nothing registered. A store in an `Arc` can serve several.
+    pub fn new(backend: impl IntoBackend) -> Self {
         Self {
-            backend: Arc::new(backend),
+            backend: backend.into_backend(),
             clock: Arc::new(SystemClock::default()),
             codec: Arc::new(Plain),
             namespace: Namespace::default(),

@@ -9,6 +9,7 @@ mod error;
 mod read;
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -23,6 +24,30 @@ pub use read::{ListRequest, Page, PageToken, QueuedActivity, RunInfo, RunStatus,
 use crate::history::Record;
 use crate::vocabulary::{EventId, Namespace, RunKey};
 use crate::write::{Batch, Outcome, Target};
+
+/// What an engine can be put on: a store, or one that is shared.
+pub trait IntoBackend {
+    /// The store, shared.
+    fn into_backend(self) -> Arc<dyn Backend>;
+}
+
+impl<B: Backend> IntoBackend for B {
+    fn into_backend(self) -> Arc<dyn Backend> {
+        Arc::new(self)
+    }
+}
+
+impl<B: Backend> IntoBackend for Arc<B> {
+    fn into_backend(self) -> Arc<dyn Backend> {
+        self
+    }
+}
+
+impl IntoBackend for Arc<dyn Backend> {
+    fn into_backend(self) -> Arc<dyn Backend> {
+        self
+    }
+}
 
 /// A store of runs. Used as `Arc<dyn Backend>`, from many threads and tasks at once.
 ///
