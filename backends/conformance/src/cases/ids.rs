@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use retell::backend::RunStatus;
-use retell::vocabulary::{EventId, FencingToken, WorkerId};
+use retell::vocabulary::{EventId, FencingToken, Position, WorkerId};
 use retell::write::{
-    Applied, CloseStatus, Commit, ExistingId, IdConflictPolicy, IdReusePolicy, Next, OpenRun, Refusal, Start,
-    TaskFailure, TaskFailureKind,
+    Applied, CloseStatus, Commit, ExistingId, Hold, IdConflictPolicy, IdReusePolicy, Next, OpenRun, Refusal,
+    Start, TaskFailure, TaskFailureKind,
 };
 
-use crate::world::{LEASE, SECOND, World, closing_event, open_run_of};
+use crate::world::{Held, LEASE, SECOND, World, closing_event, open_run_of};
 
 /// H9. A second start of an open ID is refused, and names the run that has it.
 pub async fn an_open_id_is_taken(world: World) {
@@ -97,13 +97,8 @@ pub async fn continuing_as_new_asks_no_policy(world: World) {
     assert_eq!(old.status, RunStatus::Closed(CloseStatus::ContinuedAsNew));
     assert_eq!(old.continued_as, Some(owned.run.run_id));
     assert_eq!(old.outcome, Some(Bytes::from_static(b"continued")));
-    let mut held = crate::world::Held {
-        run: owned.run,
-        worker,
-        token: FencingToken(1),
-        head: EventId(1),
-        taken_in: retell::vocabulary::Position(0),
-    };
+    let mut held =
+        Held { run: owned.run, worker, token: FencingToken(1), head: EventId(1), taken_in: Position(0) };
     let commit = world.new_commit(&held);
     world.commit(&mut held, commit).await;
     let unowned = world.new_start("a");
@@ -189,6 +184,26 @@ pub async fn termination_needs_an_open_run(world: World) {
 pub async fn a_terminated_run_keeps_its_last_failure(world: World) {
     let worker = world.worker().await;
     let held = world.started_by(worker, "a").await;
+    let failure = park(&world, &held).await;
+    world.applied(world.new_terminate(held.run.clone())).await;
+    assert_eq!(world.info(held.run).await.failure, Some(failure));
+    assert_eq!(world.stats().await.parked, 0, "a closed run is not parked");
+}
+
+/// A run that closes by itself went well in the end.
+pub async fn a_run_that_closes_forgets_its_last_failure(world: World) {
+    let worker = world.worker().await;
+    for id in ["completed", "continued"] {
+        let held = world.started_by(worker, id).await;
+        park(&world, &held).await;
+        let continued = world.new_continue(&held, &world.new_start(id));
+        world.applied(if id == "completed" { world.new_close(&held) } else { continued }).await;
+        assert_eq!(world.info(held.run).await.failure, None);
+    }
+}
+
+/// Commits that the last task of a run failed; its holder keeps it.
+async fn park(world: &World, held: &Held) -> TaskFailure {
     let failure = TaskFailure {
         kind: TaskFailureKind::Panic,
         message: "index out of bounds".to_owned(),
@@ -198,11 +213,9 @@ pub async fn a_terminated_run_keeps_its_last_failure(world: World) {
     let next = Next::Open(OpenRun {
         wake_at: Some(world.now() + SECOND),
         rowless: false,
-        hold: retell::write::Hold::Keep,
+        hold: Hold::Keep,
         failure: Some(failure.clone()),
     });
-    world.applied(Commit { next, record: None, ..world.new_commit(&held) }).await;
-    world.applied(world.new_terminate(held.run.clone())).await;
-    assert_eq!(world.info(held.run).await.failure, Some(failure));
-    assert_eq!(world.stats().await.parked, 0, "a closed run is not parked");
+    world.applied(Commit { next, ..world.new_hold(held, Hold::Keep) }).await;
+    failure
 }

@@ -149,6 +149,7 @@ cases! { ($)
         a_dead_owner_holds_nothing,
         termination_needs_an_open_run,
         a_terminated_run_keeps_its_last_failure,
+        a_run_that_closes_forgets_its_last_failure,
     }
     claims {
         a_claim_tells_all_that_a_holder_needs,
