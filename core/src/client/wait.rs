@@ -2,6 +2,7 @@
 //!
 //! However many wait, one of them watches the store for all.
 
+use std::convert::Infallible;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -59,23 +60,29 @@ impl<W: Workflow> RunHandle<W> {
 }
 
 impl Client {
-    /// Waits for a run's closing event.
+    /// Waits for a run's closing event. `fresh` says that the waiter was there before the run was.
     async fn closing(&self, mut waiter: Waiter, run: &RunKey, fresh: bool) -> Result<EventKind, ReadError> {
-        if !fresh && let Some(kind) = self.look(std::slice::from_ref(run)).await?.into_iter().flatten().next()
-        {
+        if !fresh && let Some(kind) = self.closing_in_store(run).await? {
             return Ok(kind);
         }
         let told = std::pin::pin!(waiter.closed());
         let watch = std::pin::pin!(self.watch());
         match select(told, watch).await {
             Either::Left((Some(kind), _)) => Ok(kind),
-            Either::Left((None, _)) => Err(ReadError::NotFound),
-            Either::Right((error, _)) => Err(error),
+            // Its closing event could not be read; whoever asks is told why.
+            Either::Left((None, _)) => self.closing_in_store(run).await?.ok_or(ReadError::NotFound),
+            Either::Right((never, _)) => match never {},
         }
     }
 
-    /// Watches the store for all who wait in this process, as long as nobody else does. Ends only with an error.
-    async fn watch(&self) -> ReadError {
+    async fn closing_in_store(&self, run: &RunKey) -> Result<Option<EventKind>, ReadError> {
+        let infos = self.look(std::slice::from_ref(run)).await?;
+        let info = infos.into_iter().next().flatten().ok_or(ReadError::NotFound)?;
+        self.closing_of(&info)
+    }
+
+    /// Watches the store for all who wait in this process, as long as nobody else does.
+    async fn watch(&self) -> Infallible {
         let seams = &self.seams;
         let mut seen = seams.closings.watch.lock().await;
         loop {
@@ -84,16 +91,9 @@ impl Client {
             let (runs, all_here) = seams.closings.awaited();
             for runs in runs.chunks(LOOK_MAX) {
                 match self.look(runs).await {
-                    Ok(found) => {
-                        for (run, kind) in runs.iter().zip(found) {
-                            kind.iter().for_each(|kind| seams.closings.closed(run.run_id, kind));
-                        }
-                    }
+                    Ok(found) => runs.iter().zip(found).for_each(|(run, info)| self.tell(run, info)),
                     // The store is silent: who waits goes on waiting.
-                    Err(ReadError::Unavailable(error)) => {
-                        tracing::debug!(%error, "the store could not be watched")
-                    }
-                    Err(error) => return error,
+                    Err(error) => tracing::debug!(%error, "the store could not be watched"),
                 }
             }
             let took = seams.clock.elapsed().saturating_sub(began);
@@ -102,16 +102,25 @@ impl Client {
         }
     }
 
-    /// The closing events of those of the runs that are closed.
-    async fn look(&self, runs: &[RunKey]) -> Result<Vec<Option<EventKind>>, ReadError> {
-        let targets: Vec<Target> = runs.iter().cloned().map(Target::from).collect();
-        let read = || self.seams.backend.describe(&targets);
-        let infos = self.by_deadline(read).await.map_err(ReadError::Unavailable)?;
-        infos.into_iter().map(|info| self.closing_of(info)).collect()
+    /// Tells who waits for a run what the watcher saw of it.
+    fn tell(&self, run: &RunKey, info: Option<RunInfo>) {
+        // A run may be awaited before its start is stored.
+        let Some(info) = info else { return };
+        match self.closing_of(&info) {
+            Ok(Some(kind)) => self.seams.closings.closed(run.run_id, &kind),
+            Ok(None) => {}
+            Err(_) => self.seams.closings.unreadable(run.run_id),
+        }
     }
 
-    fn closing_of(&self, info: Option<RunInfo>) -> Result<Option<EventKind>, ReadError> {
-        let info = info.ok_or(ReadError::NotFound)?;
+    async fn look(&self, runs: &[RunKey]) -> Result<Vec<Option<RunInfo>>, ReadError> {
+        let targets: Vec<Target> = runs.iter().cloned().map(Target::from).collect();
+        let read = || self.seams.backend.describe(&targets);
+        self.by_deadline(read).await.map_err(ReadError::Unavailable)
+    }
+
+    /// The closing event of a run that is closed.
+    fn closing_of(&self, info: &RunInfo) -> Result<Option<EventKind>, ReadError> {
         let outcome = info.outcome.as_ref();
         Ok(outcome.map(|bytes| decode_kind(bytes, self.seams.codec.as_ref())).transpose()?)
     }

@@ -38,7 +38,7 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
-    /// The closing event. Cancel safe.
+    /// The closing event; `None` if it cannot be read. Cancel safe.
     pub(crate) async fn closed(&mut self) -> Option<EventKind> {
         (&mut self.receiver).await.ok()
     }
@@ -79,6 +79,11 @@ impl Closings {
             // A waiter that is gone no longer wants to know.
             let _ = waiter.send(kind.clone());
         }
+    }
+
+    /// Lets those go who wait for a run whose closing event cannot be read: they read it themselves, and see why.
+    pub(crate) fn unreadable(&self, run_id: RunId) {
+        self.lock().remove(&run_id);
     }
 
     /// The runs that someone waits for, and whether this process runs them all.
