@@ -1,0 +1,51 @@
+//! Parallel branches: `join!` for a few of different kinds, `join_all` for as many as there are.
+
+use std::error::Error;
+
+use futures::future::join_all;
+use retell::Orchestrator;
+use retell::activity::{ActivityContext, ActivityError};
+use retell::workflow::{WorkflowContext, WorkflowResult};
+use retell_memory::Memory;
+
+#[retell::activity]
+async fn square(_cx: ActivityContext, number: u64) -> Result<u64, ActivityError> {
+    Ok(number * number)
+}
+
+#[retell::activity]
+async fn title(_cx: ActivityContext, count: u64) -> Result<String, ActivityError> {
+    Ok(format!("the squares of 1 to {count} add up to"))
+}
+
+/// All activities are scheduled in one commit; their outcomes are fed back in the order of history.
+#[retell::workflow]
+async fn squares(cx: WorkflowContext, count: u64) -> WorkflowResult<String> {
+    let numbers: Vec<_> = (1..=count).collect();
+    let all = join_all(numbers.iter().map(|number| cx.activity(square, number)));
+    let (parts, text) = retell::join!(all, cx.activity(title, &count));
+    let sum: u64 = parts.into_iter().sum::<Result<_, _>>()?;
+    Ok(format!("{} {sum}", text?))
+}
+
+async fn run(count: u64) -> Result<String, Box<dyn Error>> {
+    let engine =
+        Orchestrator::new(Memory::new()).workflow(squares).activity(square).activity(title).start().await?;
+    let text = engine.start(squares, "squares-1", count).await?.result().await?;
+    engine.shutdown().await;
+    Ok(text)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    println!("{}", run(100).await?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test]
+    async fn every_branch_brings_its_result() {
+        assert_eq!(super::run(100).await.unwrap(), "the squares of 1 to 100 add up to 338350");
+    }
+}
