@@ -66,7 +66,7 @@ pub async fn gather(options: &Options, orders: Vec<Order>) -> Result<Evidence, O
     if options.store == Store::Memory {
         return Err(OrdersError::NothingLeft);
     }
-    let client = Orchestrator::shared(store::open(&options.store)?).client();
+    let client = Orchestrator::new(store::open(&options.store)?).client();
     let mut evidence = Evidence { orders, effects: ledger::entries(&options.ledger)?, ..Evidence::default() };
     for (id, of_order) in runs(&client).await? {
         let history = client.handle(process_order, id.as_str())?.history().await?;

@@ -61,7 +61,7 @@ pub async fn run(options: &Options, orders: Vec<Order>) -> Result<Report, Orders
 }
 
 async fn engine(options: &Options, outside: Outside) -> Result<Engine, OrdersError> {
-    let orchestrator = Orchestrator::shared(store::open(&options.store)?)
+    let orchestrator = Orchestrator::new(store::open(&options.store)?)
         .workflow(process_order)
         .activity(reserve)
         .activity(charge)
