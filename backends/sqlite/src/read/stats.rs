@@ -23,7 +23,8 @@ pub(crate) fn stats(connection: &Connection, namespace: &Namespace) -> Result<St
             "SELECT count(*) FROM activities JOIN runs ON runs.id = activities.run WHERE runs.namespace = ?1",
         )?,
         messages: count(
-            "SELECT count(*) FROM inbox JOIN runs ON runs.id = inbox.run WHERE runs.namespace = ?1",
+            "SELECT count(*) FROM inbox JOIN runs ON runs.id = inbox.run \
+             WHERE runs.namespace = ?1 AND runs.status = 0",
         )?,
     })
 }

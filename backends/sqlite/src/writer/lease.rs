@@ -1,5 +1,6 @@
 //! Workers: their leases, and how their deaths are seen.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use retell::backend::{LeaseAction, Renewal, Renewed, StoreError, StoreErrorKind};
@@ -10,6 +11,10 @@ use super::transaction::{Memory, Transaction, Worker};
 use crate::fault::file_fault;
 use crate::lock::LifeSigns;
 
+/// How many dead workers may still hold runs before the oldest one's sleepers are released.
+const DEAD_HOLDERS_MAX: usize = 16;
+/// How many sleepers a claim releases at most.
+const SLEEPERS_RELEASED: usize = 200;
 /// How many rows of dead workers, which nothing names, are kept to be refused under their IDs.
 const DEAD_KEPT: i64 = 10_000;
 
@@ -115,15 +120,31 @@ impl Transaction<'_> {
             .filter(|(_, worker)| worker.expires_at <= age)
             .map(|(id, worker)| (*id, worker.row))
             .collect();
-        let mut holding = Vec::new();
+        let mut holding = BTreeSet::new();
         for (id, row) in dead {
             if self.holds_something(row)? {
-                holding.push(row);
+                holding.insert(row);
             } else {
                 self.drain(id, row)?;
             }
         }
-        Ok(holding)
+        if holding.len() > DEAD_HOLDERS_MAX
+            && let Some(oldest) = holding.first()
+        {
+            self.release_sleepers(*oldest)?;
+        }
+        Ok(holding.into_iter().collect())
+    }
+
+    /// Takes a portion of the sleeping runs from a dead worker. Each claim asks for each dead holder: after many
+    /// crashes they must not grow without end.
+    fn release_sleepers(&self, worker: i64) -> Result<()> {
+        self.statement(
+            "UPDATE runs SET owner = 0 WHERE id IN \
+             (SELECT id FROM runs WHERE status = 0 AND rowless = 0 AND owner = ?1 LIMIT ?2)",
+        )?
+        .execute(params![worker, SLEEPERS_RELEASED])?;
+        Ok(())
     }
 
     fn holds_something(&self, worker: i64) -> Result<bool> {

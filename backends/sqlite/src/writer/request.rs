@@ -6,8 +6,8 @@ use rusqlite::{OptionalExtension, Result, Row, params};
 
 use super::transaction::Transaction;
 
-/// How many old identities one new one may take the place of, so that forgetting keeps up and never stalls.
-const FORGOTTEN_AT_ONCE: i64 = 2;
+/// How many old identities a transaction forgets for each new one, so that forgetting keeps up and never stalls.
+const FORGOTTEN_FOR_EACH: usize = 2;
 
 /// `outcome` in the table.
 mod outcome {
@@ -37,7 +37,7 @@ impl Transaction<'_> {
         .optional()
     }
 
-    /// Keeps the outcome of a request, and forgets what is older than it must be.
+    /// Keeps the outcome of a request.
     pub(crate) fn keep_outcome(
         &mut self,
         namespace: &Namespace,
@@ -62,16 +62,21 @@ impl Transaction<'_> {
             "INSERT INTO requests (namespace, request_id, at, outcome, run) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![namespace, request_id.0.as_bytes(), self.age, outcome, run])?;
-        self.forget_old_outcomes()
+        self.kept += 1;
+        Ok(())
     }
 
-    fn forget_old_outcomes(&self) -> Result<()> {
+    /// Forgets a few of the oldest outcomes, if they are older than they must be. Called once a transaction.
+    pub(crate) fn forget_old_outcomes(&self) -> Result<()> {
+        if self.kept == 0 {
+            return Ok(());
+        }
         let kept = i64::try_from(IDENTITY_KEPT.as_micros()).unwrap_or(i64::MAX);
         let before = self.age.saturating_sub(kept);
         self.statement(
             "DELETE FROM requests WHERE id IN (SELECT id FROM requests ORDER BY id LIMIT ?1) AND at < ?2",
         )?
-        .execute(params![FORGOTTEN_AT_ONCE, before])?;
+        .execute(params![self.kept * FORGOTTEN_FOR_EACH, before])?;
         Ok(())
     }
 }

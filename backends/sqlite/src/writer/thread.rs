@@ -169,8 +169,9 @@ fn attempt(
     let done = memory.refresh(connection).and_then(|foreign| {
         let (now, age) = (time.now(), time.age());
         let heard = if foreign { Heard::ALL } else { Heard::default() };
-        let mut transaction = Transaction { connection, memory, now, age, heard };
+        let mut transaction = Transaction { connection, memory, now, age, heard, kept: 0 };
         let answers = work(&mut transaction, watch)?;
+        transaction.forget_old_outcomes()?;
         let heard = transaction.heard;
         connection.prepare_cached("COMMIT")?.execute([])?;
         Ok((answers, heard))

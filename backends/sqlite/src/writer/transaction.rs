@@ -17,6 +17,8 @@ pub(crate) struct Transaction<'a> {
     /// The store's age, the same for all members.
     pub(crate) age: i64,
     pub(crate) heard: Heard,
+    /// How many outcomes of requests it has kept.
+    pub(crate) kept: usize,
 }
 
 /// What a transaction is announced as once it is committed.

@@ -5,7 +5,7 @@ use retell::backend::Backend;
 use retell_sqlite::Sqlite;
 use rusqlite::Connection;
 
-use crate::kit::{apply, block_on, commit, folder, start, try_apply, worker, write};
+use crate::kit::{apply, block_on, claimed, commit, folder, sleeping, start, try_apply, worker, write};
 
 #[test]
 fn a_batch_is_one_transaction() {
@@ -57,4 +57,25 @@ fn a_step_writes_one_record_and_no_queue() {
     }
     assert_eq!(store.commits() - before, 10);
     assert_eq!(rows(), (records + 10, others));
+}
+
+#[test]
+fn dead_holders_of_sleeping_runs_do_not_pile_up() {
+    let folder = folder();
+    let path = folder.path().join("retell.db");
+    for number in 0..40 {
+        let store = Sqlite::open(&path).unwrap();
+        let worker = worker(&store);
+        let start = start(&format!("order-{number}"), Some(worker));
+        apply(&store, start.clone());
+        apply(&store, sleeping(commit(&start.run, worker, 1, 1, 10)));
+    }
+    let store = Sqlite::open(&path).unwrap();
+    let worker = worker(&store);
+    for _ in 0..40 {
+        assert!(claimed(&store, worker).runs.is_empty(), "nobody is woken");
+    }
+    let held = "SELECT count(DISTINCT owner) FROM runs WHERE owner <> 0";
+    let holders: u64 = Connection::open(&path).unwrap().query_row(held, [], |row| row.get(0)).unwrap();
+    assert!(holders <= 16, "{holders} dead workers still hold runs");
 }

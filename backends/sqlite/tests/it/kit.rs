@@ -88,6 +88,12 @@ pub(crate) fn closing(commit: Commit) -> Commit {
     Commit { next: Next::Closed { status: CloseStatus::Completed, outcome }, ..commit }
 }
 
+/// The run then waits for a message, and nothing else.
+pub(crate) fn sleeping(commit: Commit) -> Commit {
+    let open = OpenRun { wake_at: None, rowless: false, hold: Hold::Keep, failure: None };
+    Commit { next: Next::Open(open), ..commit }
+}
+
 pub(crate) fn send(run: &RunKey) -> Send {
     let message = NewMessage { request_id: RequestId::fresh(), body: Bytes::from_static(b"hello") };
     Send { target: run.clone().into(), message, at: Timestamp::EPOCH }
