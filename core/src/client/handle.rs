@@ -108,7 +108,7 @@ impl<W: Workflow> RunHandle<W> {
         self.send(WorkflowCancelRequested { request_id, reason: reason.into() }.into(), request_id).await
     }
 
-    /// Ends the run at once, without asking its code. What it runs is stopped, what it has not read is dropped.
+    /// Ends the open run at once, without asking its code. What it runs is stopped, what it has not read is dropped.
     ///
     /// # Errors
     /// [`SendError`].
@@ -117,7 +117,7 @@ impl<W: Workflow> RunHandle<W> {
         let terminated = WorkflowTerminated { reason: reason.into() };
         let closing =
             commit::closing_event(terminated.clone(), at, seams.codec.as_ref()).map_err(SendError::Codec)?;
-        let write = Terminate { target: self.target(), request_id: RequestId::fresh(), closing, at };
+        let write = Terminate { target: self.open_run(), request_id: RequestId::fresh(), closing, at };
         let outcome = self.client.apply(Write::Terminate(write)).await.map_err(SendError::Unavailable)?;
         if let Applied::Terminated(run) = outcome.map_err(SendError::of)? {
             seams.closings.closed(run.run_id, &terminated.into());
@@ -167,6 +167,11 @@ impl<W: Workflow> RunHandle<W> {
         }
     }
 
+    /// Whoever speaks to a workflow means its open run, also when the run of this handle has continued as new.
+    fn open_run(&self) -> Target {
+        Target { run_id: None, ..self.target() }
+    }
+
     pub(super) fn key(&self, run_id: RunId) -> RunKey {
         RunKey {
             namespace: self.client.seams.namespace.clone(),
@@ -177,9 +182,8 @@ impl<W: Workflow> RunHandle<W> {
 
     async fn send(&self, kind: EventKind, request_id: RequestId) -> Result<(), SendError> {
         let body = encode_kind(kind, self.client.seams.codec.as_ref()).map_err(SendError::Codec)?;
-        // A message is for the workflow: a run that has continued as new passes it on.
-        let target = Target { run_id: None, ..self.target() };
-        let message = Send { target, message: NewMessage { request_id, body }, at: self.client.now() };
+        let message =
+            Send { target: self.open_run(), message: NewMessage { request_id, body }, at: self.client.now() };
         let outcome = self.client.apply(Write::Send(message)).await.map_err(SendError::Unavailable)?;
         outcome.map(|_| ()).map_err(SendError::of)
     }
