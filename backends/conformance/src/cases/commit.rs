@@ -1,6 +1,6 @@
 //! H3: one workflow task commits all or nothing, and the members of a batch stand each for itself.
 
-use retell::vocabulary::{Attempt, EventId, FencingToken, Position};
+use retell::vocabulary::{Attempt, EventId, Position};
 use retell::write::{
     ActivityVerdict, Applied, Commit, Hold, NewActivityTask, Next, OpenRun, Refusal, Start, TaskFailure,
     TaskFailureKind, Write,
@@ -91,13 +91,7 @@ pub async fn members_of_a_batch_are_independent(world: World) {
 pub async fn later_members_see_earlier_ones(world: World) {
     let worker = world.worker().await;
     let start = Start { owner: Some(worker), ..world.new_start("a") };
-    let mut held = Held {
-        run: start.run.clone(),
-        worker,
-        token: FencingToken(1),
-        head: EventId(1),
-        taken_in: Position(0),
-    };
+    let mut held = Held::from_start(&start, worker);
     let first = world.new_commit(&held);
     held.head = EventId(2);
     let close = Commit { taken_in: Position(1), ..world.new_close(&held) };

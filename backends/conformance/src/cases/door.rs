@@ -1,5 +1,6 @@
 //! H4: closing a run against the messages that come meanwhile.
 
+use retell::backend::InboxMessage;
 use retell::vocabulary::{EventId, Position};
 use retell::write::{ActivityVerdict, Applied, Commit, Hold, Refusal, Start};
 
@@ -59,6 +60,50 @@ pub async fn a_signal_that_arrives_while_continue_as_new_commits_is_kept(world: 
     assert_eq!(got, sent, "all, in order, with their identities and times");
     let old = world.info(held.run).await;
     assert_eq!((old.inbox, old.continued_as), (0, Some(successor.run.run_id)));
+}
+
+/// The same fault under load: two processes send while a third continues as new as fast as it can. Whatever was
+/// accepted is taken in exactly once, in its sender's order.
+pub async fn a_flood_across_continue_as_new_loses_and_doubles_nothing(world: World) {
+    const EACH: usize = 60;
+    let worker = world.worker().await;
+    let mut held = world.started_by(worker, "a").await;
+    let mut senders = Vec::new();
+    for sender in 0..2 {
+        let process = world.another_process().await;
+        senders.push(tokio::spawn(async move {
+            for index in 0..EACH {
+                let send = process.new_send(open_run_of("a"), &format!("{sender}:{index:02}"));
+                assert!(
+                    matches!(process.apply(send).await, Ok(Applied::Sent(_))),
+                    "there is always an open run"
+                );
+            }
+        }));
+    }
+    let (mut taken, mut unread) = (Vec::new(), Vec::new());
+    while taken.len() < 2 * EACH {
+        unread.extend(world.unread(&held).await);
+        let successor = Start { owner: Some(worker), ..world.new_start("a") };
+        let end = unread.last().map_or(held.taken_in, |message: &InboxMessage| message.position);
+        let commit = Commit { taken_in: end, ..world.new_continue(&held, &successor) };
+        match world.apply(commit).await {
+            Ok(_) => {
+                taken.extend(texts(&std::mem::take(&mut unread)));
+                held = Held::from_start(&successor, worker);
+            }
+            Err(refusal) => assert!(matches!(refusal, Refusal::InboxAdvanced(_)), "{refusal}"),
+        }
+        tokio::task::yield_now().await;
+    }
+    for sender in senders {
+        sender.await.expect("the sender does not panic");
+    }
+    for sender in 0..2 {
+        let own: Vec<_> = taken.iter().filter(|text| text.starts_with(&format!("{sender}:"))).collect();
+        let wanted: Vec<_> = (0..EACH).map(|index| format!("{sender}:{index:02}")).collect();
+        assert_eq!(own, wanted.iter().collect::<Vec<_>>());
+    }
 }
 
 /// H4. What the code had not read comes first in the new inbox, then what came through the shut door.

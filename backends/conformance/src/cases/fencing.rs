@@ -132,6 +132,17 @@ pub async fn a_retired_worker_leaves_its_runs_at_once(world: World) {
     world.retire(WorkerId::fresh()).await;
 }
 
+/// Fault: a draining process claims work and dies with it.
+pub async fn a_retired_worker_claims_nothing(world: World) {
+    let worker = world.worker().await;
+    world.with_task(worker, "a").await;
+    world.started("b").await;
+    world.retire(worker).await;
+    let error = world.store.claim(&claim_all(worker)).await.expect_err("it is over");
+    assert_eq!(error.kind, StoreErrorKind::LeaseLost);
+    assert!(world.renew(worker).await.is_err());
+}
+
 /// H2. Each holder's token is greater than those of all before, also when it is the same worker.
 pub async fn tokens_grow_with_every_holder(world: World) {
     let worker = world.worker().await;

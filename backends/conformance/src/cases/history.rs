@@ -90,6 +90,30 @@ pub async fn an_unknown_run_has_no_history(world: World) {
     assert_eq!(world.store.describe(&[unknown.into()]).await.unwrap(), [None]);
 }
 
+/// Fault: two workers append the same event for want of a unique key on run and sequence. Here they are copies of one
+/// worker, in several processes: one commit is stored, and the others are taken for it.
+pub async fn copies_of_a_worker_append_one_event(world: World) {
+    const EVENTS: u64 = 20;
+    let worker = world.worker().await;
+    let mut held = world.started_by(worker, "a").await;
+    let processes =
+        [world.another_process().await, world.another_process().await, world.another_process().await];
+    for event in 0..EVENTS {
+        let commits = processes.iter().enumerate().map(|(copy, process)| {
+            let record = Some(world.record(1, &format!("event {event} by {copy}")));
+            process.apply(Commit { record, ..world.new_commit(&held) })
+        });
+        let outcomes = futures::future::join_all(commits).await;
+        assert!(
+            outcomes.iter().all(|outcome| matches!(outcome, Ok(Applied::Committed { .. }))),
+            "{outcomes:?}"
+        );
+        held.head = held.head.next();
+    }
+    let firsts: Vec<_> = world.history(&held.run).await.iter().map(|record| record.first.0).collect();
+    assert_eq!(firsts, (1..=EVENTS + 1).collect::<Vec<_>>());
+}
+
 /// Fault: two workers append the same event for want of a unique key on run and sequence.
 pub async fn two_commits_never_share_an_event(world: World) {
     let worker = world.worker().await;

@@ -47,6 +47,7 @@ cases! { ($)
         reading_goes_in_pages,
         a_page_starts_inside_a_record,
         an_unknown_run_has_no_history,
+        copies_of_a_worker_append_one_event,
         two_commits_never_share_an_event,
     }
     fencing {
@@ -61,6 +62,7 @@ cases! { ($)
         a_living_worker_may_register_again,
         an_unknown_worker_claims_nothing,
         a_retired_worker_leaves_its_runs_at_once,
+        a_retired_worker_claims_nothing,
         tokens_grow_with_every_holder,
         two_claimers_never_get_one_run,
         termination_fences_the_holder_off,
@@ -108,6 +110,7 @@ cases! { ($)
         closing_over_unread_messages_is_refused,
         one_more_try_is_enough_under_a_flood,
         a_signal_that_arrives_while_continue_as_new_commits_is_kept,
+        a_flood_across_continue_as_new_loses_and_doubles_nothing,
         held_messages_stand_behind_the_successors_own,
         held_messages_wake_a_successor_that_nobody_holds,
         the_holder_never_sees_what_is_held,

@@ -91,9 +91,8 @@ impl Known {
     }
 
     fn hold_from_start(&mut self, start: &Start, worker: WorkerId) {
-        let (run, token) = (start.run.clone(), FencingToken(1));
-        let held = Held { run, worker, token, head: EventId(1), taken_in: Position(0) };
+        let held = Held::from_start(start, worker);
         let shown = Position(start.inbox.len() as u64);
-        self.holds.push(Holding { held, subject_token: token, shown, retries: 0 });
+        self.holds.push(Holding { subject_token: held.token, held, shown, retries: 0 });
     }
 }

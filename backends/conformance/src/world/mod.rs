@@ -1,24 +1,25 @@
 //! What a case works with: a store, its clock, and the plainest value of everything that is written.
 
+mod new;
+mod value;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use retell::backend::{
-    ActivityRequest, Backend, Claim, Claimed, ClaimedRun, InboxMessage, LeaseAction, ListRequest,
-    QueuedActivity, Renewal, Renewed, RunInfo, StatusFilter, StoreError, StoreStats,
+    Backend, Claim, Claimed, ClaimedRun, InboxMessage, LeaseAction, ListRequest, QueuedActivity, Renewal,
+    Renewed, RunInfo, StoreError, StoreStats,
 };
 use retell::clock::{Clock, ManualClock};
 use retell::history::Record;
 use retell::vocabulary::{
-    ActivityName, Attempt, Attributes, EventId, FencingToken, Namespace, Payload, Position, RequestId,
-    RetryPolicy, RunId, RunKey, SemanticsVersion, TaskQueue, Timestamp, WorkerId, WorkflowId, WorkflowName,
-    WorkflowType, WorkflowVersion,
+    EventId, FencingToken, Namespace, Position, RequestId, RunKey, Timestamp, WorkerId,
 };
-use retell::write::{
-    ActivityReport, ActivityVerdict, Applied, CloseStatus, ClosingEvent, Commit, Hold, IdConflictPolicy,
-    IdReusePolicy, NewActivityTask, NewMessage, NewRecord, Next, OpenRun, Outcome, Outgoing, Refusal, Send,
-    Start, Target, Terminate, Write,
+use retell::write::{Applied, Commit, Outcome, Refusal, Start, Target, Write};
+
+pub(crate) use value::{
+    activity_name, charge, claim_all, closing_event, list_all, message, open_run_of, order, outgoing, texts,
+    workflow_id, workflow_type,
 };
 
 use crate::StoreUnderTest;
@@ -30,9 +31,9 @@ pub(crate) const TICK: Duration = Duration::from_micros(1);
 /// One second.
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// When every case begins.
+/// When every case begins: at no round time, so that rounding shows.
 pub(crate) fn clock() -> ManualClock {
-    ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000))
+    ManualClock::at(Timestamp::from_micros(1_800_000_000_123_457))
 }
 
 /// A store under test, opened once, and its clock.
@@ -113,120 +114,6 @@ impl World {
         refusal
     }
 
-    /// A start of a run of `order` that is due now and that nobody holds.
-    pub(crate) fn new_start(&self, id: &str) -> Start {
-        Start {
-            run: RunKey {
-                namespace: self.namespace.clone(),
-                workflow_id: workflow_id(id),
-                run_id: RunId::fresh(),
-            },
-            request_id: RequestId::fresh(),
-            workflow: order(),
-            semantics: SemanticsVersion::CURRENT,
-            task_queue: TaskQueue::default(),
-            priority: 0,
-            fairness_key: None,
-            attributes: Attributes::new(),
-            record: self.record(1, "started"),
-            conflict: IdConflictPolicy::Reject,
-            reuse: IdReusePolicy::Allow,
-            owner: None,
-            inbox: Vec::new(),
-            wake_at: self.now(),
-        }
-    }
-
-    /// A record of so many events that holds this text.
-    pub(crate) fn record(&self, count: u32, text: &str) -> NewRecord {
-        NewRecord { count, at: self.now(), bytes: Bytes::copy_from_slice(text.as_bytes()) }
-    }
-
-    pub(crate) fn new_send(&self, target: impl Into<Target>, text: &str) -> Send {
-        Send { target: target.into(), message: message(text), at: self.now() }
-    }
-
-    pub(crate) fn new_terminate(&self, target: impl Into<Target>) -> Terminate {
-        Terminate {
-            target: target.into(),
-            request_id: RequestId::fresh(),
-            closing: closing_event(),
-            at: self.now(),
-        }
-    }
-
-    /// A queued call of `charge`, visible now.
-    pub(crate) fn new_task(&self, scheduled: u64) -> NewActivityTask {
-        NewActivityTask {
-            scheduled: EventId(scheduled),
-            activity: charge(),
-            task_queue: TaskQueue::default(),
-            priority: 0,
-            input: Payload::encode("input").expect("text encodes"),
-            attempt: Attempt(1),
-            visible_at: self.now(),
-            retry: RetryPolicy::exponential(),
-            start_to_close: Some(SECOND),
-            last_failure: None,
-        }
-    }
-
-    /// A report on attempt 1 of an activity.
-    pub(crate) fn new_report(
-        &self,
-        held: &Held,
-        scheduled: u64,
-        worker: WorkerId,
-        verdict: ActivityVerdict,
-    ) -> ActivityReport {
-        ActivityReport {
-            run: held.run.clone(),
-            scheduled: EventId(scheduled),
-            attempt: Attempt(1),
-            worker,
-            request_id: RequestId::fresh(),
-            at: self.now(),
-            verdict,
-        }
-    }
-
-    /// A commit of one event that keeps the run, which then sleeps.
-    pub(crate) fn new_commit(&self, held: &Held) -> Commit {
-        Commit { record: Some(self.record(1, "event")), ..self.new_hold(held, Hold::Keep) }
-    }
-
-    /// A commit without events that keeps the run or lets it go; it then sleeps.
-    pub(crate) fn new_hold(&self, held: &Held, hold: Hold) -> Commit {
-        Commit {
-            run: held.run.clone(),
-            worker: held.worker,
-            token: held.token,
-            expected_head: held.head,
-            record: None,
-            taken_in: held.taken_in,
-            schedule: Vec::new(),
-            ended: Vec::new(),
-            cancelled: Vec::new(),
-            messages: Vec::new(),
-            next: Next::Open(OpenRun { wake_at: None, rowless: false, hold, failure: None }),
-        }
-    }
-
-    /// A commit of one event that completes the run.
-    pub(crate) fn new_close(&self, held: &Held) -> Commit {
-        let next = Next::Closed { status: CloseStatus::Completed, outcome: Bytes::from_static(b"outcome") };
-        Commit { next, ..self.new_commit(held) }
-    }
-
-    /// A commit of one event that continues the run as `successor`.
-    pub(crate) fn new_continue(&self, held: &Held, successor: &Start) -> Commit {
-        let next = Next::ContinuedAsNew {
-            successor: Box::new(successor.clone()),
-            outcome: Bytes::from_static(b"continued"),
-        };
-        Commit { next, ..self.new_commit(held) }
-    }
-
     /// Commits what must be accepted, and moves the holder's knowledge on; answers the inbox's end.
     pub(crate) async fn commit(&self, held: &mut Held, commit: Commit) -> Position {
         let count = commit.record.as_ref().map_or(0, |record| u64::from(record.count));
@@ -254,9 +141,9 @@ impl World {
     /// Starts a run that this worker holds.
     pub(crate) async fn started_by(&self, worker: WorkerId, id: &str) -> Held {
         let start = Start { owner: Some(worker), ..self.new_start(id) };
-        let run = start.run.clone();
-        assert_eq!(self.applied(start).await, Applied::Started { run: run.clone(), owned: true });
-        Held { run, worker, token: FencingToken(1), head: EventId(1), taken_in: Position(0) }
+        let held = Held::from_start(&start, worker);
+        assert_eq!(self.applied(start).await, Applied::Started { run: held.run.clone(), owned: true });
+        held
     }
 
     /// Starts a run that this worker holds, with one queued activity, scheduled by event 2.
@@ -374,6 +261,12 @@ impl World {
 }
 
 impl Held {
+    /// A run as it is known to the worker that started it.
+    pub(crate) fn from_start(start: &Start, worker: WorkerId) -> Self {
+        let run = start.run.clone();
+        Self { run, worker, token: FencingToken(1), head: EventId(1), taken_in: Position(0) }
+    }
+
     pub(crate) fn of(worker: WorkerId, claimed: &ClaimedRun) -> Self {
         Self {
             run: claimed.run.clone(),
@@ -383,78 +276,4 @@ impl Held {
             taken_in: claimed.taken_in,
         }
     }
-}
-
-pub(crate) fn workflow_id(id: &str) -> WorkflowId {
-    WorkflowId::new(id).expect("the case's ID is valid")
-}
-
-/// The open run of a workflow ID, whichever it is.
-pub(crate) fn open_run_of(id: &str) -> Target {
-    Target { namespace: Namespace::default(), workflow_id: workflow_id(id), run_id: None }
-}
-
-/// The workflow type that cases use unless they say otherwise.
-pub(crate) fn order() -> WorkflowType {
-    workflow_type("order", 1)
-}
-
-pub(crate) fn workflow_type(name: &str, version: u32) -> WorkflowType {
-    let name = WorkflowName::new(name).expect("the case's name is valid");
-    WorkflowType { name, version: WorkflowVersion(version) }
-}
-
-/// The activity that cases use unless they say otherwise.
-pub(crate) fn charge() -> ActivityName {
-    activity_name("charge")
-}
-
-pub(crate) fn activity_name(name: &str) -> ActivityName {
-    ActivityName::new(name).expect("the case's name is valid")
-}
-
-pub(crate) fn message(text: &str) -> NewMessage {
-    NewMessage { request_id: RequestId::fresh(), body: Bytes::copy_from_slice(text.as_bytes()) }
-}
-
-pub(crate) fn closing_event() -> ClosingEvent {
-    ClosingEvent {
-        record: Bytes::from_static(b"terminated record"),
-        outcome: Bytes::from_static(b"terminated"),
-    }
-}
-
-/// Everything that a worker of `order` and `charge` can get.
-pub(crate) fn claim_all(worker: WorkerId) -> Claim {
-    Claim {
-        worker,
-        namespace: Namespace::default(),
-        task_queue: TaskQueue::default(),
-        workflows: vec![order()],
-        semantics: SemanticsVersion::CURRENT,
-        runs_max: 1_000,
-        activities: vec![ActivityRequest { names: vec![charge()], max: 1_000 }],
-    }
-}
-
-/// All runs of the namespace, some to a page.
-pub(crate) fn list_all() -> ListRequest {
-    ListRequest {
-        namespace: Namespace::default(),
-        workflow_id: None,
-        workflow: None,
-        status: StatusFilter::Any,
-        page_size: 100,
-        after: None,
-    }
-}
-
-/// The texts of messages, in their order.
-pub(crate) fn texts(messages: &[InboxMessage]) -> Vec<String> {
-    messages.iter().map(|message| String::from_utf8_lossy(&message.body).into_owned()).collect()
-}
-
-/// A message of a commit to another run, without an answer if it is refused.
-pub(crate) fn outgoing(target: impl Into<Target>, text: &str) -> Outgoing {
-    Outgoing { target: target.into(), message: message(text), if_refused: None }
 }

@@ -1,0 +1,129 @@
+//! The plainest value of each write; cases change what they are about.
+
+use bytes::Bytes;
+use retell::vocabulary::{
+    Attempt, Attributes, EventId, Payload, RequestId, RetryPolicy, RunId, RunKey, SemanticsVersion,
+    TaskQueue, WorkerId,
+};
+use retell::write::{
+    ActivityReport, ActivityVerdict, CloseStatus, Commit, Hold, IdConflictPolicy, IdReusePolicy,
+    NewActivityTask, NewRecord, Next, OpenRun, Send, Start, Target, Terminate,
+};
+
+use super::{Held, SECOND, World, charge, closing_event, message, order, workflow_id};
+
+impl World {
+    /// A start of a run of `order` that is due now and that nobody holds.
+    pub(crate) fn new_start(&self, id: &str) -> Start {
+        Start {
+            run: RunKey {
+                namespace: self.namespace.clone(),
+                workflow_id: workflow_id(id),
+                run_id: RunId::fresh(),
+            },
+            request_id: RequestId::fresh(),
+            workflow: order(),
+            semantics: SemanticsVersion::CURRENT,
+            task_queue: TaskQueue::default(),
+            priority: 0,
+            fairness_key: None,
+            attributes: Attributes::new(),
+            record: self.record(1, "started"),
+            conflict: IdConflictPolicy::Reject,
+            reuse: IdReusePolicy::Allow,
+            owner: None,
+            inbox: Vec::new(),
+            wake_at: self.now(),
+        }
+    }
+
+    /// A record of so many events that holds this text.
+    pub(crate) fn record(&self, count: u32, text: &str) -> NewRecord {
+        NewRecord { count, at: self.now(), bytes: Bytes::copy_from_slice(text.as_bytes()) }
+    }
+
+    pub(crate) fn new_send(&self, target: impl Into<Target>, text: &str) -> Send {
+        Send { target: target.into(), message: message(text), at: self.now() }
+    }
+
+    pub(crate) fn new_terminate(&self, target: impl Into<Target>) -> Terminate {
+        Terminate {
+            target: target.into(),
+            request_id: RequestId::fresh(),
+            closing: closing_event(),
+            at: self.now(),
+        }
+    }
+
+    /// A queued call of `charge`, visible now.
+    pub(crate) fn new_task(&self, scheduled: u64) -> NewActivityTask {
+        NewActivityTask {
+            scheduled: EventId(scheduled),
+            activity: charge(),
+            task_queue: TaskQueue::default(),
+            priority: 0,
+            input: Payload::encode("input").expect("text encodes"),
+            attempt: Attempt(1),
+            visible_at: self.now(),
+            retry: RetryPolicy::exponential(),
+            start_to_close: Some(SECOND),
+            last_failure: None,
+        }
+    }
+
+    /// A report on attempt 1 of an activity.
+    pub(crate) fn new_report(
+        &self,
+        held: &Held,
+        scheduled: u64,
+        worker: WorkerId,
+        verdict: ActivityVerdict,
+    ) -> ActivityReport {
+        ActivityReport {
+            run: held.run.clone(),
+            scheduled: EventId(scheduled),
+            attempt: Attempt(1),
+            worker,
+            request_id: RequestId::fresh(),
+            at: self.now(),
+            verdict,
+        }
+    }
+
+    /// A commit of one event that keeps the run, which then sleeps.
+    pub(crate) fn new_commit(&self, held: &Held) -> Commit {
+        Commit { record: Some(self.record(1, "event")), ..self.new_hold(held, Hold::Keep) }
+    }
+
+    /// A commit without events that keeps the run or lets it go; it then sleeps.
+    pub(crate) fn new_hold(&self, held: &Held, hold: Hold) -> Commit {
+        Commit {
+            run: held.run.clone(),
+            worker: held.worker,
+            token: held.token,
+            expected_head: held.head,
+            record: None,
+            taken_in: held.taken_in,
+            schedule: Vec::new(),
+            ended: Vec::new(),
+            cancelled: Vec::new(),
+            messages: Vec::new(),
+            next: Next::Open(OpenRun { wake_at: None, rowless: false, hold, failure: None }),
+        }
+    }
+
+    /// A commit of one event that completes the run.
+    pub(crate) fn new_close(&self, held: &Held) -> Commit {
+        let next = Next::Closed { status: CloseStatus::Completed, outcome: Bytes::from_static(b"outcome") };
+        Commit { next, ..self.new_commit(held) }
+    }
+
+    /// A commit of one event that continues the run as `successor`.
+    pub(crate) fn new_continue(&self, held: &Held, successor: &Start) -> Commit {
+        let next = Next::ContinuedAsNew {
+            successor: Box::new(successor.clone()),
+            outcome: Bytes::from_static(b"continued"),
+        };
+        Commit { next, ..self.new_commit(held) }
+    }
+}
