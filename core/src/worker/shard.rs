@@ -1,7 +1,7 @@
 //! A shard: the runs that one thread drives, as a plain state machine. Inputs in, effects out; no clock, no I/O.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
@@ -19,6 +19,9 @@ use crate::write::{ActivityReport, ActivityVerdict, NewMessage, Outcome, Start, 
 
 /// The token of a run whose start named its owner.
 const FIRST_TOKEN: FencingToken = FencingToken(1);
+/// The most inboxes that wait for the beginning of their runs; far more than can be under way. Those of runs that were
+/// ended from outside, which never begin, fall out at the end.
+const EARLY_MAX: usize = 10_000;
 
 /// A run that begins here: its first event is known, its code has not been polled.
 #[derive(Debug, Clone)]
@@ -115,6 +118,8 @@ pub(super) struct Shard {
     live_count: usize,
     live_bytes: usize,
     parked_count: usize,
+    /// Messages for runs that the store says begin here, but whose beginning has not come yet.
+    early: VecDeque<UnreadInbox>,
     draining: bool,
     effects: Effects,
 }
@@ -133,6 +138,7 @@ impl Shard {
             live_count: 0,
             live_bytes: 0,
             parked_count: 0,
+            early: VecDeque::new(),
             draining: false,
             effects: Effects::default(),
         }
@@ -159,9 +165,7 @@ impl Shard {
             Input::Start(pending) => self.start(&pending, now),
             Input::Begin(first_task) => self.begin(first_task),
             Input::Claimed(claimed) => self.claimed(*claimed),
-            Input::Unread(unread) => {
-                self.with(unread.run.run_id, unread.token, |run| run.offer_messages(unread.messages));
-            }
+            Input::Unread(unread) => self.unread(unread),
             Input::Loaded(run_id, token, loaded) => self.loaded(run_id, token, loaded, now),
             Input::Activity(ended) => self.activity_ended(*ended, now),
             Input::SideEffect(ended) => {
@@ -227,10 +231,29 @@ impl Shard {
 
     fn begin(&mut self, first_task: FirstTask) {
         let run_id = first_task.run.run_id;
-        if let Some(run) = self.first_run(first_task) {
-            self.runs.insert(run_id, run);
-            self.touched.push(run_id);
+        let Some(mut run) = self.first_run(first_task) else { return };
+        if !self.early.is_empty() {
+            let (early, others) =
+                std::mem::take(&mut self.early).into_iter().partition(|unread| unread.run == run.key);
+            self.early = others;
+            let early: VecDeque<UnreadInbox> = early;
+            early.into_iter().for_each(|unread| run.offer_messages(unread.messages));
         }
+        self.runs.insert(run_id, run);
+        self.touched.push(run_id);
+    }
+
+    /// New messages. The store may show those of a run that continues another before the commit that opened it has
+    /// been acknowledged here; each is shown once, so they wait.
+    fn unread(&mut self, unread: UnreadInbox) {
+        if !self.runs.contains_key(&unread.run.run_id) && unread.token == FIRST_TOKEN {
+            self.early.push_back(unread);
+            if self.early.len() > EARLY_MAX {
+                self.early.pop_front();
+            }
+            return;
+        }
+        self.with(unread.run.run_id, unread.token, |run| run.offer_messages(unread.messages));
     }
 
     fn first_run(&self, first_task: FirstTask) -> Option<Run> {
