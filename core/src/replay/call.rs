@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::operations::{Resolution, Slot};
-use super::state::{Aftermath, Manner, Request};
+use super::state::{Manner, Request};
 use super::world::World;
 
 /// A lazy call: issues its command when it is first polled, and cancels it when it is dropped before its outcome.
@@ -108,7 +108,6 @@ pub(super) fn let_go(world: &World, manner: Manner, slot: Slot) {
     if std::thread::panicking() || !world.is_polled_here(manner.location) {
         return;
     }
-    let mut aftermath = Aftermath::default();
-    world.state().let_go(slot, &mut aftermath);
-    aftermath.wakers.into_iter().for_each(std::task::Waker::wake);
+    let released = world.state().let_go(slot);
+    drop(released);
 }

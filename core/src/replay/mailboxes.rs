@@ -34,7 +34,7 @@ impl Mailboxes {
     }
 
     /// Who is to be woken next for a message that is there.
-    pub(super) fn next(&mut self, name: &SignalName) -> Option<Slot> {
+    fn next(&mut self, name: &SignalName) -> Option<Slot> {
         let mailbox = self.by_name.get_mut(name).filter(|mailbox| !mailbox.messages.is_empty())?;
         let (_, slot) = mailbox.waiting.pop_first()?;
         self.woken.push(name.clone());
@@ -67,12 +67,12 @@ impl Mailboxes {
         mailbox.waiting.insert(first_polled, slot);
     }
 
-    /// Someone no longer waits. Says whether it had been woken for a message.
-    pub(super) fn leave(&mut self, name: &SignalName, first_polled: u64) -> bool {
-        let waiting = self.by_name.get_mut(name).map(|mailbox| &mut mailbox.waiting);
-        let woken = waiting.is_none_or(|waiting| waiting.remove(&first_polled).is_none());
-        self.tidy(name);
-        woken
+    /// Someone no longer waits. A message that it was woken for is overlooked, and so goes to the next.
+    pub(super) fn leave(&mut self, name: &SignalName, first_polled: u64) {
+        if let Some(mailbox) = self.by_name.get_mut(name) {
+            mailbox.waiting.remove(&first_polled);
+            self.tidy(name);
+        }
     }
 
     /// All that nobody has read, in the order of arrival.

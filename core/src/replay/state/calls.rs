@@ -78,21 +78,18 @@ impl State {
     }
 
     /// The code lets go of a call; cancels it if its outcome is still to come.
-    pub(in crate::replay) fn let_go(&mut self, slot: Slot, aftermath: &mut Aftermath) {
+    pub(in crate::replay) fn let_go(&mut self, slot: Slot) -> Released {
         let operation = self.operations.operation(slot);
-        let (event, location, waits) = (operation.event, operation.location, operation.waits());
-        self.waiting -= usize::from(waits);
+        let (event, location) = (operation.event, operation.location);
+        self.waiting -= usize::from(operation.waits());
         if self.operations.close(event).is_some() {
             self.cancel_command(slot, event, location);
         }
         let operation = self.operations.remove(slot);
-        if let Kind::Signal(name) = &operation.kind
-            && waits
-            && self.mailboxes.leave(name, operation.first_polled)
-        {
-            self.wake_next(name, aftermath);
+        if let Kind::Signal(name) = &operation.kind {
+            self.mailboxes.leave(name, operation.first_polled);
         }
-        aftermath.dropped.push(operation);
+        Released::operation(operation)
     }
 
     /// The code no longer waits for a call that goes on.

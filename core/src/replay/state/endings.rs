@@ -8,21 +8,18 @@ use crate::history::WorkflowCancelRequested;
 use crate::vocabulary::RunId;
 
 impl State {
-    /// Ends each await outside a shield, in the order of first polls; what the signals among them leave goes on.
+    /// Ends each await outside a shield, in the order of first polls.
     pub(super) fn cancel_run(&mut self, request: WorkflowCancelRequested, aftermath: &mut Aftermath) {
         if self.cancellation.is_some() {
             return;
         }
         self.cancellation = Some(Cancellation { arrival: self.arrival(), request, seen: false });
-        let mut left = Vec::new();
         for slot in self.operations.all_cancellable() {
             let operation = self.operations.operation(slot);
             operation.outcome = Some(Resolution::Cancelled);
             self.waiting -= 1;
             if let Kind::Signal(name) = &operation.kind {
-                if self.mailboxes.leave(name, operation.first_polled) {
-                    left.push(name.clone());
-                }
+                self.mailboxes.leave(name, operation.first_polled);
             } else {
                 let (event, location) = (operation.event, operation.location);
                 self.operations.close(event);
@@ -30,7 +27,6 @@ impl State {
             }
             self.wake(slot, aftermath);
         }
-        left.iter().for_each(|name| self.wake_next(name, aftermath));
     }
 
     /// The code has ended: cancels what is open, in the order in which it was issued, and closes the run.

@@ -53,13 +53,6 @@ impl State {
         self.mailboxes.put(arrival, message)
     }
 
-    /// Wakes the next who waits for a message that was left.
-    pub(super) fn wake_next(&mut self, name: &SignalName, aftermath: &mut Aftermath) {
-        if let Some(slot) = self.mailboxes.next(name) {
-            self.wake(slot, aftermath);
-        }
-    }
-
     /// Wakes for messages that those who were woken for them have not taken though all rests: whoever waits behind.
     pub(in crate::replay) fn wake_overlooked(&mut self, aftermath: &mut Aftermath) {
         for slot in self.mailboxes.overlooked() {

@@ -220,6 +220,9 @@ fn a_timers_event_is_never_earlier_than_its_due_time_nor_an_event_than_the_last(
     let mut run = Run::start::<W>(&());
     run.take_in(retell::history::TimerFired { started: EventId(2) });
     assert_eq!(run.machine.last_at(), START + seconds(3));
+    assert_eq!(run.now, START);
+    run.signal("x", "y");
+    assert_eq!(run.events.last().unwrap().at, START + seconds(3));
     run.take_in(retell::history::TimerFired { started: EventId(4) });
     assert_eq!(run.events.last().unwrap().at, START + seconds(4));
     run.replays_as::<W>();

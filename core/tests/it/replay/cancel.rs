@@ -102,7 +102,9 @@ fn a_shielded_await_goes_on_and_a_second_request_changes_nothing() {
         Ok(shipped?)
     });
     let mut run = Run::start::<W>(&());
-    run.cancel().cancel().complete(2, "shipped");
+    run.cancel().cancel();
+    assert_eq!(run.machine.unread(), [], "the first was seen, and the second is nothing new");
+    run.complete(2, "shipped");
     assert_eq!(
         run.told()[3..],
         [

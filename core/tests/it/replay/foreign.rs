@@ -56,6 +56,15 @@ fn handed_out(test: &str) -> oneshot::Sender<()> {
     handed_out.remove(index).1
 }
 
+fn counting_alarm() -> (Arc<AtomicUsize>, retell::replay::Alarm) {
+    let alarms = Arc::new(AtomicUsize::new(0));
+    let counter = alarms.clone();
+    let alarm = move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+    };
+    (alarms, Arc::new(alarm))
+}
+
 #[test]
 fn a_wake_up_from_another_thread_raises_the_alarm_and_fails_the_next_step() {
     workflow!(W, |cx| {
@@ -63,11 +72,7 @@ fn a_wake_up_from_another_thread_raises_the_alarm_and_fails_the_next_step() {
         let _ = select(receiver, cx.sleep(seconds(1))).await;
         Ok(String::new())
     });
-    let alarms = Arc::new(AtomicUsize::new(0));
-    let counter = alarms.clone();
-    let alarm: retell::replay::Alarm = Arc::new(move || {
-        counter.fetch_add(1, Ordering::SeqCst);
-    });
+    let (alarms, alarm) = counting_alarm();
     let mut run =
         Run::try_start::<W>(&(), MachineOptions { alarm: Some(alarm), ..Default::default() }).unwrap();
     let sender = handed_out("thread");
@@ -149,11 +154,7 @@ fn wakes_by_our_own_drop_are_ours() {
         let _ = join(holding, receiver).await;
         Ok(String::new())
     });
-    let alarms = Arc::new(AtomicUsize::new(0));
-    let counter = alarms.clone();
-    let alarm: retell::replay::Alarm = Arc::new(move || {
-        counter.fetch_add(1, Ordering::SeqCst);
-    });
+    let (alarms, alarm) = counting_alarm();
     let run = Run::try_start::<W>(&(), MachineOptions { alarm: Some(alarm), ..Default::default() }).unwrap();
     drop(run);
     assert_eq!(alarms.load(Ordering::SeqCst), 0);
@@ -200,4 +201,20 @@ fn a_context_used_on_another_thread_is_found() {
     thread::spawn(move || cx.random_u64()).join().unwrap();
     let error = run.machine.check().unwrap_err();
     assert!(foreign(&error).contains("outside of its workflow"), "{error}");
+}
+
+#[test]
+fn what_outlives_its_machine_raises_no_alarm() {
+    static CONTEXT: Mutex<Option<WorkflowContext>> = Mutex::new(None);
+    workflow!(W, |cx| {
+        *CONTEXT.lock().unwrap() = Some(cx.clone());
+        let receiver = hand_out("outlived");
+        let _ = select(receiver, cx.sleep(seconds(1))).await;
+        Ok(String::new())
+    });
+    let (alarms, alarm) = counting_alarm();
+    drop(Run::try_start::<W>(&(), MachineOptions { alarm: Some(alarm), ..Default::default() }).unwrap());
+    let _ = handed_out("outlived").send(());
+    let _ = CONTEXT.lock().unwrap().take().unwrap().random_u64();
+    assert_eq!(alarms.load(Ordering::SeqCst), 0);
 }

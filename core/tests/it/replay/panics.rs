@@ -9,6 +9,8 @@ use super::kit::*;
 workflow!(Panicking, |cx| {
     let mut ship = cx.activity(Ship, &"a".to_owned());
     let _ = poll_once(&mut ship).await;
+    let mut charge = cx.activity(Charge, &"c".to_owned());
+    let _ = poll_once(&mut charge).await;
     cx.signal::<String>("go").await?;
     let _bill = cx.activity(Bill, &"b".to_owned());
     panic!("out of {}", "luck");
@@ -31,7 +33,7 @@ fn a_panic_fails_the_run_where_the_user_chose_so() {
     let mut run = Run::try_start::<Panicking>(&(), options.clone()).unwrap();
     run.signal("go", "");
     // What the unwinding drops cancels nothing by itself; the end of the run does.
-    assert_eq!(run.told()[3..], ["cancelled 2", "WorkflowFailed"]);
+    assert_eq!(run.told()[4..], ["cancelled 2", "cancelled 3", "WorkflowFailed"]);
     assert_eq!((run.failure().kind, &*run.failure().message), (FailureKind::Panic, "out of luck"));
     let mut again = machine::<Panicking>(options);
     again.replay(run.events.clone()).unwrap();
