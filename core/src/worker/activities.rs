@@ -74,6 +74,19 @@ pub(super) struct EndedSideEffect {
     pub(super) at: Timestamp,
 }
 
+/// Which bodies are to be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// That of one call.
+    Call(RunId, EventId),
+    /// Those of a run that have no row in the queue, and so belong to its holder.
+    Rowless(RunId),
+    /// All of a run.
+    Run(RunId),
+    /// All.
+    All,
+}
+
 /// What runs at the moment, so that it can be stopped.
 #[derive(Default)]
 pub(super) struct Running {
@@ -82,26 +95,22 @@ pub(super) struct Running {
 
 struct Body {
     attempt: Attempt,
+    queued: bool,
     cancel: CancelFlag,
     abort: Option<AbortHandle>,
 }
 
 impl Running {
-    /// Stops the body of this call, if it runs here: an async one is dropped, a blocking one is told.
-    pub(super) fn cancel(&self, run_id: RunId, scheduled: EventId) {
-        let body = self.lock().remove(&(run_id, scheduled));
-        body.iter().for_each(Body::stop);
-    }
-
-    /// Stops all bodies of these runs' calls, or of all runs.
-    pub(super) fn cancel_all(&self, run_id: Option<RunId>) {
-        let stopped: Vec<Body> = {
-            let mut bodies = self.lock();
-            bodies
-                .extract_if(|key, _| run_id.is_none_or(|run_id| key.0 == run_id))
-                .map(|(_, body)| body)
-                .collect()
+    /// Stops bodies that run here: an async one is dropped, a blocking one is told. Their outcome counts for nothing.
+    pub(super) fn stop(&self, stop: Stop) {
+        let mut bodies = self.lock();
+        let stopped: Vec<Body> = match stop {
+            Stop::Call(run_id, scheduled) => bodies.remove(&(run_id, scheduled)).into_iter().collect(),
+            Stop::Rowless(run_id) => take(&mut bodies, |key, body| key.0 == run_id && !body.queued),
+            Stop::Run(run_id) => take(&mut bodies, |key, _| key.0 == run_id),
+            Stop::All => take(&mut bodies, |_, _| true),
         };
+        drop(bodies);
         stopped.iter().for_each(Body::stop);
     }
 
@@ -120,6 +129,13 @@ impl Running {
         let same = bodies.get(&(run_id, scheduled)).is_some_and(|body| body.attempt == attempt);
         same && bodies.remove(&(run_id, scheduled)).is_some()
     }
+}
+
+fn take(
+    bodies: &mut HashMap<(RunId, EventId), Body>,
+    mut which: impl FnMut(&(RunId, EventId), &Body) -> bool,
+) -> Vec<Body> {
+    bodies.extract_if(|key, body| which(key, body)).map(|(_, body)| body).collect()
 }
 
 impl Body {
@@ -152,7 +168,7 @@ pub(super) fn start(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Runni
 fn start_activity(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, job: ActivityJob) {
     let Some(definition) = cx.registry.activities.get(&job.call.activity).copied() else { return };
     let (cancel, key, attempt) = (CancelFlag::default(), (job.run.run_id, job.scheduled), job.attempt);
-    let body = Body { attempt, cancel: cancel.clone(), abort: None };
+    let body = Body { attempt, queued: job.queued.is_some(), cancel: cancel.clone(), abort: None };
     running.lock().insert(key, body);
     let (cx, shards, bodies) = (cx.clone(), shards.clone(), running.clone());
     let task = tokio::spawn(async move {

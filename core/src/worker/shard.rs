@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::activities::{EndedActivity, EndedSideEffect, Job};
+use super::activities::{EndedActivity, EndedSideEffect, Job, Stop};
 use super::committer::{Order, Ticket};
 use super::context::{Context, Life};
-use super::run::{Loaded, Run, Submission, Trouble, Verdict};
+use super::run::{Leave, Loaded, Run, Submission, Trouble, Verdict};
 use super::thread::Alarms;
 use crate::backend::{ClaimedRun, UnreadInbox};
 use crate::history::{ActivityCompleted, ActivityFailed, WorkflowStarted, encode_kind};
 use crate::replay::{Machine, MachineOptions};
-use crate::vocabulary::{EventId, FencingToken, RequestId, RunId, RunKey, Timestamp};
+use crate::vocabulary::{FencingToken, RequestId, RunId, RunKey, Timestamp};
 use crate::write::{ActivityReport, ActivityVerdict, NewMessage, Outcome, Start, Write};
 
 /// The token of a run whose start named its owner.
@@ -97,11 +97,7 @@ pub(super) struct Effects {
     pub(super) loads: Vec<Load>,
     /// User effects whose commands are already stored.
     pub(super) jobs: Vec<Job>,
-    pub(super) aborts: Vec<(RunId, EventId)>,
-    /// Runs whose every body is to be stopped.
-    pub(super) gone: Vec<RunId>,
-    /// All bodies are to be stopped.
-    pub(super) all_gone: bool,
+    pub(super) stops: Vec<Stop>,
 }
 
 /// The runs that one thread drives.
@@ -179,7 +175,7 @@ impl Shard {
             Input::Alarm(run_id, token) => self.check(run_id, token, now),
             Input::Terminated(run_id) => {
                 if self.forget(run_id).is_some() {
-                    self.effects.gone.push(run_id);
+                    self.effects.stops.push(Stop::Run(run_id));
                 }
             }
             Input::Tick => self.tick(now),
@@ -267,7 +263,9 @@ impl Shard {
     fn claimed(&mut self, claimed: ClaimedRun) {
         let run_id = claimed.run.run_id;
         let Some(definition) = self.cx.registry.workflows.get(&claimed.workflow).cloned() else { return };
-        self.forget(run_id);
+        if self.forget(run_id).is_some() {
+            self.effects.stops.push(Stop::Rowless(run_id));
+        }
         self.runs.insert(run_id, Run::claimed(claimed, definition));
         self.touched.push(run_id);
     }
@@ -362,19 +360,23 @@ impl Shard {
 
     fn outcome(&mut self, run_id: RunId, token: FencingToken, outcome: &Outcome, now: Timestamp) {
         let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.token == token) else { return };
-        let Verdict { aborts, gone, trouble } = match outcome {
+        let Verdict { aborts, leaves, trouble } = match outcome {
             Ok(_) => run.committed(),
             Err(refusal) => {
                 tracing::debug!(run = %run.key, %refusal, "the store refused a commit");
                 run.refused(refusal)
             }
         };
-        self.effects.aborts.extend(aborts.into_iter().map(|scheduled| (run_id, scheduled)));
+        self.effects.stops.extend(aborts.into_iter().map(|scheduled| Stop::Call(run_id, scheduled)));
         if let Some(reason) = trouble {
             self.park(run_id, &Trouble::Refused(reason), now);
         }
-        if gone {
-            self.effects.gone.push(run_id);
+        if let Some(leave) = leaves {
+            self.effects.stops.extend(match leave {
+                Leave::Ended => Some(Stop::Run(run_id)),
+                Leave::Lost => Some(Stop::Rowless(run_id)),
+                Leave::Closed | Leave::Released => None,
+            });
             for ended in self.forget(run_id).into_iter().flat_map(Run::into_unreported) {
                 if let Some(worker) = ended.queued {
                     self.report(ended, worker, None);
@@ -400,7 +402,7 @@ impl Shard {
     fn new_life(&mut self, life: Arc<Life>) {
         *self = Self { draining: self.draining, ..Self::new(self.cx.clone(), self.alarms.clone()) };
         self.life = life;
-        self.effects.all_gone = true;
+        self.effects.stops.push(Stop::All);
     }
 
     fn with(&mut self, run_id: RunId, token: FencingToken, change: impl FnOnce(&mut Run)) {

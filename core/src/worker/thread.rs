@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::activities::{self, EndedActivity, EndedSideEffect, Running};
+use super::activities::{self, EndedActivity, EndedSideEffect, Running, Stop};
 use super::context::Context;
 use super::shard::{Effects, FirstTask, Input, PendingStart, Shard};
 use super::{claimer, committer, lease, loader, timekeeper};
@@ -202,7 +202,7 @@ impl Worker {
         self.cx.draining.store(true, Ordering::Release);
         self.cx.stopped.store(true, Ordering::Release);
         self.tasks.drain(..).for_each(|task| task.abort());
-        self.running.cancel_all(None);
+        self.running.stop(Stop::All);
         self.shards.send_all(|| Input::Stop);
     }
 }
@@ -260,12 +260,8 @@ impl Shell {
     }
 
     fn carry(&self, effects: Effects) {
-        let Effects { orders, loads, jobs, aborts, gone, all_gone } = effects;
-        aborts.into_iter().for_each(|(run_id, scheduled)| self.running.cancel(run_id, scheduled));
-        gone.into_iter().for_each(|run_id| self.running.cancel_all(Some(run_id)));
-        if all_gone {
-            self.running.cancel_all(None);
-        }
+        let Effects { orders, loads, jobs, stops } = effects;
+        stops.into_iter().for_each(|stop| self.running.stop(stop));
         let _entered = self.runtime.enter();
         if !orders.is_empty() {
             let (cx, shards, running) = (self.cx.clone(), self.shards.clone(), self.running.clone());

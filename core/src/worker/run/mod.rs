@@ -116,8 +116,21 @@ enum Then {
     GoOn,
     /// The task failed; the run waits for its next try.
     Parked,
-    /// The run is closed or given up.
-    Gone,
+    /// The run leaves this worker.
+    Leave(Leave),
+}
+
+/// Why a run leaves its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// Its code has closed it, and let go of what was open.
+    Closed,
+    /// It was ended from outside: nothing of it runs on.
+    Ended,
+    /// It was given back: what stands in the queue runs on.
+    Released,
+    /// Another worker has it: what stands in the queue runs on, what has no row is no longer this worker's.
+    Lost,
 }
 
 /// What a closing task holds, kept until it is acknowledged.
@@ -141,8 +154,8 @@ pub(super) struct Submission {
 pub(super) struct Verdict {
     /// Activities whose bodies are to be stopped.
     pub(super) aborts: Vec<EventId>,
-    /// The run leaves this worker; all that it runs is to be stopped.
-    pub(super) gone: bool,
+    /// Why the run leaves this worker, if it does.
+    pub(super) leaves: Option<Leave>,
     /// The store can never hold the commit; the run is to be parked with this reason.
     pub(super) trouble: Option<String>,
 }
@@ -251,7 +264,7 @@ impl Run {
 
     /// Whether it is on its way out: closed or given back, once that is acknowledged.
     pub(super) fn is_leaving(&self) -> bool {
-        self.in_flight.as_ref().is_some_and(|in_flight| in_flight.then == Then::Gone)
+        self.in_flight.as_ref().is_some_and(|in_flight| matches!(in_flight.then, Then::Leave(_)))
     }
 
     /// Whether something of it runs here that no row in the queue stands for.
@@ -316,7 +329,11 @@ impl Run {
         if let Some(places) = &mut self.places {
             places.keep();
         }
-        Verdict { aborts: in_flight.aborts, gone: in_flight.then == Then::Gone, trouble: None }
+        let leaves = match in_flight.then {
+            Then::Leave(leave) => Some(leave),
+            Then::GoOn | Then::Parked => None,
+        };
+        Verdict { aborts: in_flight.aborts, leaves, trouble: None }
     }
 
     /// Takes the refusal of the commit under way. Nothing of it is stored; what it had taken in waits again.
@@ -346,7 +363,8 @@ impl Run {
                 self.evict();
                 Verdict { trouble: Some(reason.clone()), ..Verdict::default() }
             }
-            _ => Verdict { gone: true, ..Verdict::default() },
+            Refusal::RunClosed(_) => Verdict { leaves: Some(Leave::Ended), ..Verdict::default() },
+            _ => Verdict { leaves: Some(Leave::Lost), ..Verdict::default() },
         }
     }
 }

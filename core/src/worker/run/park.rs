@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{InFlight, Phase, Run, Submission, Then};
+use super::{InFlight, Leave, Phase, Run, Submission, Then};
 use crate::history::HistoryError;
 use crate::replay::TaskError;
 use crate::vocabulary::{Timestamp, WorkerId};
@@ -95,7 +95,7 @@ impl Run {
         let at_once = self.is_parked() || !self.incoming.is_empty();
         let wake_at = if at_once { Some(Timestamp::EPOCH) } else { self.next_due() };
         let open = OpenRun { wake_at, rowless: false, hold: Hold::Release, failure: self.failure.clone() };
-        Some(self.without_events(worker, open, Then::Gone))
+        Some(self.without_events(worker, open, Then::Leave(Leave::Released)))
     }
 
     fn without_events(&mut self, worker: WorkerId, open: OpenRun, then: Then) -> Submission {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::park::Trouble;
 use super::places::Places;
 use super::settle::Settled;
-use super::{Closing, InFlight, Incoming, Phase, Run, Submission, Then};
+use super::{Closing, InFlight, Incoming, Leave, Phase, Run, Submission, Then};
 use crate::commit::{self, Legacy, Progress};
 use crate::history::{
     ActivityCompleted, ActivityFailed, EventKind, HistoryError, PayloadCodec, SideEffectRecorded, TimerFired,
@@ -171,7 +171,7 @@ impl Run {
                 aborts,
                 door: self.taken_in,
             }),
-            then: if closes { Then::Gone } else { Then::GoOn },
+            then: if closes { Then::Leave(Leave::Closed) } else { Then::GoOn },
         };
         let mut ticket = Ticket { jobs, ..Ticket::new(self.key.run_id, self.token) };
         let commit = if closes {
