@@ -80,8 +80,8 @@ impl Transaction<'_> {
         ])?;
         let row = self.connection.last_insert_rowid();
         self.remember(&start.run, row);
-        let token = u64::from(owner.is_some());
-        self.insert_record(row, 1, start.record.at.as_micros(), token, &start.record)?;
+        // No commit wrote event 1, and none can say that it did: no holder has token 0.
+        self.insert_record(row, 1, start.record.at.as_micros(), 0, &start.record)?;
         for (position, message) in (1..).zip(&start.inbox) {
             self.insert_message(row, position, message, start.record.at, false)?;
         }
