@@ -27,7 +27,7 @@ pub struct NewActivityTask {
     pub visible_at: Timestamp,
     /// When failed attempts are tried again.
     pub retry: RetryPolicy,
-    /// The longest that one attempt may take. Stores keep whole microseconds of it.
+    /// The longest that one attempt may take. Stores keep at least whole microseconds of it.
     pub start_to_close: Option<Duration>,
     /// What the attempt before this one left.
     pub last_failure: Option<Failure>,

@@ -140,17 +140,24 @@ pub async fn newer_semantics_are_left_to_newer_workers(world: World) {
 pub async fn other_queues_and_tenants_are_left_alone(world: World) {
     let slow = TaskQueue::new("slow").unwrap();
     world.applied(Start { task_queue: slow.clone(), ..world.new_start("slow") }).await;
-    let mut foreign = world.new_start("foreign");
-    foreign.run.namespace = Namespace::new("tenant").unwrap();
-    world.applied(foreign).await;
     let worker = world.worker().await;
+    let tenant = Namespace::new("tenant").unwrap();
+    for (id, owner) in [("foreign", None), ("foreign activity", Some(worker))] {
+        let mut foreign = Start { owner, ..world.new_start(id) };
+        foreign.run.namespace = tenant.clone();
+        world.applied(foreign.clone()).await;
+        if owner.is_some() {
+            let held = Held::from_start(&foreign, worker);
+            world.applied(Commit { schedule: vec![world.new_task(2)], ..world.new_commit(&held) }).await;
+        }
+    }
     let claimed = world.claim(worker).await;
-    assert!(claimed.runs.is_empty());
+    assert!(claimed.runs.is_empty() && claimed.activities.is_empty());
     assert_eq!(claimed.next_due, None);
     let claim = Claim { task_queue: slow, ..claim_all(worker) };
     assert_eq!(world.claim_as(&claim).await.runs.len(), 1);
-    let claim = Claim { namespace: Namespace::new("tenant").unwrap(), ..claim_all(worker) };
-    assert_eq!(world.claim_as(&claim).await.runs.len(), 1);
+    let claimed = world.claim_as(&Claim { namespace: tenant, ..claim_all(worker) }).await;
+    assert_eq!((claimed.runs.len(), claimed.activities.len()), (1, 1));
 }
 
 /// Fault: recovery takes over a run that this process started in the same millisecond.
@@ -236,6 +243,7 @@ pub async fn the_next_due_time_is_told(world: World) {
     };
     start_at("late", 9).await;
     let soon = start_at("soon", 3).await;
+    start_at("very late", 20).await;
     let unserved = Start { workflow: workflow_type("unknown", 1), ..world.new_start("unserved") };
     world.applied(Start { wake_at: world.now() + TICK, ..unserved }).await;
     let claimed = world.claim(worker).await;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use retell::vocabulary::{Position, RequestId};
-use retell::write::{Commit, Hold, NewMessage, Refusal, Start};
+use retell::write::{Commit, Hold, NewMessage, Refusal, Send, Start};
 
 use crate::world::{LEASE, SECOND, World, message, open_run_of, texts};
 
@@ -88,6 +88,16 @@ pub async fn a_message_wakes_a_sleeping_run(world: World) {
     let request_id = world.sent(&held.run, "wake up").await;
     let (_, claimed) = world.claim_one(worker).await;
     assert_eq!(claimed.inbox[0].request_id, request_id);
+}
+
+/// H8. A message from a sender whose clock is ahead postpones no timer.
+pub async fn a_message_postpones_nothing(world: World) {
+    let wake_at = world.now() + SECOND;
+    let start = Start { wake_at, ..world.new_start("a") };
+    let run = start.run.clone();
+    world.applied(start).await;
+    world.applied(Send { at: world.now() + SECOND * 60, ..world.new_send(run.clone(), "early") }).await;
+    assert_eq!(world.info(run).await.wake_at, Some(wake_at));
 }
 
 /// Fault: a message that comes while its run is being let go is slept over.

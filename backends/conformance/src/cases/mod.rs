@@ -99,6 +99,7 @@ cases! { ($)
         a_new_holder_is_shown_all_that_is_not_taken_in,
         what_is_taken_in_leaves_the_inbox,
         a_message_wakes_a_sleeping_run,
+        a_message_postpones_nothing,
         a_released_run_with_messages_is_due_at_once,
         a_thousand_unread_messages_wait_in_order,
         senders_at_once_keep_their_orders,
