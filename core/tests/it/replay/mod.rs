@@ -5,6 +5,7 @@ mod cancel;
 mod closing;
 mod combinators;
 mod foreign;
+mod golden;
 mod histories;
 mod kit;
 mod nondeterminism;
