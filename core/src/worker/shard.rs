@@ -11,7 +11,7 @@ use super::committer::{Order, Ticket};
 use super::context::{Context, Life};
 use super::run::{Leave, Loaded, Run, Submission, Trouble, Verdict};
 use super::thread::Alarms;
-use crate::backend::{ClaimedRun, UnreadInbox};
+use crate::backend::{ClaimedRun, InboxMessage, UnreadInbox};
 use crate::history::{ActivityCompleted, ActivityFailed, WorkflowStarted, encode_kind};
 use crate::replay::{Machine, MachineOptions};
 use crate::vocabulary::{FencingToken, RequestId, RunId, RunKey, Timestamp};
@@ -29,6 +29,8 @@ pub(crate) struct FirstTask {
     pub(crate) run: RunKey,
     pub(crate) started: WorkflowStarted,
     pub(crate) at: Timestamp,
+    /// What lies in its inbox from the start.
+    pub(crate) inbox: Vec<InboxMessage>,
 }
 
 /// A start on its way to the store together with its first task, if that is quick enough.
@@ -43,7 +45,8 @@ pub(crate) struct PendingStart {
 impl PendingStart {
     /// A start that nobody has taken, and where its outcome will come.
     pub(crate) fn new(start: Start, started: WorkflowStarted) -> (Arc<Self>, oneshot::Receiver<Outcome>) {
-        let first_task = FirstTask { run: start.run.clone(), started, at: start.record.at };
+        let first_task =
+            FirstTask { run: start.run.clone(), started, at: start.record.at, inbox: Vec::new() };
         let (sender, receiver) = oneshot::channel();
         (Arc::new(Self { first_task, write: Mutex::new(Some((start, sender))) }), receiver)
     }
@@ -253,11 +256,13 @@ impl Shard {
     }
 
     fn first_run(&self, first_task: FirstTask) -> Option<Run> {
-        let FirstTask { run: key, started, at } = first_task;
+        let FirstTask { run: key, started, at, inbox } = first_task;
         let definition = self.cx.registry.workflows.get(&started.workflow)?.clone();
         let options = self.alarms.options(&self.cx, key.run_id, FIRST_TOKEN);
         let machine = Machine::new(definition.clone(), key.clone(), options);
-        Some(Run::begun(key, FIRST_TOKEN, definition, started, at, machine))
+        let mut run = Run::begun(key, FIRST_TOKEN, definition, started, at, machine);
+        run.offer_messages(inbox);
+        Some(run)
     }
 
     fn claimed(&mut self, claimed: ClaimedRun) {

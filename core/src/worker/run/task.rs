@@ -6,6 +6,7 @@ use super::park::Trouble;
 use super::places::Places;
 use super::settle::Settled;
 use super::{Closing, InFlight, Incoming, Leave, Phase, Run, Submission, Then};
+use crate::backend::InboxMessage;
 use crate::commit::{self, Legacy, Progress};
 use crate::history::{
     ActivityCompleted, ActivityFailed, EventKind, HistoryError, PayloadCodec, SideEffectRecorded, TimerFired,
@@ -17,7 +18,7 @@ use crate::worker::activities::EndedActivity;
 use crate::worker::committer::Ticket;
 use crate::worker::context::Context;
 use crate::worker::shard::FirstTask;
-use crate::write::{Commit, Hold, OpenRun};
+use crate::write::{Commit, Hold, NewMessage, Next, OpenRun, Start};
 
 /// The most inbox events, and the most timers, that one workflow task takes in.
 const TASK_INBOX_EVENTS_MAX: usize = 1_000;
@@ -210,10 +211,16 @@ impl Run {
             owner = Some(worker);
             let run = RunKey { run_id: continued.new_run_id, ..self.key.clone() };
             let started = commit::successor_started(&self.key, continued, &started);
-            ticket.successor = Some(FirstTask { run, started, at: machine.last_at() });
+            ticket.successor = Some(FirstTask { run, started, at: machine.last_at(), inbox: Vec::new() });
         }
         let legacy = Legacy { started, unread: machine.unread(), owner };
-        commit::close(&self.holder(worker), self.head, progress, legacy, cx.codec.as_ref())
+        let commit = commit::close(&self.holder(worker), self.head, progress, legacy, cx.codec.as_ref())?;
+        if let (Some(first_task), Next::ContinuedAsNew { successor, .. }) =
+            (&mut ticket.successor, &commit.next)
+        {
+            first_task.inbox = inherited(successor);
+        }
+        Ok(commit)
     }
 }
 
@@ -282,6 +289,19 @@ fn absorb(
         }
     }
     Ok(incoming.len())
+}
+
+/// What a run inherits, as it lies in its inbox. Its owner knows it, so the store does not show it.
+fn inherited(successor: &Start) -> Vec<InboxMessage> {
+    let at = successor.record.at;
+    let positions = (1..).map(Position);
+    let message = |(position, message): (Position, &NewMessage)| InboxMessage {
+        position,
+        request_id: message.request_id,
+        at,
+        body: message.body.clone(),
+    };
+    positions.zip(&successor.inbox).map(message).collect()
 }
 
 /// The call whose outcome a message brings, if it brings one.
