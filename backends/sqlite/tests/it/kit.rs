@@ -1,10 +1,12 @@
 //! The plainest value of everything that is written.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
-use retell::backend::{Backend, Claim, Claimed, LeaseAction, Renewal, StoreError};
+use futures::channel::oneshot;
+use futures::future::{Either, select};
+use retell::backend::{Backend, Claim, Claimed, Interest, LeaseAction, Mark, Renewal, StoreError};
 use retell::vocabulary::{
     Attributes, EventId, FencingToken, Namespace, Position, RequestId, RunId, RunKey, SemanticsVersion,
     TaskQueue, Timestamp, WorkerId, WorkflowId, WorkflowName, WorkflowType, WorkflowVersion,
@@ -16,6 +18,8 @@ use retell::write::{
 use retell_sqlite::Sqlite;
 use tempfile::TempDir;
 
+/// After so long a test is not slow but hangs.
+const HUNG: Duration = Duration::from_secs(30);
 /// Longer than any test.
 const LEASE: Duration = Duration::from_secs(600);
 
@@ -25,6 +29,24 @@ pub(crate) fn folder() -> TempDir {
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     futures::executor::block_on(future)
+}
+
+/// Waits for work to change, and panics if that takes for ever.
+pub(crate) fn work_changed(store: &Sqlite, seen: Mark) -> Mark {
+    let (alarm, hung) = oneshot::channel::<()>();
+    let (done, waiting) = mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        // Dropping the alarm sounds it: when the test is done nobody hears it.
+        let _ = waiting.recv_timeout(HUNG);
+        drop(alarm);
+    });
+    match block_on(select(store.changed(Interest::Work, seen), hung)) {
+        Either::Left((mark, _)) => {
+            drop(done);
+            mark
+        }
+        Either::Right(_) => panic!("nothing has changed for {HUNG:?}"),
+    }
 }
 
 pub(crate) fn worker(store: &Sqlite) -> WorkerId {

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
-use retell::backend::{Backend, Interest, Mark, RunStatus};
+use retell::backend::{Backend, Mark, RunStatus};
 use retell::vocabulary::{RunId, RunKey, WorkerId};
 use retell::write::{CloseStatus, Start, Target};
 use retell_sqlite::Sqlite;
 
-use crate::kit::{apply, block_on, claimed, closing, commit, events, folder, send, start, worker};
+use crate::kit::{
+    apply, block_on, claimed, closing, commit, events, folder, send, start, work_changed, worker,
+};
 
 /// Where a child finds the database; without it the child's entry does nothing.
 const PATH: &str = "RETELL_TEST_CHILD_PATH";
@@ -91,9 +93,9 @@ fn child() {
             }
         }
         "wait for work" => {
-            let mark = block_on(store.changed(Interest::Work, Mark::default()));
+            let mark = work_changed(&store, Mark::default());
             say("waiting");
-            block_on(store.changed(Interest::Work, mark));
+            work_changed(&store, mark);
             say("seen");
         }
         other => panic!("no role {other}"),
@@ -175,11 +177,11 @@ fn the_death_of_a_process_wakes_who_waits() {
     process.line().unwrap();
     let store = Sqlite::open(&path).unwrap();
     let worker = worker(&store);
-    let mut mark = block_on(store.changed(Interest::Work, Mark::default()));
+    let mut mark = work_changed(&store, Mark::default());
     assert!(claimed(&store, worker).runs.is_empty());
     drop(process);
     while claimed(&store, worker).runs.is_empty() {
-        mark = block_on(store.changed(Interest::Work, mark));
+        mark = work_changed(&store, mark);
     }
 }
 
@@ -221,10 +223,10 @@ fn an_unread_message_of_another_process_is_seen() {
     let (here, there) = (Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap());
     let worker = worker(&here);
     let run = open_run(&here, "a", worker);
-    let mut mark = block_on(here.changed(Interest::Work, Mark::default()));
+    let mut mark = work_changed(&here, Mark::default());
     apply(&there, send(&run));
     let unread = loop {
-        mark = block_on(here.changed(Interest::Work, mark));
+        mark = work_changed(&here, mark);
         let unread = claimed(&here, worker).unread;
         if !unread.is_empty() {
             break unread;
