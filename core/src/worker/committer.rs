@@ -12,7 +12,7 @@ use super::thread::Shards;
 use crate::backend::{StoreError, StoreErrorKind};
 use crate::history::EventKind;
 use crate::vocabulary::{FencingToken, RunId};
-use crate::write::{Batch, Outcome, Write};
+use crate::write::{Batch, Outcome, Refusal, Write};
 
 /// The wait before a batch is applied again after a store's fault, doubled each time.
 const AGAIN_AFTER: Duration = Duration::from_millis(5);
@@ -96,7 +96,8 @@ pub(super) async fn carry_out(
     jobs.into_iter().for_each(|job| activities::start(&cx, &shards, &running, job));
 }
 
-/// Applies a batch again and again until the store says what became of it.
+/// Applies a batch again and again until the store says what became of it. Where it finds damage, the batch is split
+/// until the write that meets it is found; that one is refused, and the others go through (promise H10).
 ///
 /// # Errors
 /// The store's error if it was closed by this program, or if the worker has ended.
@@ -111,6 +112,16 @@ pub(crate) async fn apply_until_known(cx: &Context, batch: Batch) -> Result<Vec<
                 return Ok(outcomes);
             }
             Err(error) if error.kind == StoreErrorKind::Closed || cx.is_stopped() => return Err(error),
+            Err(StoreError { kind: StoreErrorKind::Damaged(reason), .. }) if batch.len() == 1 => {
+                return Ok(vec![Err(Refusal::Invalid(reason))]);
+            }
+            Err(error) if matches!(error.kind, StoreErrorKind::Damaged(_)) => {
+                tracing::error!(%error, writes = batch.len(), "a batch meets damaged data; applying it in parts");
+                let (front, back) = batch.split_at(batch.len() / 2);
+                let mut outcomes = Box::pin(apply_until_known(cx, front.into())).await?;
+                outcomes.extend(Box::pin(apply_until_known(cx, back.into())).await?);
+                return Ok(outcomes);
+            }
             Err(error) => {
                 cx.store_failed(&error);
                 cx.clock.sleep(wait).await;
