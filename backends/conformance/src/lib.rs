@@ -15,6 +15,7 @@
 #![expect(clippy::unwrap_used, reason = "all of this crate is tests; what fails must panic")]
 
 pub mod cases;
+pub mod engine;
 mod world;
 
 use std::future::Future;

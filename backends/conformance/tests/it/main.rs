@@ -21,4 +21,6 @@ async fn create(clock: ManualClock) -> Shared {
     Shared(Arc::new(Memory::with_clock(Arc::new(clock))))
 }
 
+mod engine;
+
 retell_conformance::suite!(create);

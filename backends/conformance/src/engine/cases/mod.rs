@@ -1,0 +1,76 @@
+//! The cases, listed once. A module is a subject; a case's name is the behaviour that it proves.
+
+macro_rules! engine_cases {
+    (($dollar:tt) $($subject:ident { $($case:ident,)+ })+) => {
+        $(pub mod $subject;)+
+
+        /// Makes two `#[test]`s of each case, with and without live runs in memory, for the store that `$create`
+        /// makes: an `async fn(ManualClock) -> S`, where `S` is a [`StoreUnderTest`](crate::StoreUnderTest).
+        #[macro_export]
+        macro_rules! engine_suite {
+            ($dollar create:expr) => {
+                $dollar crate::engine_suite!(@mode $dollar create, cached, Cached);
+                $dollar crate::engine_suite!(@mode $dollar create, uncached, Uncached);
+            };
+            (@mode $dollar create:expr, $dollar module:ident, $dollar mode:ident) => {
+                mod $dollar module {
+                    $(mod $subject {
+                        #[allow(unused_imports)]
+                        use super::super::*;
+
+                        $(#[test]
+                        fn $case() {
+                            $dollar crate::engine::run(
+                                $dollar create,
+                                $dollar crate::engine::Mode::$dollar mode,
+                                $dollar crate::engine::cases::$subject::$case,
+                            );
+                        })+
+                    })+
+                }
+            };
+        }
+    };
+}
+
+engine_cases! { ($)
+    results {
+        a_result_is_of_the_workflows_type,
+        a_failure_keeps_all_of_it_on_its_way_to_the_caller,
+        a_workflow_that_returns_at_once_needs_one_commit,
+    }
+    combinators {
+        activities_run_one_after_another,
+        joined_activities_run_at_once,
+        the_loser_of_a_select_is_cancelled_and_its_body_stopped,
+        a_race_yields_the_first,
+        fifty_activities_keep_their_places_in_join_all,
+        futures_unordered_yields_as_history_says,
+    }
+    activities {
+        a_failed_attempt_is_tried_again_after_its_backoff,
+        attempts_are_total_tries,
+        a_permanent_failure_is_not_tried_again,
+        an_attempt_over_its_time_limit_is_stopped,
+        a_panic_is_a_failure,
+        a_blocking_activity_has_its_own_thread,
+        missing_shared_state_is_named,
+        an_unknown_activity_waits_in_the_queue,
+        a_queued_attempt_survives_the_release_of_its_run,
+    }
+    timers {
+        a_sleep_of_a_year_ends_when_the_clock_moves,
+        a_clock_that_jumps_forward_fires_early,
+        timer_fires_once_after_crash,
+        timers_fire_in_the_order_of_their_due_times,
+    }
+    signals {
+        signals_come_in_the_order_of_sending,
+        signals_before_anyone_listens_wait_in_order,
+        a_thousand_unread_signals_are_kept,
+        an_undecodable_signal_is_a_typed_error_and_the_run_goes_on,
+        a_flood_across_continue_as_new_loses_and_doubles_nothing,
+        a_signal_sent_twice_under_one_request_id_counts_once,
+        a_signal_to_a_closed_run_is_a_typed_error,
+    }
+}

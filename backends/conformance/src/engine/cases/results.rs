@@ -1,0 +1,56 @@
+//! What a caller gets of a run.
+
+use std::collections::BTreeMap;
+
+use retell::client::ResultError;
+use retell::vocabulary::RetryPolicy;
+use retell::activity::{ActivityContext, ActivityError};
+use retell::workflow::{WorkflowContext, WorkflowResult};
+
+use crate::engine::Scene;
+use crate::engine::scene::kinds;
+
+#[retell::workflow]
+async fn sum_up(_cx: WorkflowContext, amounts: Vec<i64>) -> WorkflowResult<BTreeMap<String, i64>> {
+    Ok([("sum".to_owned(), amounts.iter().sum()), ("count".to_owned(), 3)].into())
+}
+
+/// A struct in, a map out.
+pub async fn a_result_is_of_the_workflows_type(scene: Scene) {
+    let process = scene.process(|engine| engine.workflow(sum_up)).await;
+    let run = process.start(sum_up, "sum", vec![1, -2, 40]).await.unwrap();
+    let result = run.result().await.unwrap();
+    assert_eq!(result, [("sum".to_owned(), 39), ("count".to_owned(), 3)].into());
+    assert_eq!(run.result().await.unwrap(), result, "a result may be asked for again");
+}
+
+#[retell::activity]
+async fn decline(_cx: ActivityContext) -> Result<(), ActivityError> {
+    let cause = "x".parse::<u8>().expect_err("x is no number");
+    Err(ActivityError::new("Declined", "the card was declined").caused_by(cause).non_retryable().details(&7))
+}
+
+#[retell::workflow]
+async fn pass_on(cx: WorkflowContext) -> WorkflowResult<()> {
+    cx.activity(decline, &()).retry(RetryPolicy::exponential()).await?;
+    Ok(())
+}
+
+/// Type, message, causes, details and the permanent mark go from the activity through `?` to who awaits the result.
+pub async fn a_failure_keeps_all_of_it_on_its_way_to_the_caller(scene: Scene) {
+    let process = scene.process(|engine| engine.workflow(pass_on).activity(decline)).await;
+    let run = process.start(pass_on, "declined", ()).await.unwrap();
+    let Err(ResultError::Failed(failure)) = run.result().await else { panic!("it fails") };
+    assert_eq!(&*failure.error_type, "Declined");
+    assert_eq!(failure.to_string(), "the card was declined: invalid digit found in string");
+    assert!(failure.non_retryable);
+    assert_eq!(failure.details.unwrap().decode::<i32>(), Ok(7));
+}
+
+/// Start and first task share one record's commit: nothing else is written for a run that asks for nothing.
+pub async fn a_workflow_that_returns_at_once_needs_one_commit(scene: Scene) {
+    let process = scene.process(|engine| engine.workflow(sum_up)).await;
+    let run = process.start(sum_up, "sum", vec![]).await.unwrap();
+    run.result().await.unwrap();
+    assert_eq!(kinds(&run).await, ["WorkflowStarted", "WorkflowCompleted"]);
+}
