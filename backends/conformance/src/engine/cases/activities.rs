@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use retell::Orchestrator;
 use retell::activity::{ActivityContext, ActivityError};
-use retell::client::ResultError;
-use retell::vocabulary::{FailureKind, RetryPolicy};
+use retell::client::{ResultError, RunHandle};
+use retell::clock::Clock;
+use retell::vocabulary::{FailureKind, RetryPolicy, Timestamp};
 use retell::workflow::{CallError, WorkflowContext, WorkflowResult};
 
 use crate::engine::Scene;
@@ -29,14 +30,15 @@ pub async fn a_failed_attempt_is_tried_again_after_its_backoff(scene: Scene) {
     let run = process.start(flopping, "flop", (3, RetryPolicy::exponential())).await.unwrap();
     let tick = Duration::from_micros(1);
     for (attempts, wait) in [(1, SECOND), (2, 2 * SECOND)] {
-        scene.probe.saw("flop", attempts).await;
-        queued_attempt(&scene, &run, u32::try_from(attempts).unwrap() + 1).await;
-        scene.clock.advance(wait - tick);
-        let stats = process.stats().await.unwrap();
-        assert_eq!((stats.queued, scene.probe.count("flop")), (1, attempts), "not before its time");
-        scene.clock.advance(tick);
+        scene.as_time_passes(scene.probe.saw("flop", attempts)).await;
+        let due = next_attempt(&scene, &run, u32::try_from(attempts).unwrap() + 1).await;
+        let left = due.since(scene.clock.now());
+        assert!(left <= wait && (left == wait || attempts > 1), "it waits {left:?}, not {wait:?}");
+        scene.clock.advance(left - tick);
+        assert_eq!(process.stats().await.unwrap().queued, 1);
+        assert_eq!(scene.probe.count("flop"), attempts, "not before its time");
     }
-    assert_eq!(run.result().await.unwrap(), 3);
+    assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), 3);
     let marks = scene.probe.marks("flop");
     assert_eq!(marks.iter().map(|mark| mark.attempt).collect::<Vec<_>>(), [1, 2, 3]);
     assert!(marks.iter().all(|mark| mark.key == marks[0].key), "one key for all attempts");
@@ -46,14 +48,16 @@ pub async fn a_failed_attempt_is_tried_again_after_its_backoff(scene: Scene) {
     assert_eq!(process.stats().await.unwrap().queued, 0);
 }
 
-/// Waits until this attempt of the one queued call waits for its time.
-async fn queued_attempt(scene: &Scene, run: &retell::client::RunHandle<flopping>, attempt: u32) {
+/// Waits until this attempt of the one queued call waits for its time, and tells when that is.
+async fn next_attempt(scene: &Scene, run: &RunHandle<flopping>, attempt: u32) -> Timestamp {
     let store = scene.store().await;
     let run = run.describe().await.unwrap().run;
     loop {
         let queued = store.queued(&run).await.unwrap();
-        if queued.iter().any(|row| row.attempt.0 == attempt && row.worker.is_none()) {
-            return;
+        if let [row] = &queued[..]
+            && row.attempt.0 == attempt
+        {
+            return row.visible_at;
         }
         tokio::task::yield_now().await;
     }
