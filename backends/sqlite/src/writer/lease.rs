@@ -111,7 +111,7 @@ impl Transaction<'_> {
     }
 
     /// The rows of dead workers to whom open runs or activities still belong.
-    pub(crate) fn dead(&mut self) -> Result<Vec<i64>> {
+    pub(crate) fn dead(&mut self, watch: &mut Watch) -> Result<Vec<i64>> {
         let age = self.age;
         let dead: Vec<(WorkerId, i64)> = self
             .memory
@@ -126,6 +126,7 @@ impl Transaction<'_> {
                 holding.insert(row);
             } else {
                 self.drain(id, row)?;
+                watch.signs.remove(id);
             }
         }
         if holding.len() > DEAD_HOLDERS_MAX

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 /// After so long a test is not slow but hangs.
 const HUNG: Duration = Duration::from_secs(30);
 /// Longer than any test.
-const LEASE: Duration = Duration::from_secs(600);
+pub(crate) const LEASE: Duration = Duration::from_secs(600);
 
 pub(crate) fn folder() -> TempDir {
     TempDir::new().unwrap()

@@ -6,12 +6,13 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use retell::backend::{Backend, Mark, RunStatus};
+use retell::clock::ManualClock;
 use retell::vocabulary::{RunId, RunKey, WorkerId};
 use retell::write::{CloseStatus, Start, Target};
 use retell_sqlite::Sqlite;
 
 use crate::kit::{
-    apply, block_on, claimed, closing, commit, events, folder, send, start, work_changed, worker,
+    LEASE, apply, block_on, claimed, closing, commit, events, folder, send, start, work_changed, worker,
 };
 
 /// Where a child finds the database; without it the child's entry does nothing.
@@ -253,4 +254,23 @@ fn one_of_two_processes_that_start_a_workflow_id_wins() {
     let threads: Vec<_> = threads.collect();
     let started: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
     assert_eq!(started, 100);
+}
+
+#[test]
+fn the_files_of_dead_workers_are_cleared_away() {
+    let folder = folder();
+    let path = folder.path().join("retell.db");
+    let clock = ManualClock::default();
+    let open = || Sqlite::options(&path).clock(Arc::new(clock.clone())).open().unwrap();
+    let files = || {
+        let names = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
+        names.filter(|name| name.to_str().unwrap().contains("-worker-")).count()
+    };
+    worker(&open());
+    worker(&open());
+    assert_eq!(files(), 2, "who died left a file");
+    clock.advance(LEASE);
+    let store = open();
+    claimed(&store, worker(&store));
+    assert_eq!(files(), 1, "only who lives has one");
 }
