@@ -1,7 +1,7 @@
 //! Running user effects: activity bodies and side effects, on the user's runtime, each in a slot.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -94,6 +94,7 @@ pub(super) struct Running {
 }
 
 struct Body {
+    run: RunKey,
     attempt: Attempt,
     queued: bool,
     cancel: CancelFlag,
@@ -112,6 +113,11 @@ impl Running {
         };
         drop(bodies);
         stopped.iter().for_each(Body::stop);
+    }
+
+    /// The runs that bodies run for.
+    pub(super) fn runs(&self) -> HashSet<RunKey> {
+        self.lock().values().map(|body| body.run.clone()).collect()
     }
 
     /// How many run.
@@ -168,7 +174,13 @@ pub(super) fn start(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Runni
 fn start_activity(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, job: ActivityJob) {
     let Some(definition) = cx.registry.activities.get(&job.call.activity).copied() else { return };
     let (cancel, key, attempt) = (CancelFlag::default(), (job.run.run_id, job.scheduled), job.attempt);
-    let body = Body { attempt, queued: job.queued.is_some(), cancel: cancel.clone(), abort: None };
+    let body = Body {
+        run: job.run.clone(),
+        attempt,
+        queued: job.queued.is_some(),
+        cancel: cancel.clone(),
+        abort: None,
+    };
     running.lock().insert(key, body);
     let (cx, shards, bodies) = (cx.clone(), shards.clone(), running.clone());
     let task = tokio::spawn(async move {

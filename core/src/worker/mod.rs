@@ -10,6 +10,7 @@ mod claimer;
 mod closings;
 mod committer;
 mod context;
+mod ended;
 mod lease;
 mod loader;
 mod options;

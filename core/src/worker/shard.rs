@@ -177,9 +177,8 @@ impl Shard {
             }
             Input::Alarm(run_id, token) => self.check(run_id, token, now),
             Input::Terminated(run_id) => {
-                if self.forget(run_id).is_some() {
-                    self.effects.stops.push(Stop::Run(run_id));
-                }
+                self.forget(run_id);
+                self.effects.stops.push(Stop::Run(run_id));
             }
             Input::Tick => self.tick(now),
             Input::NewLife(life) => self.new_life(life),

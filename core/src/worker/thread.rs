@@ -17,7 +17,7 @@ use tokio::task::AbortHandle;
 use super::activities::{self, EndedActivity, EndedSideEffect, Running, Stop};
 use super::context::Context;
 use super::shard::{Effects, FirstTask, Input, PendingStart, Shard};
-use super::{claimer, committer, lease, loader, timekeeper};
+use super::{claimer, committer, ended, lease, loader, timekeeper};
 use crate::backend::StoreError;
 use crate::vocabulary::{FencingToken, RunId, Timestamp};
 
@@ -173,6 +173,7 @@ impl Worker {
         let tasks = vec![
             tokio::spawn(lease::keep(cx.clone(), shards.clone())).abort_handle(),
             tokio::spawn(claimer::claim_on(cx.clone(), shards.clone(), running.clone())).abort_handle(),
+            tokio::spawn(ended::watch(cx.clone(), shards.clone(), running.clone())).abort_handle(),
             tokio::spawn(timekeeper::keep(cx.clone(), shards.clone())).abort_handle(),
         ];
         Ok(Self { cx, shards, running, threads, tasks })
