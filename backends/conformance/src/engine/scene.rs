@@ -95,16 +95,31 @@ impl Scene {
 
     /// Waits while time passes by itself, a millisecond at a time.
     pub(crate) async fn as_time_passes<T>(&self, future: impl Future<Output = T>) -> T {
+        self.as_time_flies(STEP, future).await
+    }
+
+    /// Waits while time passes by itself, so much of it for each real millisecond.
+    pub(crate) async fn as_time_flies<T>(&self, step: Duration, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         loop {
             match select(future, pin!(tokio::time::sleep(STEP))).await {
                 Either::Left((output, _)) => return output,
                 Either::Right((_, unfinished)) => {
                     future = unfinished;
-                    self.clock.advance(STEP);
+                    self.clock.advance(step);
                 }
             }
         }
+    }
+
+    /// Waits until this is so, letting time pass.
+    pub(crate) async fn until<F: Future<Output = bool>>(&self, mut is_so: impl FnMut() -> F) {
+        let looking = async {
+            while !is_so().await {
+                tokio::task::yield_now().await;
+            }
+        };
+        self.as_time_passes(looking).await;
     }
 }
 

@@ -73,4 +73,21 @@ engine_cases! { ($)
         a_signal_sent_twice_under_one_request_id_counts_once,
         a_signal_to_a_closed_run_is_a_typed_error,
     }
+    cancel {
+        every_await_ends_and_the_shielded_one_runs,
+        code_may_refuse_to_be_cancelled,
+        a_cancel_and_a_completion_together_end_the_run,
+        a_cancel_request_follows_continue_as_new,
+    }
+    determinism {
+        now_random_and_uuid_are_the_same_after_a_crash,
+        a_side_effect_runs_once_and_its_value_survives_a_crash,
+        a_side_effect_that_panicked_is_run_again,
+    }
+    crashes {
+        a_crash_between_any_two_commits_changes_nothing,
+        an_attempt_that_died_with_its_worker_is_a_failure_if_it_was_the_last,
+        an_attempt_that_died_with_its_worker_is_tried_again,
+        an_outcome_in_the_inbox_is_not_run_again,
+    }
 }
