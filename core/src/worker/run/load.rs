@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use super::park::Trouble;
 use super::places::Place;
 use super::settle::Row;
+use super::task::outcome_of;
 use super::{Incoming, Phase, Run};
-use crate::history::{ActivityScheduled, Event, EventKind, Record, decode_record};
+use crate::history::{ActivityScheduled, Event, EventKind, Record, decode_kind, decode_record};
 use crate::replay::{Machine, MachineOptions};
 use crate::vocabulary::{Attempt, EventId, Failure, FailureKind, Timestamp};
 use crate::worker::activities::{EndedActivity, Job};
@@ -26,11 +27,11 @@ pub(in crate::worker) enum Loaded {
 
 impl Run {
     /// Begins to load; the history is to be read from its first event. Returns whether to find out, too, which of its
-    /// activities have a row in the queue.
+    /// activities have a row in the queue: a holder before left some that have none.
     pub(in crate::worker) fn loading(&mut self, options: MachineOptions) -> bool {
         let machine = Machine::new(self.definition.clone(), self.key.clone(), options);
         self.phase = Phase::Loading(Some(Box::new(machine)));
-        self.places.is_none()
+        self.places.is_none() && self.left_rowless
     }
 
     /// Takes what a loader read; side effects that were under way elsewhere come back as jobs.
@@ -87,7 +88,8 @@ impl Run {
         let side_effects = machine.open_side_effects();
         let left_behind = match self.places {
             Some(_) => LeftBehind::default(),
-            None => self.left_behind(cx, now, machine.open_activities(), queued)?,
+            None if self.left_rowless => self.left_behind(cx, now, machine.open_activities(), queued)?,
+            None => LeftBehind::queued(machine.open_activities()),
         };
         self.phase = Phase::Live(machine);
         self.lost.extend(left_behind.rows);
@@ -109,7 +111,7 @@ impl Run {
     /// Finds out where the calls are that the last holder left open.
     ///
     /// A call without a row was in its first attempt, on a worker that is gone: the second attempt gets a row, or the
-    /// call has failed if there is none.
+    /// call has failed if there is none. One whose outcome lies in the inbox has lost its row to that outcome.
     fn left_behind(
         &self,
         cx: &Context,
@@ -119,8 +121,9 @@ impl Run {
     ) -> Result<LeftBehind, Trouble> {
         let failure = Failure::of_kind(FailureKind::WorkerLost, "the worker that ran the attempt is gone");
         let mut left = LeftBehind::default();
+        let ended = self.ended_in_inbox(cx)?;
         for (scheduled, call) in open {
-            if queued.contains(&scheduled) {
+            if queued.contains(&scheduled) || ended.contains(&scheduled) {
                 left.places.push((scheduled, Place::Queued));
             } else if call.retry.delay_after(Attempt(1), &failure).is_some() {
                 let last_failure = Some(failure.clone());
@@ -143,6 +146,17 @@ impl Run {
         }
         Ok(left)
     }
+
+    /// The calls whose outcomes have come as messages.
+    fn ended_in_inbox(&self, cx: &Context) -> Result<HashSet<EventId>, Trouble> {
+        let mut ended = HashSet::new();
+        for incoming in &self.incoming {
+            if let Incoming::Message(message) = incoming {
+                ended.extend(outcome_of(&decode_kind(&message.body, cx.codec.as_ref())?));
+            }
+        }
+        Ok(ended)
+    }
 }
 
 /// What the last holder of a run left open.
@@ -151,4 +165,12 @@ struct LeftBehind {
     places: Vec<(EventId, Place)>,
     rows: Vec<NewActivityTask>,
     ended: Vec<EndedActivity>,
+}
+
+impl LeftBehind {
+    /// Nothing was left without a row: each open call stands in the queue, or its outcome in the inbox.
+    fn queued(open: Vec<(EventId, ActivityScheduled)>) -> Self {
+        let places = open.into_iter().map(|(scheduled, _)| (scheduled, Place::Queued)).collect();
+        Self { places, ..Self::default() }
+    }
 }

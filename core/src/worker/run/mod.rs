@@ -43,6 +43,8 @@ pub(super) struct Run {
     incoming: VecDeque<Incoming>,
     /// Where its open calls are; `None` until a takeover has found out.
     places: Option<Places>,
+    /// Whether the holder before left running activities that have no row in the queue.
+    left_rowless: bool,
     /// Rows for what a lost worker ran, until they are committed.
     lost: Vec<NewActivityTask>,
     in_flight: Option<InFlight>,
@@ -184,6 +186,7 @@ impl Run {
         let incoming = claimed.inbox.into_iter().map(Incoming::Message).collect();
         Self {
             incoming,
+            left_rowless: claimed.rowless,
             failure: claimed.failure,
             ..Self::cold(claimed.run, claimed.token, definition, claimed.head, claimed.taken_in)
         }
@@ -207,6 +210,7 @@ impl Run {
             taken_in,
             incoming: VecDeque::new(),
             places: None,
+            left_rowless: false,
             lost: Vec::new(),
             in_flight: None,
             closing: None,
@@ -267,9 +271,9 @@ impl Run {
         self.in_flight.as_ref().is_some_and(|in_flight| matches!(in_flight.then, Then::Leave(_)))
     }
 
-    /// Whether something of it runs here that no row in the queue stands for.
+    /// Whether something of it runs that no row in the queue stands for: here, or on the worker that was lost.
     pub(super) fn is_rowless(&self) -> bool {
-        self.places.as_ref().is_some_and(Places::any_rowless)
+        self.places.as_ref().map_or(self.left_rowless, Places::any_rowless)
     }
 
     /// Whether this call is open, so that its outcome is wanted.

@@ -305,7 +305,7 @@ fn inherited(successor: &Start) -> Vec<InboxMessage> {
 }
 
 /// The call whose outcome a message brings, if it brings one.
-fn outcome_of(kind: &EventKind) -> Option<EventId> {
+pub(super) fn outcome_of(kind: &EventKind) -> Option<EventId> {
     match kind {
         EventKind::ActivityCompleted(body) => Some(body.scheduled),
         EventKind::ActivityFailed(body) => Some(body.scheduled),
