@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{InFlight, Leave, Phase, Run, Submission, Then};
+use super::places::Places;
+use super::{InFlight, Incoming, Leave, Phase, Run, Submission, Then};
 use crate::history::HistoryError;
 use crate::replay::TaskError;
 use crate::vocabulary::{Timestamp, WorkerId};
@@ -73,6 +74,7 @@ impl Run {
         if let Some(places) = &mut self.places {
             places.undo();
         }
+        self.forget_failed_side_effects();
         self.failure = Some(failure.clone());
         self.phase = Phase::Cold { until: Some(retry_at), parked: true };
         self.closing = None;
@@ -86,15 +88,30 @@ impl Run {
         self.without_events(worker, open, Then::Parked)
     }
 
+    /// Side effects whose closures failed run again with the next try of the task.
+    fn forget_failed_side_effects(&mut self) {
+        let failed = |incoming: &Incoming| match incoming {
+            Incoming::SideEffect(ended) if ended.value.is_err() => Some(ended.scheduled),
+            _ => None,
+        };
+        if let Some(places) = &mut self.places {
+            self.incoming.iter().filter_map(failed).for_each(|scheduled| _ = places.remove(scheduled));
+            places.keep();
+        }
+        self.incoming.retain(|incoming| failed(incoming).is_none());
+    }
+
     /// Gives an idle run back; `None` if something of it runs here that has no row.
     pub(in crate::worker) fn release(&mut self, worker: WorkerId) -> Option<Submission> {
-        if self.is_rowless() || self.is_committing() {
+        let runs_here = self.places.as_ref().is_some_and(Places::any_rowless);
+        if runs_here || self.is_committing() {
             return None;
         }
         // The next holder of a parked run may have mended code: it tries it at once.
         let at_once = self.is_parked() || !self.incoming.is_empty();
         let wake_at = if at_once { Some(Timestamp::EPOCH) } else { self.next_due() };
-        let open = OpenRun { wake_at, rowless: false, hold: Hold::Release, failure: self.failure.clone() };
+        let rowless = self.is_rowless();
+        let open = OpenRun { wake_at, rowless, hold: Hold::Release, failure: self.failure.clone() };
         Some(self.without_events(worker, open, Then::Leave(Leave::Released)))
     }
 
