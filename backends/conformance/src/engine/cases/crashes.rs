@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use futures::future::{Either, select};
 use retell::Orchestrator;
 use retell::backend::{StoreError, StoreErrorKind};
+use retell::client::IdConflict;
 use retell::vocabulary::{FailureKind, RetryPolicy};
 use retell::workflow::{CallError, WorkflowContext, WorkflowResult};
 use retell::write::{Batch, Write};
@@ -90,10 +91,9 @@ pub async fn a_crash_between_any_two_commits_changes_nothing(scene: Scene) {
             return;
         }
         let process = scene.process(code).await;
-        if commits == 0 {
-            // The start itself died with the batch that it was in: nothing was acknowledged.
-            process.start(order, id.clone(), ()).await.unwrap();
-        }
+        // The start itself may have died with the batch that it was in: nothing was acknowledged then.
+        let start = process.start(order, id.clone(), ()).id_conflict(IdConflict::UseExisting);
+        start.await.unwrap();
         let run = process.handle(order, id.clone()).unwrap();
         let result = scene.as_time_flies(STEP, run.result()).await;
         assert_eq!(result.unwrap(), "reservecharge 7", "after {commits} commits");
