@@ -50,6 +50,32 @@ const STEPS: &[Step] = &[
     Step { name: "no-runtime", action: Action::Rule(runtimes_below_core) },
     Step { name: "docs", action: Action::Cargo(WARNINGS_DENIED, &["doc", "--workspace", "--no-deps"]) },
     Step { name: "tests", action: Action::Cargo(None, &["test", "--workspace"]) },
+    Step {
+        name: "kills",
+        action: Action::Cargo(
+            None,
+            &["run", "-q", "-p", "retell-campaign", "--", "--kills", "20", "--orders", "200"],
+        ),
+    },
+    Step {
+        name: "kills-of-two",
+        action: Action::Cargo(
+            None,
+            &[
+                "run",
+                "-q",
+                "-p",
+                "retell-campaign",
+                "--",
+                "--kills",
+                "20",
+                "--orders",
+                "200",
+                "--processes",
+                "2",
+            ],
+        ),
+    },
 ];
 
 /// The names of all steps, in order.

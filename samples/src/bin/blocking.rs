@@ -3,9 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use retell::Orchestrator;
-use retell::activity::{ActivityContext, ActivityError};
-use retell::workflow::{WorkflowContext, WorkflowResult};
+use retell::prelude::*;
 use retell_memory::Memory;
 
 /// Files, synchronous clients, long computation: no `async`, so it does not hold up the others.

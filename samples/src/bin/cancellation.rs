@@ -4,9 +4,8 @@ use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use retell::Orchestrator;
-use retell::activity::{ActivityContext, ActivityError};
-use retell::workflow::{CallError, WorkflowContext, WorkflowResult};
+use retell::prelude::*;
+use retell::workflow::CallError;
 use retell_memory::Memory;
 
 /// What happened to the room, as the outside world saw it.

@@ -2,8 +2,7 @@
 
 use std::error::Error;
 
-use retell::Orchestrator;
-use retell::workflow::{WorkflowContext, WorkflowResult};
+use retell::prelude::*;
 use retell_memory::Memory;
 
 /// How many signals a run takes before it goes on as a new one.

@@ -2,9 +2,7 @@
 
 use std::error::Error;
 
-use retell::Orchestrator;
-use retell::activity::{ActivityContext, ActivityError};
-use retell::workflow::{WorkflowContext, WorkflowResult};
+use retell::prelude::*;
 use retell_memory::Memory;
 
 /// Side effects live in activities: they may fail, are tried again, and their outcome is recorded.

@@ -3,9 +3,7 @@
 use std::error::Error;
 
 use futures::future::join_all;
-use retell::Orchestrator;
-use retell::activity::{ActivityContext, ActivityError};
-use retell::workflow::{WorkflowContext, WorkflowResult};
+use retell::prelude::*;
 use retell_memory::Memory;
 
 #[retell::activity]

@@ -3,10 +3,8 @@
 use std::error::Error;
 use std::time::Duration;
 
-use retell::Orchestrator;
-use retell::activity::{ActivityContext, ActivityError};
-use retell::vocabulary::RetryPolicy;
-use retell::workflow::{CallError, WorkflowContext, WorkflowResult};
+use retell::prelude::*;
+use retell::workflow::CallError;
 use retell_memory::Memory;
 
 /// Answers at the third attempt, unless what is asked for does not exist.

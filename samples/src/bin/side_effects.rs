@@ -2,8 +2,7 @@
 
 use std::error::Error;
 
-use retell::Orchestrator;
-use retell::workflow::{WorkflowContext, WorkflowResult};
+use retell::prelude::*;
 use retell_memory::Memory;
 use serde::{Deserialize, Serialize};
 

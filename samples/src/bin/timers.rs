@@ -3,8 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use retell::Orchestrator;
-use retell::workflow::{WorkflowContext, WorkflowResult};
+use retell::prelude::*;
 use retell_memory::Memory;
 
 /// Sleeps for a while, but not beyond a limit; says which it was, and how long by its own clock.
