@@ -1,17 +1,16 @@
 //! Running user effects: activity bodies and side effects, on the user's runtime, each in a slot.
 
 use std::any::Any;
-use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{Either, select};
-use tokio::task::AbortHandle;
 use tracing::Instrument;
 
 use super::context::Context;
+use super::running::Running;
 use super::slots::Slot;
 use super::thread::Shards;
 use crate::activity::{ActivityContext, ActivityDefinition, ActivityInfo, ActivityRun, CancelFlag};
@@ -38,8 +37,8 @@ pub(super) struct ActivityJob {
     pub(super) last_failure: Option<Failure>,
     /// Who claimed it from the queue; `None` if it has no row.
     pub(super) queued: Option<WorkerId>,
-    /// Shared with a blocking body, which keeps it until it returns.
-    pub(super) slot: Arc<Slot>,
+    /// By which its body is told to stop.
+    pub(super) cancel: CancelFlag,
 }
 
 /// A side effect's closure.
@@ -74,89 +73,16 @@ pub(super) struct EndedSideEffect {
     pub(super) at: Timestamp,
 }
 
-/// Which bodies are to be stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// That of one call.
-    Call(RunId, EventId),
-    /// Those of a run that have no row in the queue, and so belong to its holder.
-    Rowless(RunId),
-    /// All of a run.
-    Run(RunId),
-    /// All.
-    All,
-}
-
-/// What runs at the moment, so that it can be stopped.
-#[derive(Default)]
-pub(super) struct Running {
-    bodies: Mutex<HashMap<(RunId, EventId), Body>>,
-}
-
-struct Body {
-    run: RunKey,
-    attempt: Attempt,
-    queued: bool,
-    cancel: CancelFlag,
-    abort: Option<AbortHandle>,
-}
-
-impl Running {
-    /// Stops bodies that run here: an async one is dropped, a blocking one is told. Their outcome counts for nothing.
-    pub(super) fn stop(&self, stop: Stop) {
-        let mut bodies = self.lock();
-        let stopped: Vec<Body> = match stop {
-            Stop::Call(run_id, scheduled) => bodies.remove(&(run_id, scheduled)).into_iter().collect(),
-            Stop::Rowless(run_id) => take(&mut bodies, |key, body| key.0 == run_id && !body.queued),
-            Stop::Run(run_id) => take(&mut bodies, |key, _| key.0 == run_id),
-            Stop::All => take(&mut bodies, |_, _| true),
-        };
-        drop(bodies);
-        stopped.iter().for_each(Body::stop);
-    }
-
-    /// The runs that bodies run for.
-    pub(super) fn runs(&self) -> HashSet<RunKey> {
-        self.lock().values().map(|body| body.run.clone()).collect()
-    }
-
-    /// How many run.
-    pub(super) fn count(&self) -> usize {
-        self.lock().len()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<(RunId, EventId), Body>> {
-        self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Forgets a body that ended; `false` if it was stopped before, so that its outcome counts for nothing.
-    fn ended(&self, run_id: RunId, scheduled: EventId, attempt: Attempt) -> bool {
-        let mut bodies = self.lock();
-        let same = bodies.get(&(run_id, scheduled)).is_some_and(|body| body.attempt == attempt);
-        same && bodies.remove(&(run_id, scheduled)).is_some()
-    }
-}
-
-fn take(
-    bodies: &mut HashMap<(RunId, EventId), Body>,
-    mut which: impl FnMut(&(RunId, EventId), &Body) -> bool,
-) -> Vec<Body> {
-    bodies.extract_if(|key, body| which(key, body)).map(|(_, body)| body).collect()
-}
-
-impl Body {
-    fn stop(&self) {
-        self.cancel.cancel();
-        if let Some(abort) = &self.abort {
-            abort.abort();
-        }
-    }
-}
-
 /// Starts a job on the current runtime.
 pub(super) fn start(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, job: Job) {
     match job {
-        Job::Activity(job) => start_activity(cx, shards, running, *job),
+        Job::Activity(job) => {
+            let Some(sort) = cx.sort_of(&job.call.activity) else { return };
+            running.expect(&job);
+            if let Some((slot, job)) = cx.slots[sort].enter(job) {
+                begin(cx, shards, running, slot, *job);
+            }
+        }
         Job::SideEffect(job) => {
             let (cx, shards) = (cx.clone(), shards.clone());
             tokio::spawn(async move {
@@ -171,44 +97,40 @@ pub(super) fn start(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Runni
     }
 }
 
-fn start_activity(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, job: ActivityJob) {
+/// Gives jobs the slots that become free, for as long as the worker lives.
+pub(super) async fn admit(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Running>) {
+    loop {
+        cx.slot_freed.notified().await;
+        for slots in &cx.slots {
+            while let Some((slot, job)) = slots.next() {
+                begin(&cx, &shards, &running, slot, *job);
+            }
+        }
+    }
+}
+
+/// Runs an attempt in its slot, unless it was stopped while it stood in line.
+fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: Slot, job: ActivityJob) {
     let Some(definition) = cx.registry.activities.get(&job.call.activity).copied() else { return };
-    let (cancel, key, attempt) = (CancelFlag::default(), (job.run.run_id, job.scheduled), job.attempt);
-    let body = Body {
-        run: job.run.clone(),
-        attempt,
-        queued: job.queued.is_some(),
-        cancel: cancel.clone(),
-        abort: None,
-    };
-    running.lock().insert(key, body);
+    let (key, attempt, cancel) = ((job.run.run_id, job.scheduled), job.attempt, job.cancel.clone());
+    if cancel.is_cancelled() {
+        return;
+    }
     let (cx, shards, bodies) = (cx.clone(), shards.clone(), running.clone());
     let task = tokio::spawn(async move {
         let span = tracing::info_span!("activity", name = %job.call.activity, run = %job.run, attempt = %job.attempt);
-        let (call, result) = run(&cx, definition, &job, cancel).instrument(span).await;
-        if bodies.ended(job.run.run_id, job.scheduled, job.attempt) {
-            let ended = EndedActivity {
-                run: job.run,
-                token: job.token,
-                scheduled: job.scheduled,
-                attempt: job.attempt,
-                call,
-                result,
-                queued: job.queued,
-                at: cx.now(),
-            };
-            // The slot is free before the run goes on, so that its next call can have it.
-            drop(job.slot);
-            shards.activity_ended(ended);
+        let slot = Arc::new(slot);
+        let result = run(&cx, definition, &job, &slot).instrument(span).await;
+        // The slot is free before the run goes on, so that its next call can have it.
+        drop(slot);
+        if bodies.ended(key, attempt) {
+            let ActivityJob { run, token, scheduled, attempt, call, queued, .. } = job;
+            let at = cx.now();
+            shards.activity_ended(EndedActivity { run, token, scheduled, attempt, call, result, queued, at });
         }
     });
-    if definition.blocking() {
-        return;
-    }
-    match running.lock().get_mut(&key).filter(|body| body.attempt == attempt) {
-        Some(body) => body.abort = Some(task.abort_handle()),
-        // It has ended, or was stopped before it could be told.
-        None => task.abort(),
+    if !definition.blocking() {
+        running.begun(key, attempt, task.abort_handle());
     }
 }
 
@@ -226,9 +148,9 @@ async fn run(
     cx: &Arc<Context>,
     definition: ActivityDefinition,
     job: &ActivityJob,
-    cancel: CancelFlag,
-) -> (ActivityScheduled, Result<Payload, Failure>) {
-    let call = job.call.clone();
+    slot: &Arc<Slot>,
+) -> Result<Payload, Failure> {
+    let call = &job.call;
     let info = ActivityInfo {
         run: job.run.clone(),
         activity: call.activity.clone(),
@@ -236,7 +158,7 @@ async fn run(
         attempt: job.attempt,
         last_failure: job.last_failure.clone(),
     };
-    let context = ActivityContext::new(info, cx.registry.state.clone(), cancel.clone());
+    let context = ActivityContext::new(info, cx.registry.state.clone(), job.cancel.clone());
     let attempt = async {
         match std::panic::catch_unwind(AssertUnwindSafe(|| definition.start(context, &call.input))) {
             Ok(ActivityRun::Async(body)) => AssertUnwindSafe(body)
@@ -244,7 +166,7 @@ async fn run(
                 .await
                 .unwrap_or_else(|panic| Err(panicked(panic.as_ref()))),
             Ok(ActivityRun::Blocking(body)) => {
-                match tokio::task::spawn_blocking(in_slot(body, job.slot.clone())).await {
+                match tokio::task::spawn_blocking(in_slot(body, slot.clone())).await {
                     Ok(result) => result,
                     Err(error) => match error.try_into_panic() {
                         Ok(panic) => Err(panicked(panic.as_ref())),
@@ -255,11 +177,10 @@ async fn run(
             Err(panic) => Err(panicked(panic.as_ref())),
         }
     };
-    let result = match call.start_to_close {
+    match call.start_to_close {
         None => attempt.await,
-        Some(limit) => within(cx, limit, attempt, &cancel).await,
-    };
-    (call, result)
+        Some(limit) => within(cx, limit, attempt, &job.cancel).await,
+    }
 }
 
 /// Ends an attempt that takes longer than its limit. A blocking body is told, and keeps its slot until it returns.

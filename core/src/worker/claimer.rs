@@ -6,14 +6,15 @@ use std::time::Duration;
 use futures::future::select_all;
 use futures::{FutureExt, future::BoxFuture};
 
-use super::activities::{self, ActivityJob, EndedActivity, Job, Running};
+use super::activities::{self, ActivityJob, EndedActivity, Job};
 use super::context::{Context, Life};
+use super::running::Running;
 use super::shard::Input;
 use super::thread::Shards;
+use crate::activity::CancelFlag;
 use crate::backend::{ActivityRequest, Claim, Claimed, ClaimedActivity, Interest, Mark, StoreErrorKind};
 use crate::history::ActivityScheduled;
-use crate::vocabulary::{Failure, FailureKind, FencingToken, RequestId, SemanticsVersion, Timestamp};
-use crate::write::{ActivityReport, ActivityVerdict, Write};
+use crate::vocabulary::{Failure, FailureKind, FencingToken, SemanticsVersion, Timestamp};
 
 /// The most runs that one claim takes.
 const RUNS_MAX: usize = 1_000;
@@ -74,7 +75,7 @@ async fn something_changed(cx: &Context, seen: Mark, wait: Duration) -> Mark {
 fn request(cx: &Context, life: &Life, busy: usize) -> Claim {
     let group = |blocking: bool| ActivityRequest {
         names: cx.registry.activity_names(blocking),
-        max: cx.slots[usize::from(blocking)].free(),
+        max: cx.slots[usize::from(blocking)].room(),
     };
     // Idle runs give way to new ones, and parked ones take no room; only a worker that is full of others takes no more.
     let room = (2 * cx.options.cached_runs_max.max(RUNS_MAX)).saturating_sub(busy);
@@ -110,17 +111,11 @@ async fn hand_out(
             slots.set_backlog(got >= group.max);
         }
     }
-    let mut given_back = Vec::new();
     for activity in claimed.activities {
         match prepare(cx, life, activity) {
             Prepared::Job(job) => activities::start(cx, shards, running, job),
             Prepared::Ended(ended) => shards.activity_ended(*ended),
-            Prepared::NoSlot(report) => given_back.push(Write::Activity(report)),
         }
-    }
-    if !given_back.is_empty() {
-        // The store's fault is kept for people to see; the lease frees what could not be given back.
-        let _ = super::committer::apply_until_known(cx, given_back.into()).await;
     }
 }
 
@@ -129,8 +124,6 @@ enum Prepared {
     Job(Job),
     /// It cannot run: this is its outcome.
     Ended(Box<EndedActivity>),
-    /// A call without a row was faster: it goes back.
-    NoSlot(Box<ActivityReport>),
 }
 
 fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
@@ -165,19 +158,7 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
             at,
         }));
     }
-    let Some(slot) = cx.slots_of(&call.activity).and_then(|pool| pool.take()) else {
-        let (request_id, at, verdict) = (RequestId::fresh(), cx.now(), ActivityVerdict::Released);
-        return Prepared::NoSlot(Box::new(ActivityReport {
-            run,
-            scheduled,
-            attempt,
-            worker,
-            request_id,
-            at,
-            verdict,
-        }));
-    };
-    let (last_failure, queued, slot) = (claimed.last_failure, Some(worker), Arc::new(slot));
+    let (last_failure, queued, cancel) = (claimed.last_failure, Some(worker), CancelFlag::default());
     Prepared::Job(Job::Activity(Box::new(ActivityJob {
         run,
         token,
@@ -186,6 +167,6 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
         call,
         last_failure,
         queued,
-        slot,
+        cancel,
     })))
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::activities::{self, Job, Running};
+use super::activities::{self, Job};
 use super::context::{Context, Life};
+use super::running::Running;
 use super::shard::{FirstTask, Input};
 use super::thread::Shards;
 use crate::backend::{StoreError, StoreErrorKind};

@@ -28,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) closings: Arc<Closings>,
     /// Slots for async activities, and for blocking ones.
     pub(super) slots: [Arc<Slots>; 2],
+    /// Told when a slot is free and a job stands in line for it.
+    pub(super) slot_freed: Arc<Notify>,
     /// Asks the claimer to claim again, although the store has not changed.
     pub(super) nudge: Arc<Notify>,
     /// Told when the lease turns out to be lost.
@@ -83,8 +85,9 @@ pub(crate) struct Seams {
 impl Context {
     pub(crate) fn new(seams: Seams, registry: Registry, options: WorkerOptions) -> Self {
         let nudge = Arc::new(Notify::new());
+        let slot_freed = Arc::new(Notify::new());
         let slots = [options.activity_slots, options.blocking_activity_slots]
-            .map(|count| Slots::new(count, nudge.clone()));
+            .map(|count| Slots::new(count, slot_freed.clone(), nudge.clone()));
         Self {
             backend: seams.backend,
             clock: seams.clock,
@@ -95,6 +98,7 @@ impl Context {
             registry,
             options,
             slots,
+            slot_freed,
             nudge,
             lease_lost: Notify::new(),
             draining: AtomicBool::new(false),
@@ -149,10 +153,10 @@ impl Context {
         serves.then_some(life.worker)
     }
 
-    /// The pool of slots that an activity belongs to, if it is served here.
-    pub(super) fn slots_of(&self, activity: &ActivityName) -> Option<&Arc<Slots>> {
+    /// Which of the two sorts of slots an activity takes, if it is served here.
+    pub(super) fn sort_of(&self, activity: &ActivityName) -> Option<usize> {
         let definition = self.registry.activities.get(activity)?;
-        Some(&self.slots[usize::from(definition.blocking())])
+        Some(usize::from(definition.blocking()))
     }
 
     /// Keeps a store's fault for people to see, until the store answers again.

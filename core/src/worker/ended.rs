@@ -5,8 +5,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::activities::Running;
 use super::context::Context;
+use super::running::Running;
 use super::thread::Shards;
 use crate::backend::RunStatus;
 use crate::vocabulary::RunKey;

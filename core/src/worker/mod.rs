@@ -16,6 +16,7 @@ mod loader;
 mod options;
 mod registry;
 mod run;
+mod running;
 mod shard;
 mod slots;
 mod thread;

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::activities::{EndedActivity, EndedSideEffect, Job, Stop};
+use super::activities::{EndedActivity, EndedSideEffect, Job};
 use super::committer::{Order, Ticket};
 use super::context::{Context, Life};
 use super::run::{Leave, Loaded, Run, Submission, Trouble, Verdict};
+use super::running::Stop;
 use super::thread::Alarms;
 use crate::backend::{ClaimedRun, InboxMessage, UnreadInbox};
 use crate::history::{ActivityCompleted, ActivityFailed, WorkflowStarted, encode_kind};

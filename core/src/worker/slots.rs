@@ -1,46 +1,88 @@
-//! Slots: how many activities run at once, and who goes first when they are taken.
+//! Slots: how many activity bodies run at once, and who goes first.
+//!
+//! A call whose commit is under way holds no slot. When it is acknowledged it takes one, or stands in line for the next
+//! that is free; who comes from the queue stands in the same line. While older calls may wait in the queue, a new call
+//! goes there too (promise H11).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// A pool of slots for activities of one sort.
-///
-/// While older calls may wait in the queue, a new call takes no slot directly but queues behind them (promise H11).
-#[derive(Debug)]
+use super::activities::ActivityJob;
+
+/// The slots of one sort of activities, and the line before them.
 pub(super) struct Slots {
-    free: AtomicUsize,
-    backlog: AtomicBool,
-    freed: Arc<Notify>,
+    count: usize,
+    line: Mutex<Line>,
+    /// Told when a slot is free and somebody stands in line.
+    pub(super) freed: Arc<Notify>,
+    /// Told when a slot is free, nobody stands in line, and calls may wait in the queue.
+    wanted: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Line {
+    taken: usize,
+    waiting: VecDeque<Box<ActivityJob>>,
+    backlog: bool,
 }
 
 impl Slots {
-    /// A pool that tells `freed` when a slot is given back while calls wait.
-    pub(super) fn new(count: usize, freed: Arc<Notify>) -> Arc<Self> {
-        Arc::new(Self { free: AtomicUsize::new(count), backlog: AtomicBool::new(false), freed })
+    pub(super) fn new(count: usize, freed: Arc<Notify>, wanted: Arc<Notify>) -> Arc<Self> {
+        Arc::new(Self { count: count.max(1), line: Mutex::default(), freed, wanted })
     }
 
-    /// Takes a slot for a new call, unless all are taken or older calls wait.
-    pub(super) fn take_for_new(self: &Arc<Self>) -> Option<Slot> {
-        if self.backlog.load(Ordering::Acquire) { None } else { self.take() }
+    /// How many more bodies could run at once.
+    pub(super) fn room(&self) -> usize {
+        self.lock().room(self.count)
     }
 
-    /// Takes a slot for a call that was claimed from the queue.
-    pub(super) fn take(self: &Arc<Self>) -> Option<Slot> {
-        let less = |free: usize| free.checked_sub(1);
-        self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).ok()?;
-        Some(Slot(self.clone()))
+    /// How many new calls may run here without a row in the queue: none while older ones wait there.
+    pub(super) fn room_for_new(&self) -> usize {
+        let line = self.lock();
+        if line.backlog { 0 } else { line.room(self.count) }
     }
 
-    /// How many could be taken.
-    pub(super) fn free(&self) -> usize {
-        self.free.load(Ordering::Acquire)
+    /// Takes a slot for a job, or puts it at the end of the line.
+    pub(super) fn enter(self: &Arc<Self>, job: Box<ActivityJob>) -> Option<(Slot, Box<ActivityJob>)> {
+        self.lock().waiting.push_back(job);
+        self.next()
+    }
+
+    /// Takes a free slot for the first in line.
+    pub(super) fn next(self: &Arc<Self>) -> Option<(Slot, Box<ActivityJob>)> {
+        let mut line = self.lock();
+        if line.taken >= self.count {
+            return None;
+        }
+        let job = line.waiting.pop_front()?;
+        line.taken += 1;
+        Some((Slot(self.clone()), job))
     }
 
     /// Says whether calls may be waiting in the queue.
     pub(super) fn set_backlog(&self, backlog: bool) {
-        self.backlog.store(backlog, Ordering::Release);
+        self.lock().backlog = backlog;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    fn room(&self, count: usize) -> usize {
+        count.saturating_sub(self.taken + self.waiting.len())
+    }
+}
+
+impl std::fmt::Debug for Slots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slots")
+            .field("count", &self.count)
+            .field("room", &self.room())
+            .finish_non_exhaustive()
     }
 }
 
@@ -50,9 +92,12 @@ pub(super) struct Slot(Arc<Slots>);
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.free.fetch_add(1, Ordering::AcqRel);
-        if self.0.backlog.load(Ordering::Acquire) {
+        let mut line = self.0.lock();
+        line.taken -= 1;
+        if !line.waiting.is_empty() {
             self.0.freed.notify_one();
+        } else if line.backlog {
+            self.0.wanted.notify_one();
         }
     }
 }

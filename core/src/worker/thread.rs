@@ -14,8 +14,9 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::activities::{self, EndedActivity, EndedSideEffect, Running, Stop};
+use super::activities::{self, EndedActivity, EndedSideEffect};
 use super::context::Context;
+use super::running::{Running, Stop};
 use super::shard::{Effects, FirstTask, Input, PendingStart, Shard};
 use super::{claimer, committer, ended, lease, loader, timekeeper};
 use crate::backend::StoreError;
@@ -173,6 +174,7 @@ impl Worker {
         let tasks = vec![
             tokio::spawn(lease::keep(cx.clone(), shards.clone())).abort_handle(),
             tokio::spawn(claimer::claim_on(cx.clone(), shards.clone(), running.clone())).abort_handle(),
+            tokio::spawn(activities::admit(cx.clone(), shards.clone(), running.clone())).abort_handle(),
             tokio::spawn(ended::watch(cx.clone(), shards.clone(), running.clone())).abort_handle(),
             tokio::spawn(timekeeper::keep(cx.clone(), shards.clone())).abort_handle(),
         ];

@@ -1,12 +1,12 @@
 //! Where the activities of a task run: here at once without a row, or through the queue.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use super::park::Trouble;
 use super::places::{Place, Places};
 use super::task::Gathered;
 use super::{Phase, Run};
+use crate::activity::CancelFlag;
 use crate::commit::Progress;
 use crate::history::{ActivityScheduled, EventKind, HistoryError};
 use crate::vocabulary::{Attempt, EventId, Failure, Timestamp};
@@ -19,6 +19,8 @@ pub(super) struct Settled {
     pub(super) progress: Progress,
     /// What starts when the commit is acknowledged.
     pub(super) jobs: Vec<Job>,
+    /// How many of the jobs are async activities, and how many blocking ones.
+    pub(super) placed: [usize; 2],
     /// What is stopped then.
     pub(super) aborts: Vec<EventId>,
 }
@@ -41,7 +43,7 @@ impl Run {
         gathered: Gathered,
     ) -> Result<Settled, Trouble> {
         let Gathered { progress, retries, unwanted, .. } = gathered;
-        let mut settled = Settled { progress, jobs: Vec::new(), aborts: Vec::new() };
+        let mut settled = Settled { progress, jobs: Vec::new(), placed: [0; 2], aborts: Vec::new() };
         let events = std::mem::take(&mut settled.progress.events);
         let closes = events.last().is_some_and(|event| event.kind.closes());
         let let_go: HashSet<EventId> = events
@@ -91,9 +93,13 @@ impl Run {
         settled: &mut Settled,
     ) -> Result<(), Trouble> {
         let here = call.task_queue.as_ref().is_none_or(|queue| *queue == cx.task_queue);
-        let pool = cx.slots_of(&call.activity).filter(|_| here);
+        let sort = cx.sort_of(&call.activity).filter(|_| here);
         // A worker that shuts down begins nothing new: the call waits for another.
-        if let Some(slot) = pool.filter(|_| !cx.is_draining()).and_then(|pool| pool.take_for_new()) {
+        if let Some(sort) = sort
+            && !cx.is_draining()
+            && cx.slots[sort].room_for_new() > settled.placed[sort]
+        {
+            settled.placed[sort] += 1;
             self.places().set(scheduled, Place::Rowless);
             settled.jobs.push(Job::Activity(Box::new(ActivityJob {
                 run: self.key.clone(),
@@ -103,12 +109,12 @@ impl Run {
                 call: call.clone(),
                 last_failure: None,
                 queued: None,
-                slot: Arc::new(slot),
+                cancel: CancelFlag::default(),
             })));
             return Ok(());
         }
-        match pool {
-            Some(pool) => pool.set_backlog(true),
+        match sort {
+            Some(sort) => cx.slots[sort].set_backlog(true),
             None if here => {
                 tracing::warn!(activity = %call.activity, "no worker of this process serves the activity")
             }

@@ -137,7 +137,8 @@ impl Run {
     fn take_in_rest(&mut self, cx: &Context, mut closing: Closing) -> Result<(usize, Settled), Trouble> {
         let Phase::Live(machine) = &mut self.phase else { return Err(Trouble::not_live()) };
         let taken = absorb(machine, &self.incoming, closing.taken, &mut closing.progress, cx.codec.as_ref())?;
-        let settled = Settled { progress: closing.progress, jobs: Vec::new(), aborts: closing.aborts };
+        let settled =
+            Settled { progress: closing.progress, jobs: Vec::new(), placed: [0; 2], aborts: closing.aborts };
         Ok((taken, settled))
     }
 
@@ -149,7 +150,7 @@ impl Run {
         settled: Settled,
     ) -> Result<Option<Submission>, Trouble> {
         let Phase::Live(machine) = &self.phase else { return Err(Trouble::not_live()) };
-        let Settled { progress, jobs, aborts } = settled;
+        let Settled { progress, jobs, aborts, .. } = settled;
         let closes = machine.is_closed();
         let says_nothing = progress.events.is_empty()
             && progress.schedule.is_empty()
