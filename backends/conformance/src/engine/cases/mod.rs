@@ -90,4 +90,35 @@ engine_cases! { ($)
         an_attempt_that_died_with_its_worker_is_tried_again,
         an_outcome_in_the_inbox_is_not_run_again,
     }
+    ownership {
+        a_paused_worker_writes_nothing_and_its_bodies_are_stopped,
+        a_worker_whose_lease_ran_out_goes_on_under_a_new_identity,
+        many_lives_lose_no_run,
+        two_workers_share_what_a_client_starts,
+        a_client_alone_hears_of_results,
+        a_lease_is_renewed_for_as_long_as_the_worker_lives,
+    }
+    starting {
+        a_start_is_idempotent_under_its_request_id,
+        of_concurrent_starters_exactly_one_wins,
+        an_open_id_is_dealt_with_as_the_caller_says,
+        a_closed_id_is_used_again_as_the_caller_says,
+        bad_ids_and_payloads_are_typed_errors,
+        a_slow_first_task_does_not_delay_its_start,
+        a_start_whose_caller_has_gone_still_runs,
+        a_panicking_first_task_does_not_fail_its_start,
+        an_undecodable_input_parks_the_run,
+        a_version_that_nobody_serves_waits,
+        a_name_registered_twice_is_a_typed_error,
+    }
+    parking {
+        a_panicking_workflow_parks_and_a_fixed_deploy_heals_it,
+        nondeterminism_parks_and_names_both_sides_and_the_place,
+        a_panic_fails_the_run_where_the_user_wants_that,
+        an_await_of_tokios_time_is_named,
+        a_foreign_wake_up_is_named_when_it_comes,
+        a_never_ending_await_is_found,
+        a_damaged_history_parks_its_run_only,
+        parked_runs_take_nobodys_place,
+    }
 }

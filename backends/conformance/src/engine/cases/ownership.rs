@@ -1,0 +1,150 @@
+//! Who holds a run: leases that run out, workers that are paused, and processes that share a store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use retell::Orchestrator;
+use retell::backend::StoreError;
+use retell::workflow::{WorkflowContext, WorkflowResult};
+use tokio::sync::watch;
+
+use crate::engine::Scene;
+use crate::engine::probe::{effect, hold};
+use crate::engine::scene::{LEASE, count, history};
+use crate::engine::tap::{Call, Tap};
+
+fn code(engine: Orchestrator) -> Orchestrator {
+    engine.workflow(held).workflow(rounds).activity(effect).activity(hold)
+}
+
+#[retell::workflow]
+async fn held(cx: WorkflowContext) -> WorkflowResult<String> {
+    Ok(cx.activity(hold, &"held".to_owned()).await?)
+}
+
+/// Holds every call up while it is paused, as a stopped process or a cut cable would.
+struct Pausable(watch::Sender<bool>);
+
+#[async_trait]
+impl Tap for Pausable {
+    async fn before(&self, _call: Call<'_>) -> Result<(), StoreError> {
+        let _ = self.0.subscribe().wait_for(|paused| !paused).await.expect("the sender is here");
+        Ok(())
+    }
+}
+
+/// Its bodies are stopped when its lease is over, whatever the store says or does not say; what it would still write
+/// counts for nothing.
+pub async fn a_paused_worker_writes_nothing_and_its_bodies_are_stopped(scene: Scene) {
+    let pause = Arc::new(Pausable(watch::Sender::new(false)));
+    let paused = scene.setup().tap(pause.clone()).start(code).await;
+    paused.start(held, "held", ()).await.unwrap();
+    scene.probe.saw("held", 1).await;
+    pause.0.send_replace(true);
+    scene.clock.advance(LEASE);
+    scene.as_time_passes(scene.probe.saw("held stopped", 1)).await;
+    let heir = scene.process(code).await;
+    scene.as_time_passes(scene.probe.saw("held", 2)).await;
+    pause.0.send_replace(false);
+    scene.probe.open("held");
+    let run = heir.handle(held, "held").unwrap();
+    assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "held");
+    assert_eq!(count(&history(&run).await, "ActivityCompleted"), 1);
+    assert_eq!(scene.probe.marks("held").iter().map(|mark| mark.attempt).collect::<Vec<_>>(), [1, 2]);
+    drop(paused);
+}
+
+/// Nobody else is there: it takes a new identity and takes its runs up again.
+pub async fn a_worker_whose_lease_ran_out_goes_on_under_a_new_identity(scene: Scene) {
+    let process = scene.process(code).await;
+    let run = process.start(held, "held", ()).await.unwrap();
+    scene.probe.saw("held", 1).await;
+    let before = run.describe().await.unwrap().owner;
+    scene.clock.advance(LEASE);
+    scene.as_time_passes(scene.probe.saw("held", 2)).await;
+    let after = run.describe().await.unwrap().owner;
+    assert!(before != after && before.is_some(), "{before:?}, then {after:?}");
+    scene.probe.open("held");
+    assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "held");
+    assert_eq!(scene.probe.count("held stopped"), 1);
+}
+
+/// Waits for a signal and does something, so often.
+#[retell::workflow]
+async fn rounds(cx: WorkflowContext, count: u32) -> WorkflowResult<u32> {
+    for _ in 0..count {
+        cx.signal::<()>("next").await?;
+        cx.activity(effect, &format!("step of {}", cx.run().workflow_id)).await?;
+    }
+    Ok(count)
+}
+
+/// Life after life, nothing that a new one took is thrown away with what the old one held.
+pub async fn many_lives_lose_no_run(scene: Scene) {
+    const RUNS: usize = 20;
+    const LIVES: u32 = 8;
+    let process = scene.process(code).await;
+    let mut runs = Vec::new();
+    for n in 0..RUNS {
+        runs.push(process.start(rounds, format!("run-{n}"), LIVES).await.unwrap());
+    }
+    for _ in 0..LIVES {
+        scene.clock.advance(LEASE);
+        for run in &runs {
+            run.signal("next", &()).await.unwrap();
+        }
+    }
+    for run in &runs {
+        assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), LIVES);
+        assert_eq!(count(&history(run).await, "ActivityCompleted"), LIVES as usize);
+    }
+}
+
+/// A client without a worker starts them; two workers run them, each effect once.
+pub async fn two_workers_share_what_a_client_starts(scene: Scene) {
+    const RUNS: usize = 200;
+    let one = scene.process(code).await;
+    let other = scene.process(code).await;
+    let (orchestrator, _gone) = scene.setup().orchestrator().await;
+    let client = orchestrator.client();
+    let mut runs = Vec::new();
+    for n in 0..RUNS {
+        runs.push(client.start(rounds, format!("run-{n}"), 1).await.unwrap());
+    }
+    for run in &runs {
+        run.signal("next", &()).await.unwrap();
+    }
+    for run in &runs {
+        assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), 1);
+        let id = run.workflow_id();
+        assert_eq!(scene.probe.count(&format!("step of {id}")), 1);
+    }
+    drop((one, other));
+}
+
+/// The caller's process has no worker: the result comes from another one's commit.
+pub async fn a_client_alone_hears_of_results(scene: Scene) {
+    let (orchestrator, _gone) = scene.setup().orchestrator().await;
+    let client = orchestrator.client();
+    let run = client.start(held, "held", ()).await.unwrap();
+    scene.probe.open("held");
+    let process = scene.process(code).await;
+    assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "held");
+    drop(process);
+}
+
+/// A short lease is renewed in time, again and again.
+pub async fn a_lease_is_renewed_for_as_long_as_the_worker_lives(scene: Scene) {
+    let process = scene.process(code).await;
+    let run = process.start(held, "held", ()).await.unwrap();
+    scene.probe.saw("held", 1).await;
+    // Five leases long, in steps that a renewal fits into.
+    for _ in 0..50 {
+        scene.clock.advance(LEASE / 10);
+        scene.as_time_passes(tokio::time::sleep(Duration::from_millis(3))).await;
+    }
+    scene.probe.open("held");
+    assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "held");
+    assert_eq!(scene.probe.count("held"), 1);
+}

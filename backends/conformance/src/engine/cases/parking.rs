@@ -1,0 +1,231 @@
+//! Tasks that fail: the run keeps its place, says why, is tried again later, and heals when the code is mended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use retell::Orchestrator;
+use retell::backend::{RunInfo, StatusFilter};
+use retell::client::{ResultError, RunHandle};
+use retell::history::Record;
+use retell::replay::PanicPolicy;
+use retell::vocabulary::{FailureKind, RunKey};
+use retell::workflow::{Workflow, WorkflowContext, WorkflowResult};
+use retell::write::TaskFailureKind;
+
+use crate::engine::Scene;
+use crate::engine::probe::{Probe, effect, hold};
+use crate::engine::tap::Tap;
+
+/// Waits until the run's last task has failed so often.
+async fn parked<W: Workflow>(scene: &Scene, run: &RunHandle<W>, count: u32) -> RunInfo {
+    scene
+        .until(async || run.describe().await.unwrap().failure.is_some_and(|failure| failure.count >= count))
+        .await;
+    run.describe().await.unwrap()
+}
+
+macro_rules! versions {
+    ($name:literal: $($code:ident => |$cx:ident| $body:expr;)+) => {
+        $(struct $code;
+
+        impl Workflow for $code {
+            type Input = ();
+            type Output = String;
+            const NAME: &'static str = $name;
+
+            async fn run($cx: WorkflowContext, _input: ()) -> WorkflowResult<String> {
+                $body
+            }
+        })+
+    };
+}
+
+versions! { "deploy":
+    Broken => |cx| {
+        cx.activity(effect, &"before".to_owned()).await?;
+        cx.sleep(Duration::ZERO).await?;
+        panic!("this code is broken")
+    };
+    Fixed => |cx| {
+        let before = cx.activity(effect, &"before".to_owned()).await?;
+        cx.sleep(Duration::ZERO).await?;
+        Ok(before)
+    };
+    Changed => |cx| Ok(cx.activity(effect, &"something else".to_owned()).await?);
+}
+
+/// Seen in `describe`, the list and the figures; waits 1 s, 2 s, 4 s; the next deploy ends it well.
+pub async fn a_panicking_workflow_parks_and_a_fixed_deploy_heals_it(scene: Scene) {
+    let process = scene.process(|engine| engine.workflow(Broken).activity(effect)).await;
+    let run = process.start(Broken, "deploy", ()).await.unwrap();
+    for count in 1..=3 {
+        let info = parked(&scene, &run, count).await;
+        let failure = info.failure.unwrap();
+        assert_eq!((failure.kind, failure.count), (TaskFailureKind::Panic, count));
+        assert!(failure.message.contains("this code is broken"), "{failure:?}");
+        let wait = info.wake_at.unwrap().since(failure.at);
+        assert_eq!(wait, Duration::from_secs(1 << (count - 1)), "the wait grows");
+        scene.clock.advance(wait);
+    }
+    let mut request = process.client().list_request();
+    request.status = StatusFilter::Parked;
+    assert_eq!(process.list(&request).await.unwrap().runs.len(), 1);
+    assert_eq!(process.stats().await.unwrap().parked, 1);
+    drop(run);
+    scene.crash(process).await;
+    let process = scene.process(|engine| engine.workflow(Fixed).activity(effect)).await;
+    let run = process.handle(Fixed, "deploy").unwrap();
+    assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "before");
+    assert_eq!((scene.probe.count("before"), process.stats().await.unwrap().parked), (1, 0));
+}
+
+/// The event, what history holds, what the code asked for, and the place in this file.
+pub async fn nondeterminism_parks_and_names_both_sides_and_the_place(scene: Scene) {
+    let process = scene.process(|engine| engine.workflow(Broken).activity(effect)).await;
+    let run = process.start(Broken, "deploy", ()).await.unwrap();
+    parked(&scene, &run, 1).await;
+    drop(run);
+    scene.crash(process).await;
+    let process = scene.process(|engine| engine.workflow(Changed).activity(effect)).await;
+    let run = process.handle(Changed, "deploy").unwrap();
+    scene
+        .until(async || {
+            let failure = run.describe().await.unwrap().failure.unwrap();
+            failure.kind == TaskFailureKind::Nondeterminism
+        })
+        .await;
+    let message = run.describe().await.unwrap().failure.unwrap().message;
+    for part in ["event 2", "effect", "parking.rs"] {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+    assert_eq!(scene.probe.count("something else"), 0);
+}
+
+#[retell::workflow]
+async fn panics_once_told(cx: WorkflowContext) -> WorkflowResult<()> {
+    cx.signal::<()>("go").await?;
+    panic!("told so")
+}
+
+/// The user's choice: the run fails, with a failure of its own kind.
+pub async fn a_panic_fails_the_run_where_the_user_wants_that(scene: Scene) {
+    let setup = scene.setup().options(|options| options.panics = PanicPolicy::FailRun);
+    let process = setup.start(|engine| engine.workflow(panics_once_told)).await;
+    let run = process.start(panics_once_told, "panics", ()).await.unwrap();
+    run.signal("go", &()).await.unwrap();
+    let Err(ResultError::Failed(failure)) = scene.as_time_passes(run.result()).await else { panic!("it fails") };
+    assert_eq!((failure.kind, &*failure.message), (FailureKind::Panic, "told so"));
+}
+
+#[retell::workflow]
+async fn uses_tokio(cx: WorkflowContext) -> WorkflowResult<()> {
+    cx.activity(effect, &"before".to_owned()).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    Ok(())
+}
+
+/// Found in the same task, and told what to do.
+pub async fn an_await_of_tokios_time_is_named(scene: Scene) {
+    let process = scene.process(|engine| engine.workflow(uses_tokio).activity(effect)).await;
+    let run = process.start(uses_tokio, "tokio", ()).await.unwrap();
+    let failure = parked(&scene, &run, 1).await.failure.unwrap();
+    assert_eq!(failure.kind, TaskFailureKind::ForeignAwait);
+    assert!(failure.message.contains("tokio") && failure.message.contains("parking.rs"), "{failure:?}");
+}
+
+#[retell::workflow]
+async fn awaits_a_thread(cx: WorkflowContext, probe: u64) -> WorkflowResult<()> {
+    let (sender, receiver) = oneshot::channel();
+    let probe = Probe::of(probe);
+    std::thread::spawn(move || {
+        probe.pass_blocking("send");
+        // The receiver is gone when the run is parked.
+        let _ = sender.send(());
+    });
+    let sent = async {
+        // Nobody else can end it.
+        receiver.await.ok();
+        WorkflowResult::Ok(())
+    };
+    let (sent, slept) = retell::join!(sent, cx.sleep(Duration::from_secs(3_600)));
+    sent?;
+    Ok(slept?)
+}
+
+/// Another thread wakes the resting code: the run does not wait for its next event to say so.
+pub async fn a_foreign_wake_up_is_named_when_it_comes(scene: Scene) {
+    let process = scene.process(|engine| engine.workflow(awaits_a_thread)).await;
+    let run = process.start(awaits_a_thread, "thread", scene.probe.number()).await.unwrap();
+    if scene.is_cached() {
+        scene.probe.open("send");
+        let failure = parked(&scene, &run, 1).await.failure.unwrap();
+        assert_eq!(failure.kind, TaskFailureKind::ForeignAwait, "{failure:?}");
+    }
+    scene.probe.open("send");
+}
+
+#[retell::workflow]
+async fn never_ends(cx: WorkflowContext) -> WorkflowResult<()> {
+    cx.activity(effect, &"before".to_owned()).await?;
+    std::future::pending().await
+}
+
+/// Nothing of ours is awaited: it fails in the same task instead of hanging silently.
+pub async fn a_never_ending_await_is_found(scene: Scene) {
+    let process = scene.process(|engine| engine.workflow(never_ends).activity(effect)).await;
+    let run = process.start(never_ends, "never", ()).await.unwrap();
+    let failure = parked(&scene, &run, 1).await.failure.unwrap();
+    assert!(failure.message.contains("nothing can ever wake"), "{failure:?}");
+}
+
+#[retell::workflow]
+async fn held(cx: WorkflowContext) -> WorkflowResult<String> {
+    cx.signal::<()>("go").await?;
+    Ok(cx.activity(hold, &"held".to_owned()).await?)
+}
+
+/// Damages the history of one workflow ID.
+struct Damage;
+
+impl Tap for Damage {
+    fn read(&self, run: &RunKey, mut records: Vec<Record>) -> Vec<Record> {
+        if run.workflow_id.as_str() == "poisoned" {
+            records.iter_mut().for_each(|record| record.bytes = record.bytes.slice(..record.bytes.len() / 2));
+        }
+        records
+    }
+}
+
+/// Promise H10: that run is parked and named; the others go on.
+pub async fn a_damaged_history_parks_its_run_only(scene: Scene) {
+    let code = |engine: Orchestrator| engine.workflow(held).activity(hold);
+    let process = scene.process(code).await;
+    for id in ["poisoned", "sound"] {
+        process.start(held, id, ()).await.unwrap();
+    }
+    scene.crash(process).await;
+    let process = scene.setup().tap(Arc::new(Damage)).start(code).await;
+    scene.probe.open("held");
+    for id in ["poisoned", "sound"] {
+        process.handle(held, id).unwrap().signal("go", &()).await.unwrap();
+    }
+    let sound = process.handle(held, "sound").unwrap();
+    assert_eq!(scene.as_time_passes(sound.result()).await.unwrap(), "held");
+    let failure = parked(&scene, &process.handle(held, "poisoned").unwrap(), 1).await.failure.unwrap();
+    assert_eq!(failure.kind, TaskFailureKind::History, "{failure:?}");
+}
+
+/// However many stand still, a worker with room for few takes others up.
+pub async fn parked_runs_take_nobodys_place(scene: Scene) {
+    let setup = scene.setup().options(|options| options.cached_runs_max = 1);
+    let process = setup.start(|engine| engine.workflow(Broken).workflow(held).activity(hold).activity(effect)).await;
+    for n in 0..20 {
+        let run = process.start(Broken, format!("broken-{n}"), ()).await.unwrap();
+        parked(&scene, &run, 1).await;
+    }
+    scene.probe.open("held");
+    let run = process.start(held, "held", ()).await.unwrap();
+    run.signal("go", &()).await.unwrap();
+    assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "held");
+}
