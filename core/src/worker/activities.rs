@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::{Either, select};
 use tracing::Instrument;
 
-use super::context::Context;
+use super::context::{Context, Life};
 use super::running::Running;
 use super::slots::Slot;
 use super::thread::Shards;
@@ -73,17 +73,23 @@ pub(super) struct EndedSideEffect {
     pub(super) at: Timestamp,
 }
 
-/// Starts a job on the current runtime.
-pub(super) fn start(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, job: Job) {
+/// Starts a job on the current runtime, unless the life that it belongs to is over.
+pub(super) fn start(cx: &Arc<Context>, life: &Life, shards: &Arc<Shards>, running: &Arc<Running>, job: Job) {
+    if !life.holds_at(cx.clock.elapsed()) {
+        cx.lease_lost.notify_one();
+        return;
+    }
     match job {
         Job::Activity(job) => {
             let Some(sort) = cx.sort_of(&job.call.activity) else { return };
-            running.expect(&job);
+            if !running.expect(&job, life.worker) {
+                return;
+            }
             if let Some((slot, job)) = cx.slots[sort].enter(job) {
                 begin(cx, shards, running, slot, *job);
             }
         }
-        Job::SideEffect(job) => {
+        Job::SideEffect(job) if running.lives(life.worker) => {
             let (cx, shards) = (cx.clone(), shards.clone());
             tokio::spawn(async move {
                 let SideEffectJob { run_id, token, scheduled, effect } = job;
@@ -94,6 +100,7 @@ pub(super) fn start(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Runni
                 shards.side_effect_ended(EndedSideEffect { run_id, token, scheduled, value, at: cx.now() });
             });
         }
+        Job::SideEffect(_) => {}
     }
 }
 

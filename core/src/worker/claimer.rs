@@ -113,7 +113,7 @@ async fn hand_out(
     }
     for activity in claimed.activities {
         match prepare(cx, life, activity) {
-            Prepared::Job(job) => activities::start(cx, shards, running, job),
+            Prepared::Job(job) => activities::start(cx, life, shards, running, job),
             Prepared::Ended(ended) => shards.activity_ended(*ended),
         }
     }

@@ -94,7 +94,7 @@ pub(super) async fn carry_out(
         return;
     }
     successors.into_iter().for_each(|first_task| shards.begin(first_task));
-    jobs.into_iter().for_each(|job| activities::start(&cx, &shards, &running, job));
+    jobs.into_iter().for_each(|job| activities::start(&cx, &life, &shards, &running, job));
 }
 
 /// Applies a batch again and again until the store says what became of it. Where it finds damage, the batch is split

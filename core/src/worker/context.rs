@@ -65,6 +65,11 @@ impl Life {
         self.deadline_micros.store(micros, Ordering::Release);
     }
 
+    /// How long the lease still holds at this elapsed time.
+    pub(super) fn left_at(&self, elapsed: Duration) -> Duration {
+        Duration::from_micros(self.deadline_micros.load(Ordering::Acquire)).saturating_sub(elapsed)
+    }
+
     /// Whether the lease still holds at this elapsed time.
     pub(super) fn holds_at(&self, elapsed: Duration) -> bool {
         elapsed.as_micros() < u128::from(self.deadline_micros.load(Ordering::Acquire))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 
 use super::context::{Context, Life};
+use super::running::Running;
 use super::shard::Input;
 use super::thread::Shards;
 use crate::backend::{LeaseAction, Renewal, Renewed, StoreError, StoreErrorKind};
@@ -20,23 +21,26 @@ pub(super) async fn register(cx: &Context, life: &Life) -> Result<(), StoreError
 }
 
 /// Renews the lease for ever; a lost one is followed by a new life.
-pub(super) async fn keep(cx: Arc<Context>, shards: Arc<Shards>) {
+pub(super) async fn keep(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Running>) {
     loop {
         let life = cx.life();
         renew_until_lost(&cx, &life).await;
         tracing::warn!(worker = %life.worker, "the worker's lease is lost; it goes on under a new identity");
-        // What the old identity may still hold is free sooner if the store hears of it.
         life.prolong(Duration::ZERO);
-        let retired = cx.backend.renew(&Renewal { worker: life.worker, action: LeaseAction::Retire }).await;
-        retired.err().iter().for_each(|error| tracing::debug!(%error, "the lost lease could not be ended"));
+        running.end_life();
         let next = Life::fresh();
         while let Err(error) = register(&cx, &next).await {
             cx.store_failed(&error);
             cx.clock.sleep(AGAIN_AFTER).await;
         }
         cx.store_answered();
-        cx.set_life(next.clone());
+        // What the old identity may still hold is free sooner if the store hears of it.
+        let retired = cx.backend.renew(&Renewal { worker: life.worker, action: LeaseAction::Retire }).await;
+        retired.err().iter().for_each(|error| tracing::debug!(%error, "the lost lease could not be ended"));
+        running.begin_life(next.worker);
+        // The shards hear of it first: what is claimed under the new identity comes after that.
         shards.send_all(|| Input::NewLife(next.clone()));
+        cx.set_life(next.clone());
         cx.nudge.notify_one();
     }
 }
@@ -63,7 +67,14 @@ async fn renew_until_lost(cx: &Context, life: &Life) {
         if !life.holds_at(cx.clock.elapsed()) {
             return;
         }
-        match act(cx, life, LeaseAction::Renew { lease }).await {
+        // A store that does not answer does not prolong the lease either.
+        let left = life.left_at(cx.clock.elapsed());
+        let renewed =
+            match select(Box::pin(act(cx, life, LeaseAction::Renew { lease })), cx.clock.sleep(left)).await {
+                Either::Left((renewed, _)) => renewed,
+                Either::Right(_) => return,
+            };
+        match renewed {
             Ok(()) => {
                 cx.store_answered();
                 wait = lease * 3 / 10;

@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 
 use super::activities::ActivityJob;
 use crate::activity::CancelFlag;
-use crate::vocabulary::{Attempt, EventId, RunId, RunKey};
+use crate::vocabulary::{Attempt, EventId, RunId, RunKey, WorkerId};
 
 /// Which bodies are to be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,14 +18,20 @@ pub(super) enum Stop {
     Rowless(RunId),
     /// All of a run.
     Run(RunId),
-    /// All.
-    All,
 }
 
-/// The attempts that were given to this worker and have not ended.
+/// The attempts that were given to this worker and have not ended. They live and die with its lease: what was
+/// committed or claimed under another one begins nothing.
 #[derive(Default)]
 pub(super) struct Running {
-    bodies: Mutex<HashMap<(RunId, EventId), Body>>,
+    bodies: Mutex<Bodies>,
+}
+
+#[derive(Default)]
+struct Bodies {
+    /// The worker's current identity; none before it is registered, after it has lost its lease, and after its end.
+    life: Option<WorkerId>,
+    of: HashMap<(RunId, EventId), Body>,
 }
 
 struct Body {
@@ -37,8 +43,24 @@ struct Body {
 }
 
 impl Running {
-    /// Notes an attempt that is about to begin.
-    pub(super) fn expect(&self, job: &ActivityJob) {
+    /// Begins a life: from now on its attempts may begin.
+    pub(super) fn begin_life(&self, worker: WorkerId) {
+        self.lock().life = Some(worker);
+    }
+
+    /// Ends a life, and stops all that it has begun.
+    pub(super) fn end_life(&self) {
+        let stopped = std::mem::take(&mut *self.lock());
+        stopped.of.values().for_each(Body::stop);
+    }
+
+    /// Whether this is the worker's current identity.
+    pub(super) fn lives(&self, worker: WorkerId) -> bool {
+        self.lock().life == Some(worker)
+    }
+
+    /// Notes an attempt that is about to begin; `false` if it may not, because its life is over.
+    pub(super) fn expect(&self, job: &ActivityJob, worker: WorkerId) -> bool {
         let body = Body {
             run: job.run.clone(),
             attempt: job.attempt,
@@ -46,12 +68,17 @@ impl Running {
             cancel: job.cancel.clone(),
             abort: None,
         };
-        self.lock().insert((job.run.run_id, job.scheduled), body);
+        let mut bodies = self.lock();
+        let lives = bodies.life == Some(worker);
+        if lives {
+            bodies.of.insert((job.run.run_id, job.scheduled), body);
+        }
+        lives
     }
 
     /// Keeps the handle by which a body that has begun is dropped. If it was stopped before, it is dropped now.
     pub(super) fn begun(&self, key: (RunId, EventId), attempt: Attempt, abort: AbortHandle) {
-        match self.lock().get_mut(&key).filter(|body| body.attempt == attempt) {
+        match self.lock().of.get_mut(&key).filter(|body| body.attempt == attempt) {
             Some(body) => body.abort = Some(abort),
             None => abort.abort(),
         }
@@ -60,38 +87,42 @@ impl Running {
     /// Forgets a body that ended; `false` if it was stopped before, so that its outcome counts for nothing.
     pub(super) fn ended(&self, key: (RunId, EventId), attempt: Attempt) -> bool {
         let mut bodies = self.lock();
-        let same = bodies.get(&key).is_some_and(|body| body.attempt == attempt);
-        same && bodies.remove(&key).is_some()
+        let same = bodies.of.get(&key).is_some_and(|body| body.attempt == attempt);
+        same && bodies.of.remove(&key).is_some()
     }
 
     /// Stops bodies: an async one is dropped, a blocking one is told. Their outcome counts for nothing.
     pub(super) fn stop(&self, stop: Stop) {
-        let mut bodies = self.lock();
+        let mut locked = self.lock();
+        let bodies = &mut locked.of;
         let stopped: Vec<Body> = match stop {
             Stop::Call(run_id, scheduled) => bodies.remove(&(run_id, scheduled)).into_iter().collect(),
-            Stop::Rowless(run_id) => take(&mut bodies, |key, body| key.0 == run_id && !body.queued),
-            Stop::Run(run_id) => take(&mut bodies, |key, _| key.0 == run_id),
-            Stop::All => take(&mut bodies, |_, _| true),
+            Stop::Rowless(run_id) => take(bodies, |key, body| key.0 == run_id && !body.queued),
+            Stop::Run(run_id) => take(bodies, |key, _| key.0 == run_id),
         };
-        drop(bodies);
-        for body in stopped {
-            body.cancel.cancel();
-            body.abort.iter().for_each(AbortHandle::abort);
-        }
+        drop(locked);
+        stopped.iter().for_each(Body::stop);
     }
 
     /// The runs that they belong to.
     pub(super) fn runs(&self) -> HashSet<RunKey> {
-        self.lock().values().map(|body| body.run.clone()).collect()
+        self.lock().of.values().map(|body| body.run.clone()).collect()
     }
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.lock().len()
+        self.lock().of.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(RunId, EventId), Body>> {
+    fn lock(&self) -> MutexGuard<'_, Bodies> {
         self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Body {
+    fn stop(&self) {
+        self.cancel.cancel();
+        self.abort.iter().for_each(AbortHandle::abort);
     }
 }
 

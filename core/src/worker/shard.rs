@@ -144,6 +144,11 @@ impl Shard {
         }
     }
 
+    /// The worker's life, as far as the shard has heard.
+    pub(super) fn life(&self) -> &Arc<Life> {
+        &self.life
+    }
+
     /// How many runs it holds.
     pub(super) fn held(&self) -> usize {
         self.runs.len()
@@ -407,7 +412,6 @@ impl Shard {
     fn new_life(&mut self, life: Arc<Life>) {
         *self = Self { draining: self.draining, ..Self::new(self.cx.clone(), self.alarms.clone()) };
         self.life = life;
-        self.effects.stops.push(Stop::All);
     }
 
     fn with(&mut self, run_id: RunId, token: FencingToken, change: impl FnOnce(&mut Run)) {

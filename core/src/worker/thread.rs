@@ -15,8 +15,8 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::activities::{self, EndedActivity, EndedSideEffect};
-use super::context::Context;
-use super::running::{Running, Stop};
+use super::context::{Context, Life};
+use super::running::Running;
 use super::shard::{Effects, FirstTask, Input, PendingStart, Shard};
 use super::{claimer, committer, ended, lease, loader, timekeeper};
 use crate::backend::StoreError;
@@ -151,6 +151,7 @@ impl Worker {
         let (inputs, outputs): (Vec<_>, Vec<_>) = (0..count).map(|_| channel()).unzip();
         let shards = Arc::new(Shards::new(inputs));
         let running = Arc::new(Running::default());
+        running.begin_life(cx.life().worker);
         let shell = |index: usize| Shell {
             index,
             cx: cx.clone(),
@@ -172,7 +173,7 @@ impl Worker {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let tasks = vec![
-            tokio::spawn(lease::keep(cx.clone(), shards.clone())).abort_handle(),
+            tokio::spawn(lease::keep(cx.clone(), shards.clone(), running.clone())).abort_handle(),
             tokio::spawn(claimer::claim_on(cx.clone(), shards.clone(), running.clone())).abort_handle(),
             tokio::spawn(activities::admit(cx.clone(), shards.clone(), running.clone())).abort_handle(),
             tokio::spawn(ended::watch(cx.clone(), shards.clone(), running.clone())).abort_handle(),
@@ -205,7 +206,7 @@ impl Worker {
         self.cx.draining.store(true, Ordering::Release);
         self.cx.stopped.store(true, Ordering::Release);
         self.tasks.drain(..).for_each(|task| task.abort());
-        self.running.stop(Stop::All);
+        self.running.end_life();
         self.shards.send_all(|| Input::Stop);
     }
 }
@@ -242,7 +243,7 @@ impl Shell {
             match catch_unwind(AssertUnwindSafe(burst)) {
                 Ok(Some(effects)) => {
                     self.shards.note(self.index, &shard);
-                    self.carry(effects);
+                    self.carry(shard.life(), effects);
                 }
                 Ok(None) => return,
                 Err(_) => shard = self.recover(alarms.clone()),
@@ -262,19 +263,19 @@ impl Shell {
         Shard::new(self.cx.clone(), alarms)
     }
 
-    fn carry(&self, effects: Effects) {
+    fn carry(&self, life: &Arc<Life>, effects: Effects) {
         let Effects { orders, loads, jobs, stops } = effects;
         stops.into_iter().for_each(|stop| self.running.stop(stop));
         let _entered = self.runtime.enter();
         if !orders.is_empty() {
             let (cx, shards, running) = (self.cx.clone(), self.shards.clone(), self.running.clone());
-            tokio::spawn(committer::carry_out(cx, self.cx.life(), shards, running, self.index, orders));
+            tokio::spawn(committer::carry_out(cx, life.clone(), shards, running, self.index, orders));
         }
         for load in loads {
             tokio::spawn(loader::load(self.cx.clone(), self.shards.clone(), load));
         }
         for job in jobs {
-            activities::start(&self.cx, &self.shards, &self.running, job);
+            activities::start(&self.cx, life, &self.shards, &self.running, job);
         }
     }
 }
