@@ -44,12 +44,12 @@ macro_rules! versions {
 versions! { "deploy":
     Broken => |cx| {
         cx.activity(effect, &"before".to_owned()).await?;
-        cx.sleep(Duration::ZERO).await?;
+        cx.sleep(Duration::from_millis(1)).await?;
         panic!("this code is broken")
     };
     Fixed => |cx| {
         let before = cx.activity(effect, &"before".to_owned()).await?;
-        cx.sleep(Duration::ZERO).await?;
+        cx.sleep(Duration::from_millis(1)).await?;
         Ok(before)
     };
     Changed => |cx| Ok(cx.activity(effect, &"something else".to_owned()).await?);
