@@ -35,7 +35,9 @@ pub(crate) fn inspect(options: &Options) -> Result<(), StoreError> {
     if connection.path().is_none_or(str::is_empty) {
         return Err(differs("journal_mode", "memory".to_owned(), "wal", operation));
     }
-    schema::check(&connection, &operation).map(|_| ())
+    // One snapshot: another process may be making this file at the moment.
+    let snapshot = connection.unchecked_transaction().map_err(|error| fault(&operation, error))?;
+    schema::check(&snapshot, &operation).map(|_| ())
 }
 
 /// What opening this file is called in errors.

@@ -51,6 +51,15 @@ pub(crate) fn fault(operation: &str, error: Error) -> StoreError {
     StoreError::new(kind(&error), operation).because(error)
 }
 
+/// Whether a lock of another connection is all that stood in the way.
+pub(crate) fn is_locked(error: &StoreError) -> bool {
+    let source = error.source.as_ref().and_then(|source| source.downcast_ref::<Error>());
+    matches!(
+        source.and_then(Error::sqlite_error_code),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}
+
 /// A fault of a file beside the database.
 pub(crate) fn file_fault(operation: &str, error: std::io::Error) -> StoreError {
     let kind = match error.kind() {

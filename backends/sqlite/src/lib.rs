@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::channel::oneshot;
@@ -42,6 +43,9 @@ use crate::lock::{LifeSigns, WriteLock};
 use crate::read::Readers;
 use crate::time::StoreTime;
 use crate::writer::{Job, Message, Writer};
+
+/// The wait before a file that is locked is opened again.
+const OPEN_AGAIN_AFTER: Duration = Duration::from_millis(2);
 
 /// A store in an SQLite file.
 ///
@@ -80,7 +84,21 @@ impl Sqlite {
         self.commits.load(Ordering::Relaxed)
     }
 
+    /// Opens the file, again and again while it is locked: SQLite does not wait where two that look at a file and turn
+    /// its write-ahead mode on could wait for each other, as the first processes on a new file do.
     fn start(options: &Options) -> Result<Self, StoreError> {
+        let began = Instant::now();
+        loop {
+            match Self::start_once(options) {
+                Err(error) if fault::is_locked(&error) && began.elapsed() < options.busy_wait => {
+                    std::thread::sleep(OPEN_AGAIN_AFTER);
+                }
+                started => return started,
+            }
+        }
+    }
+
+    fn start_once(options: &Options) -> Result<Self, StoreError> {
         let operation = connection::operation(options);
         connection::inspect(options)?;
         let lock = WriteLock::open(&options.path).map_err(|error| file_fault(&operation, error))?;

@@ -119,3 +119,20 @@ fn a_file_that_stays_locked_is_unavailable_and_the_write_may_be_applied_again() 
     apply(&store, start.clone());
     assert_eq!(events(&store, &start.run), 1);
 }
+
+#[test]
+fn all_who_open_a_new_file_at_once_get_it() {
+    for _ in 0..20 {
+        let folder = folder();
+        let path = folder.path().join("retell.db");
+        let start = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    start.wait();
+                    Sqlite::open(&path).unwrap();
+                });
+            }
+        });
+    }
+}
