@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Appended, Entry, LedgerError, io_error};
+use super::{Appended, ENTRY_BYTES_MAX, Entry, LedgerError, io_error};
 
 /// A ledger open for appending.
 #[derive(Debug)]
@@ -102,7 +102,12 @@ impl LedgerFile {
             self.lines += 1;
         }
         self.read_to += whole.len() as u64;
-        if whole.len() < bytes.len() {
+        let half = &bytes[whole.len()..];
+        if half.len() > ENTRY_BYTES_MAX {
+            let reason = format!("it ends in {} bytes that are no entry", half.len());
+            return Err(LedgerError::Damaged { path: self.path.clone(), reason });
+        }
+        if !half.is_empty() {
             self.file.set_len(self.read_to).map_err(io_error("repair", &self.path))?;
         }
         Ok(())
@@ -233,6 +238,16 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_another_program_is_left_alone() {
+        in_new_directory(|path| {
+            let text = "one long line without an end ".repeat(100);
+            std::fs::write(path, &text).unwrap();
+            assert!(matches!(LedgerFile::open(path), Err(LedgerError::Damaged { .. })));
+            assert_eq!(std::fs::read_to_string(path).unwrap(), text);
+        });
+    }
+
+    #[test]
     fn a_ledger_that_became_shorter_is_refused() {
         in_new_directory(|path| {
             let mut ledger = LedgerFile::open(path).unwrap();
@@ -246,5 +261,6 @@ mod tests {
     fn what_no_line_can_carry_is_refused() {
         assert!(matches!(Entry::new("a\tb", "charge", 1), Err(LedgerError::Unfit(_))));
         assert!(matches!(Entry::new("a", "", 1), Err(LedgerError::Unfit(_))));
+        assert!(matches!(Entry::new(&"a".repeat(300), "charge", 1), Err(LedgerError::Unfit(_))));
     }
 }

@@ -14,6 +14,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+/// The longest entry in bytes. A longer end of a file is no half-written entry, and is not cut off.
+const ENTRY_BYTES_MAX: usize = 512;
+
 /// One effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -27,18 +30,18 @@ impl Entry {
     /// The effect of this kind for an order; its key is `order/kind`.
     ///
     /// # Errors
-    /// [`LedgerError::Unfit`] if a text is empty or holds a control character, which a line could not carry.
+    /// [`LedgerError::Unfit`] if a text is empty or holds a control character, or if both are too long for a line.
     pub fn new(order: &str, kind: &str, amount_cents: u64) -> Result<Self, LedgerError> {
         let unfit = |text: &str| text.is_empty() || text.chars().any(char::is_control);
         if unfit(order) || unfit(kind) {
             return Err(LedgerError::Unfit(format!("{order:?} {kind:?}")));
         }
-        Ok(Self {
-            key: format!("{order}/{kind}"),
-            kind: kind.to_owned(),
-            order: order.to_owned(),
-            amount_cents,
-        })
+        let key = format!("{order}/{kind}");
+        let entry = Self { key, kind: kind.to_owned(), order: order.to_owned(), amount_cents };
+        if entry.to_string().len() > ENTRY_BYTES_MAX {
+            return Err(LedgerError::Unfit(entry.key));
+        }
+        Ok(entry)
     }
 
     /// Under which it counts once.

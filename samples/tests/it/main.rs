@@ -1,0 +1,5 @@
+//! `orders` as a user meets it: a program with files, an exit status, and words.
+
+#![expect(clippy::unwrap_used, reason = "these are tests; what fails must panic")]
+
+mod orders;
