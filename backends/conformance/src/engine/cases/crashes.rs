@@ -36,7 +36,7 @@ async fn order(cx: WorkflowContext) -> WorkflowResult<String> {
         cx.activity(flop, &2).retry(RetryPolicy::fixed(Duration::from_secs(1))),
     );
     done.push_str(&charged?);
-    cx.sleep(Duration::from_secs(60)).await?;
+    cx.sleep(Duration::from_secs(5)).await?;
     retell::select! {
         cancelled = cx.activity(effect, &"offer".to_owned()) => _ = cancelled?,
         signalled = cx.signal::<()>("never") => signalled?,

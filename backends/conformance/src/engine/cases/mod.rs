@@ -121,4 +121,34 @@ engine_cases! { ($)
         a_damaged_history_parks_its_run_only,
         parked_runs_take_nobodys_place,
     }
+    queues {
+        more_activities_than_slots_run_a_few_at_a_time,
+        two_thousand_parallel_activities_end,
+        three_hundred_runs_fit_into_a_cache_of_ten,
+        runs_that_wait_long_starve_nobody,
+        older_calls_go_first,
+    }
+    endings {
+        a_terminated_run_stops_what_it_runs,
+        a_run_terminated_elsewhere_is_let_go_of,
+        a_result_follows_the_chain_of_runs,
+        a_hundred_who_wait_hear_of_the_result_at_once,
+        runs_are_listed_described_and_counted,
+    }
+    shutdown {
+        a_running_activity_ends_and_is_recorded,
+        an_idle_run_is_given_back,
+        a_never_ending_activity_is_cut_after_the_grace,
+        a_run_that_always_has_a_next_step_is_given_back,
+        a_dropped_engine_leaves_nothing_behind,
+    }
+    faults {
+        a_flaky_store_changes_no_outcome,
+        an_outcome_outlives_an_outage,
+        a_call_ends_at_its_deadline_and_is_safe_to_repeat,
+        an_engine_does_not_start_without_its_store,
+    }
+    codecs {
+        plain_bytes_never_reach_the_store,
+    }
 }
