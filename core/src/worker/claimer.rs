@@ -130,10 +130,11 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
     let lost = Failure::of_kind(FailureKind::WorkerLost, "the worker that ran the last attempt is gone");
     let used_up = claimed.taken_over && claimed.retry.attempts_max.is_some_and(|max| claimed.attempt.0 > max);
     let input = cx.codec.decode(claimed.input.clone());
-    let trouble = match &input {
+    let last_failure = claimed.last_failure.map(|failure| cx.inward(failure)).transpose();
+    let trouble = match (&input, &last_failure) {
         _ if used_up => Some(lost),
-        Err(error) => Some(Failure::from_error(error)),
-        Ok(_) => None,
+        (Err(error), _) | (_, Err(error)) => Some(Failure::from_error(error)),
+        (Ok(_), Ok(_)) => None,
     };
     let call = ActivityScheduled {
         activity: claimed.activity,
@@ -158,14 +159,14 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
             at,
         }));
     }
-    let (last_failure, queued, cancel) = (claimed.last_failure, Some(worker), CancelFlag::default());
+    let (queued, cancel) = (Some(worker), CancelFlag::default());
     Prepared::Job(Job::Activity(Box::new(ActivityJob {
         run,
         token,
         scheduled,
         attempt,
         call,
-        last_failure,
+        last_failure: last_failure.ok().flatten(),
         queued,
         cancel,
     })))

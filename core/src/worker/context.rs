@@ -12,8 +12,8 @@ use super::registry::Registry;
 use super::slots::Slots;
 use crate::backend::{Backend, StoreError};
 use crate::clock::Clock;
-use crate::history::PayloadCodec;
-use crate::vocabulary::{ActivityName, Namespace, TaskQueue, Timestamp, WorkerId, WorkflowType};
+use crate::history::{CodecError, PayloadCodec};
+use crate::vocabulary::{ActivityName, Failure, Namespace, TaskQueue, Timestamp, WorkerId, WorkflowType};
 
 /// What all parts of a worker share. Nothing in it is held across an await.
 #[derive(Debug)]
@@ -137,6 +137,24 @@ impl Context {
     /// Whether the worker has stopped: nothing is tried again.
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
+    }
+
+    /// A failure as the store keeps it: its details have passed the codec.
+    ///
+    /// # Errors
+    /// The codec's.
+    pub(super) fn outward(&self, mut failure: Failure) -> Result<Failure, CodecError> {
+        failure.details = failure.details.map(|details| self.codec.encode(details)).transpose()?;
+        Ok(failure)
+    }
+
+    /// The reverse of [`outward`](Self::outward).
+    ///
+    /// # Errors
+    /// The codec's.
+    pub(super) fn inward(&self, mut failure: Failure) -> Result<Failure, CodecError> {
+        failure.details = failure.details.map(|details| self.codec.decode(details)).transpose()?;
+        Ok(failure)
     }
 
     /// The current life.

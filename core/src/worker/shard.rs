@@ -357,7 +357,13 @@ impl Shard {
                 let body = encode_kind(kind, self.cx.codec.as_ref())?;
                 Ok(ActivityVerdict::Ended(NewMessage { request_id, body }))
             },
-            Ok,
+            |retry| match retry {
+                ActivityVerdict::Retry { attempt, visible_at, failure } => {
+                    let failure = self.cx.outward(failure)?;
+                    Ok(ActivityVerdict::Retry { attempt, visible_at, failure })
+                }
+                other => Ok(other),
+            },
         );
         let verdict = verdict.unwrap_or_else(|error: crate::history::HistoryError| {
             tracing::error!(%run, %scheduled, %error, "an activity's outcome does not encode; its attempt is given back");

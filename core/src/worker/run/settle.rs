@@ -163,7 +163,7 @@ impl Run {
             visible_at: row.visible_at,
             retry: row.call.retry.clone(),
             start_to_close: row.call.start_to_close,
-            last_failure: row.last_failure,
+            last_failure: row.last_failure.map(|failure| cx.outward(failure)).transpose()?,
         })
     }
 
