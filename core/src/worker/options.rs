@@ -13,7 +13,8 @@ pub struct WorkerOptions {
     pub activity_slots: usize,
     /// Blocking activities that run at once; 4 for each core.
     pub blocking_activity_slots: usize,
-    /// Live runs kept in memory; 10,000.
+    /// Live runs kept in memory beside those whose activities run here; 10,000. 0 keeps none at all: every task then
+    /// reads its run's history.
     pub cached_runs_max: usize,
     /// The estimated bytes of live runs kept in memory; 512 MiB.
     pub cached_bytes_max: usize,

@@ -112,10 +112,9 @@ pub(super) struct Shard {
     runs: HashMap<RunId, Run>,
     touched: Vec<RunId>,
     timers: BinaryHeap<Reverse<(Timestamp, RunId)>>,
-    /// Idle runs in memory, the longest idle first.
-    idle: BTreeMap<u64, RunId>,
+    /// Idle runs in memory, the longest idle first: those that wait for the world, and those whose activities run here.
+    idle: [BTreeMap<u64, RunId>; 2],
     idle_count: u64,
-    live_count: usize,
     live_bytes: usize,
     parked_count: usize,
     /// Messages for runs that the store says begin here, but whose beginning has not come yet.
@@ -133,9 +132,8 @@ impl Shard {
             runs: HashMap::new(),
             touched: Vec::new(),
             timers: BinaryHeap::new(),
-            idle: BTreeMap::new(),
+            idle: Default::default(),
             idle_count: 0,
-            live_count: 0,
             live_bytes: 0,
             parked_count: 0,
             early: VecDeque::new(),
@@ -431,6 +429,7 @@ impl Shard {
     fn note(&mut self, run_id: RunId) {
         let Some(run) = self.runs.get_mut(&run_id) else { return };
         let (due, counted, idle, parked) = (run.next_due(), run.live_bytes(), run.is_idle(), run.is_parked());
+        let pinned = run.is_rowless();
         let notes = &mut run.notes;
         self.parked_count = self.parked_count + usize::from(parked) - usize::from(notes.parked);
         notes.parked = parked;
@@ -438,40 +437,45 @@ impl Shard {
             notes.timer = Some(due);
             self.timers.push(Reverse((due, run_id)));
         }
-        self.live_count =
-            self.live_count + usize::from(counted.is_some()) - usize::from(notes.counted.is_some());
-        self.live_bytes = self.live_bytes + counted.unwrap_or(0) - notes.counted.unwrap_or(0);
+        self.live_bytes = self.live_bytes + counted - notes.counted;
         notes.counted = counted;
-        if let Some(place) = notes.idle.take() {
-            self.idle.remove(&place);
+        if let Some((pinned, place)) = notes.idle.take() {
+            self.idle[usize::from(pinned)].remove(&place);
         }
         if idle {
             self.idle_count += 1;
-            notes.idle = Some(self.idle_count);
-            self.idle.insert(self.idle_count, run_id);
+            notes.idle = Some((pinned, self.idle_count));
+            self.idle[usize::from(pinned)].insert(self.idle_count, run_id);
         }
     }
 
     fn forget(&mut self, run_id: RunId) -> Option<Run> {
         let run = self.runs.remove(&run_id)?;
         self.parked_count -= usize::from(run.notes.parked);
-        self.live_count -= usize::from(run.notes.counted.is_some());
-        self.live_bytes -= run.notes.counted.unwrap_or(0);
-        if let Some(place) = run.notes.idle {
-            self.idle.remove(&place);
+        self.live_bytes -= run.notes.counted;
+        if let Some((pinned, place)) = run.notes.idle {
+            self.idle[usize::from(pinned)].remove(&place);
         }
         Some(run)
     }
 
-    /// Lets the longest idle runs go until the rest fits: what has work here keeps its owner, the others are released.
+    /// Lets the longest idle runs go until the rest fits. Those that wait for the world are released; those whose
+    /// activities run here come next, and keep their owner. These are as many as there are slots, and so do not count
+    /// against the number of runs, only against their bytes.
     fn make_room(&mut self) {
-        let options = &self.cx.options;
-        let (count_max, bytes_max) = (
-            options.cached_runs_max / options.workflow_threads.max(1),
-            options.cached_bytes_max / options.workflow_threads.max(1),
-        );
-        while self.live_count > count_max || self.live_bytes > bytes_max {
-            let Some((_, run_id)) = self.idle.pop_first() else { return };
+        let cx = self.cx.clone();
+        let options = &cx.options;
+        let threads = options.workflow_threads.max(1);
+        let (count_max, bytes_max) = (options.cached_runs_max / threads, options.cached_bytes_max / threads);
+        loop {
+            let [waiting, working] = &mut self.idle;
+            let over = self.live_bytes > bytes_max || options.cached_runs_max == 0;
+            let run_id = if over || waiting.len() > count_max {
+                waiting.pop_first().or_else(|| working.pop_first().filter(|_| over))
+            } else {
+                None
+            };
+            let Some((_, run_id)) = run_id else { return };
             let Some(run) = self.runs.get_mut(&run_id) else { continue };
             run.notes.idle = None;
             let released = run.release(self.life.worker);

@@ -59,12 +59,12 @@ pub(super) struct Run {
 /// What a shard notes of a run, to find it again.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    /// Its place in the order of idle runs, while it is idle.
-    pub(super) idle: Option<u64>,
+    /// While it is idle, whether its activities run here, and its place in the order of idle runs of that sort.
+    pub(super) idle: Option<(bool, u64)>,
     /// The due time under which a timer stands for it.
     pub(super) timer: Option<Timestamp>,
-    /// The bytes that it is counted with, while it is in memory.
-    pub(super) counted: Option<usize>,
+    /// The bytes that it is counted with.
+    pub(super) counted: usize,
     /// Whether it is counted as parked.
     pub(super) parked: bool,
 }
@@ -286,11 +286,11 @@ impl Run {
         self.in_flight.is_some()
     }
 
-    /// The estimated bytes of its live future and what belongs to it, while it is in memory.
-    pub(super) fn live_bytes(&self) -> Option<usize> {
+    /// The estimated bytes of its live future and what belongs to it; 0 while it is not in memory.
+    pub(super) fn live_bytes(&self) -> usize {
         match &self.phase {
-            Phase::Live(machine) => Some(machine.bytes_estimate()),
-            Phase::Cold { .. } | Phase::Loading(_) => None,
+            Phase::Live(machine) => machine.bytes_estimate(),
+            Phase::Cold { .. } | Phase::Loading(_) => 0,
         }
     }
 
