@@ -85,7 +85,7 @@ pub(super) fn start(cx: &Arc<Context>, life: &Life, shards: &Arc<Shards>, runnin
             if !running.expect(&job, life.worker) {
                 return;
             }
-            if let Some((slot, job)) = cx.slots[sort].enter(job) {
+            if let Some((slot, job)) = cx.slots[sort].enter(job, cx.clock.elapsed()) {
                 begin(cx, shards, running, slot, *job);
             }
         }
@@ -109,7 +109,7 @@ pub(super) async fn admit(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Ru
     loop {
         cx.slot_freed.notified().await;
         for slots in &cx.slots {
-            while let Some((slot, job)) = slots.next() {
+            while let Some((slot, job)) = slots.next(cx.clock.elapsed()) {
                 begin(&cx, &shards, &running, slot, *job);
             }
         }
@@ -218,4 +218,34 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("without a message")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::vocabulary::{ActivityName, Namespace, RetryPolicy, WorkflowId};
+
+    /// A job that only stands in line.
+    pub(in crate::worker) fn job(scheduled: u64) -> Box<ActivityJob> {
+        Box::new(ActivityJob {
+            run: RunKey {
+                namespace: Namespace::default(),
+                workflow_id: WorkflowId::new("order-42").unwrap(),
+                run_id: RunId::fresh(),
+            },
+            token: FencingToken(1),
+            scheduled: EventId(scheduled),
+            attempt: Attempt(1),
+            call: ActivityScheduled {
+                activity: ActivityName::new("charge").unwrap(),
+                input: Payload::encode(&()).unwrap(),
+                task_queue: None,
+                retry: RetryPolicy::default(),
+                start_to_close: None,
+            },
+            last_failure: None,
+            queued: None,
+            cancel: CancelFlag::default(),
+        })
+    }
 }

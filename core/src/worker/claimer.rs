@@ -75,7 +75,7 @@ async fn something_changed(cx: &Context, seen: Mark, wait: Duration) -> Mark {
 fn request(cx: &Context, life: &Life, busy: usize) -> Claim {
     let group = |blocking: bool| ActivityRequest {
         names: cx.registry.activity_names(blocking),
-        max: cx.slots[usize::from(blocking)].room(),
+        max: cx.slots[usize::from(blocking)].room(cx.clock.elapsed()),
     };
     // Idle runs give way to new ones, and parked ones take no room; only a worker that is full of others takes no more.
     let room = (2 * cx.options.cached_runs_max.max(RUNS_MAX)).saturating_sub(busy);

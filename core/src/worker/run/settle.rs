@@ -97,7 +97,7 @@ impl Run {
         // A worker that shuts down begins nothing new: the call waits for another.
         if let Some(sort) = sort
             && !cx.is_draining()
-            && cx.slots[sort].room_for_new() > settled.placed[sort]
+            && cx.slots[sort].room_for_new(cx.clock.elapsed()) > settled.placed[sort]
         {
             settled.placed[sort] += 1;
             self.places().set(scheduled, Place::Rowless);
