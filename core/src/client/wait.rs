@@ -97,7 +97,7 @@ impl Client {
                 }
             }
             let took = seams.clock.elapsed().saturating_sub(began);
-            let rest = if all_here { REST_HERE } else { (took * REST_FACTOR).max(REST_MIN) };
+            let rest = (took * REST_FACTOR).max(if all_here { REST_HERE } else { REST_MIN });
             seams.clock.sleep(rest).await;
         }
     }
