@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests; what fails must panic")]
 
+mod commits;
 mod conformance;
 mod damage;
 mod file;

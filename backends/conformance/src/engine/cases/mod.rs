@@ -38,6 +38,7 @@ engine_cases! { ($)
         a_result_is_of_the_workflows_type,
         a_failure_keeps_all_of_it_on_its_way_to_the_caller,
         a_workflow_that_returns_at_once_needs_one_commit,
+        each_activity_step_is_one_batch,
     }
     combinators {
         activities_run_one_after_another,

@@ -1,14 +1,20 @@
 //! What a caller gets of a run.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use retell::client::ResultError;
 use retell::vocabulary::RetryPolicy;
+use async_trait::async_trait;
 use retell::activity::{ActivityContext, ActivityError};
+use retell::backend::StoreError;
 use retell::workflow::{WorkflowContext, WorkflowResult};
 
 use crate::engine::Scene;
+use crate::engine::probe::effect;
 use crate::engine::scene::kinds;
+use crate::engine::tap::{Call, Tap};
 
 #[retell::workflow]
 async fn sum_up(_cx: WorkflowContext, amounts: Vec<i64>) -> WorkflowResult<BTreeMap<String, i64>> {
@@ -53,4 +59,37 @@ pub async fn a_workflow_that_returns_at_once_needs_one_commit(scene: Scene) {
     let run = process.start(sum_up, "sum", vec![]).await.unwrap();
     run.result().await.unwrap();
     assert_eq!(kinds(&run).await, ["WorkflowStarted", "WorkflowCompleted"]);
+}
+
+/// Counts the batches that are applied.
+#[derive(Default)]
+struct Batches(AtomicUsize);
+
+#[async_trait]
+impl Tap for Batches {
+    async fn before(&self, call: Call<'_>) -> Result<(), StoreError> {
+        if let Call::Apply(_) = call {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+}
+
+const STEPS: usize = 20;
+
+#[retell::workflow]
+async fn steps(cx: WorkflowContext) -> WorkflowResult<usize> {
+    for n in 0..STEPS {
+        cx.activity(effect, &n.to_string()).await?;
+    }
+    Ok(STEPS)
+}
+
+/// Start and first task are one; outcome, task and next schedule are one; no step costs a second.
+pub async fn each_activity_step_is_one_batch(scene: Scene) {
+    let batches = Arc::new(Batches::default());
+    let process = scene.setup().tap(batches.clone()).start(|engine| engine.workflow(steps).activity(effect)).await;
+    let run = process.start(steps, "steps", ()).await.unwrap();
+    assert_eq!(run.result().await.unwrap(), STEPS);
+    assert_eq!(batches.0.load(Ordering::SeqCst), STEPS + 1, "also where each task reads its history again");
 }
