@@ -114,7 +114,6 @@ engine_cases! { ($)
     }
     parking {
         a_panicking_workflow_parks_and_a_fixed_deploy_heals_it,
-            an_outcome_that_met_broken_code_is_kept_for_the_fixed,
         nondeterminism_parks_and_names_both_sides_and_the_place,
         a_panic_fails_the_run_where_the_user_wants_that,
         an_await_of_tokios_time_is_named,
@@ -122,6 +121,7 @@ engine_cases! { ($)
         a_never_ending_await_is_found,
         a_damaged_history_parks_its_run_only,
         parked_runs_take_nobodys_place,
+        a_run_whose_commits_meet_damage_parks_alone,
     }
     queues {
         more_activities_than_slots_run_a_few_at_a_time,
@@ -129,6 +129,7 @@ engine_cases! { ($)
         three_hundred_runs_fit_into_a_cache_of_ten,
         runs_that_wait_long_starve_nobody,
         older_calls_go_first,
+        a_call_goes_to_the_queue_that_it_names,
     }
     endings {
         a_terminated_run_stops_what_it_runs,
@@ -149,6 +150,9 @@ engine_cases! { ($)
         an_outcome_outlives_an_outage,
         a_call_ends_at_its_deadline_and_is_safe_to_repeat,
         an_engine_does_not_start_without_its_store,
+    }
+    logs {
+        user_logs_are_heard_once_and_name_their_run,
     }
     codecs {
         plain_bytes_never_reach_the_store,

@@ -1,21 +1,25 @@
 //! Tasks that fail: the run keeps its place, says why, is tried again later, and heals when the code is mended.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::channel::oneshot;
+use futures::future::join_all;
 use retell::Orchestrator;
-use retell::backend::{RunInfo, StatusFilter};
+use retell::backend::{RunInfo, StatusFilter, StoreError, StoreErrorKind};
 use retell::client::{ResultError, RunHandle};
 use retell::history::Record;
 use retell::replay::PanicPolicy;
-use retell::vocabulary::{FailureKind, RetryPolicy, RunKey};
+use retell::vocabulary::{FailureKind, RunKey};
 use retell::workflow::{Workflow, WorkflowContext, WorkflowResult};
-use retell::write::TaskFailureKind;
+use retell::write::{TaskFailureKind, Write};
 
 use crate::engine::Scene;
+use crate::engine::scene::Process;
 use crate::engine::probe::{Probe, effect, hold};
-use crate::engine::tap::Tap;
+use crate::engine::tap::{Call, Tap};
 
 /// Waits until the run's last task has failed so often.
 async fn parked<W: Workflow>(scene: &Scene, run: &RunHandle<W>, count: u32) -> RunInfo {
@@ -53,28 +57,6 @@ versions! { "deploy":
         Ok(before)
     };
     Changed => |cx| Ok(cx.activity(effect, &"something else".to_owned()).await?);
-}
-
-versions! { "straight":
-    Straight => |cx| {
-        cx.activity(effect, &"once".to_owned()).retry(RetryPolicy::never()).await?;
-        panic!("this code is broken")
-    };
-    Mended => |cx| Ok(cx.activity(effect, &"once".to_owned()).retry(RetryPolicy::never()).await?);
-}
-
-/// The task that takes the outcome in panics, and the process dies: the next deploy finds the outcome, and the activity,
-/// which must not run twice, has not.
-pub async fn an_outcome_that_met_broken_code_is_kept_for_the_fixed(scene: Scene) {
-    let process = scene.process(|engine| engine.workflow(Straight).activity(effect)).await;
-    let run = process.start(Straight, "straight", ()).await.unwrap();
-    parked(&scene, &run, 1).await;
-    drop(run);
-    scene.crash(process).await;
-    let process = scene.process(|engine| engine.workflow(Mended).activity(effect)).await;
-    let run = process.handle(Mended, "straight").unwrap();
-    assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "once");
-    assert_eq!(scene.probe.count("once"), 1);
 }
 
 /// Seen in `describe`, the list and the figures; waits 1 s, 2 s, 4 s; the next deploy ends it well.
@@ -250,4 +232,68 @@ pub async fn parked_runs_take_nobodys_place(scene: Scene) {
     let run = process.start(held, "held", ()).await.unwrap();
     run.signal("go", &()).await.unwrap();
     assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "held");
+}
+
+/// A store that finds damage whenever a batch holds events of the workflow ID `poisoned`.
+#[derive(Default)]
+struct DamagedRow {
+    mended: AtomicBool,
+    /// Whether a batch that met it held something else too.
+    shared: AtomicBool,
+}
+
+#[async_trait]
+impl Tap for DamagedRow {
+    async fn before(&self, call: Call<'_>) -> Result<(), StoreError> {
+        let Call::Apply(batch) = call else { return Ok(()) };
+        let meets = batch.iter().any(|write| match write {
+            Write::Commit(commit) => {
+                commit.run.workflow_id.as_str() == "poisoned" && commit.record.is_some()
+            }
+            _ => false,
+        });
+        if !meets || self.mended.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.shared.fetch_or(batch.len() > 1, Ordering::SeqCst);
+        Err(StoreError::new(StoreErrorKind::Damaged("page 7".to_owned()), "commit"))
+    }
+}
+
+#[retell::workflow]
+async fn blocks(_cx: WorkflowContext, probe: u64) -> WorkflowResult<()> {
+    Probe::of(probe).mark("blocks");
+    Probe::of(probe).pass_blocking("unblock");
+    Ok(())
+}
+
+/// Starts the poisoned run in the midst of sound ones, their first tasks all in one batch; the sound ones end.
+async fn all_but_the_poisoned_end(scene: &Scene, row: &Arc<DamagedRow>) -> (Process, RunHandle<Fixed>) {
+    let setup = scene.setup().tap(row.clone()).options(|options| options.workflow_threads = 1);
+    let process = setup.start(|engine| engine.workflow(Fixed).workflow(blocks).activity(effect)).await;
+    // The only thread that runs workflows: what is started meanwhile lies in line for it.
+    let _blocker = scene.as_time_passes(process.start(blocks, "blocks", scene.probe.number()).into_future()).await;
+    scene.probe.saw("blocks", 1).await;
+    let ids = (0..20).map(|n| if n == 10 { "poisoned".to_owned() } else { format!("sound-{n}") });
+    let starts = join_all(ids.map(|id| process.start(Fixed, id, ()).into_future()));
+    let mut runs: Vec<_> = scene.as_time_passes(starts).await.into_iter().map(|run| run.unwrap()).collect();
+    scene.probe.open("unblock");
+    let poisoned = runs.remove(10);
+    for run in &runs {
+        assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "before");
+    }
+    (process, poisoned)
+}
+
+/// Promise H10: a batch that fails for one member's data is split until that one is found; its run says so, and ends
+/// when the data is mended.
+pub async fn a_run_whose_commits_meet_damage_parks_alone(scene: Scene) {
+    let row = Arc::new(DamagedRow::default());
+    let (_process, poisoned) = all_but_the_poisoned_end(&scene, &row).await;
+    let failure = parked(&scene, &poisoned, 1).await.failure.unwrap();
+    assert_eq!(failure.kind, TaskFailureKind::History, "{failure:?}");
+    assert!(failure.message.contains("page 7"), "{failure:?}");
+    assert!(row.shared.load(Ordering::SeqCst), "others stood in its batch");
+    row.mended.store(true, Ordering::SeqCst);
+    assert_eq!(scene.as_time_flies(Duration::from_millis(50), poisoned.result()).await.unwrap(), "before");
 }

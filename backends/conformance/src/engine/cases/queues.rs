@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::future::join_all;
 use retell::Orchestrator;
 use retell::activity::{ActivityContext, ActivityError};
+use retell::vocabulary::TaskQueue;
 use retell::workflow::{WorkflowContext, WorkflowResult};
 
 use crate::engine::Scene;
@@ -121,4 +122,32 @@ pub async fn older_calls_go_first(scene: Scene) {
     for run in &runs {
         scene.as_time_passes(run.result()).await.unwrap();
     }
+}
+
+/// Where an activity runs.
+struct Place(&'static str);
+
+#[retell::activity]
+async fn whereabouts(cx: ActivityContext) -> Result<String, ActivityError> {
+    Ok(cx.state::<Place>()?.0.to_owned())
+}
+
+#[retell::workflow]
+async fn far_and_near(cx: WorkflowContext) -> WorkflowResult<(String, String)> {
+    let far = TaskQueue::new("far").expect("it is a good name");
+    let far = cx.activity(whereabouts, &()).task_queue(far).await?;
+    Ok((far, cx.activity(whereabouts, &()).await?))
+}
+
+/// A call that names a queue waits for a worker of that queue, though this one serves the activity too.
+pub async fn a_call_goes_to_the_queue_that_it_names(scene: Scene) {
+    let code = |engine: Orchestrator| engine.workflow(far_and_near).activity(whereabouts);
+    let near = scene.process(|engine| code(engine).state(Place("near"))).await;
+    let run = near.start(far_and_near, "far and near", ()).await.unwrap();
+    scene.until(async || near.stats().await.unwrap().queued == 1).await;
+    let queue = TaskQueue::new("far").unwrap();
+    let far = scene.process(|engine| code(engine).state(Place("far")).task_queue(queue)).await;
+    let places = scene.as_time_passes(run.result()).await.unwrap();
+    assert_eq!((&*places.0, &*places.1), ("far", "near"));
+    drop(far);
 }
