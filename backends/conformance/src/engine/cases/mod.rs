@@ -62,6 +62,8 @@ engine_cases! { ($)
     timers {
         a_sleep_of_a_year_ends_when_the_clock_moves,
         a_clock_that_jumps_forward_fires_early,
+        a_clock_that_jumps_back_fires_late,
+        an_idle_engine_asks_its_store_for_little,
         timer_fires_once_after_crash,
         timers_fire_in_the_order_of_their_due_times,
     }
@@ -141,6 +143,7 @@ engine_cases! { ($)
     shutdown {
         a_running_activity_ends_and_is_recorded,
         an_idle_run_is_given_back,
+        a_process_that_shuts_down_takes_nothing_new,
         a_never_ending_activity_is_cut_after_the_grace,
         a_run_that_always_has_a_next_step_is_given_back,
         a_dropped_engine_leaves_nothing_behind,

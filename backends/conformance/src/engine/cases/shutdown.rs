@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use retell::Orchestrator;
+use retell::clock::Clock;
 use retell::workflow::{WorkflowContext, WorkflowResult};
 
 use crate::engine::Scene;
@@ -55,6 +56,34 @@ pub async fn an_idle_run_is_given_back(scene: Scene) {
     assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), 7);
 }
 
+/// What is started while it waits for the last activity is left to others, who find it as it was.
+pub async fn a_process_that_shuts_down_takes_nothing_new(scene: Scene) {
+    let process = scene.process(code).await;
+    process.start(held, "first", ()).await.unwrap();
+    scene.probe.saw("held", 1).await;
+    let (orchestrator, _gone) = scene.setup().orchestrator().await;
+    let client = orchestrator.client();
+    let meanwhile = async {
+        let run = client.start(held, "second", ()).await.unwrap();
+        let end = scene.clock.now() + Duration::from_millis(50);
+        while scene.clock.now() < end {
+            tokio::task::yield_now().await;
+            let info = run.describe().await.unwrap();
+            assert_eq!((info.owner, info.head.0), (None, 1));
+        }
+        assert_eq!(scene.probe.count("held"), 1);
+        scene.probe.open("held");
+    };
+    futures::future::join(process.shutdown(&scene), meanwhile).await;
+    let _heir = scene.process(code).await;
+    for id in ["first", "second"] {
+        let run = client.handle(held, id).unwrap();
+        run.signal("go", &()).await.unwrap();
+        assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "held");
+    }
+    assert_eq!(scene.probe.count("held"), 2, "each once");
+}
+
 /// It is cut when the grace is over, and tried elsewhere.
 pub async fn a_never_ending_activity_is_cut_after_the_grace(scene: Scene) {
     let grace = Duration::from_millis(50);
@@ -81,9 +110,9 @@ pub async fn a_run_that_always_has_a_next_step_is_given_back(scene: Scene) {
     let process = scene.process(code).await;
     process.start(endless, "endless", ()).await.unwrap();
     scene.probe.saw("step", 3).await;
-    let began = retell::clock::Clock::elapsed(&scene.clock);
+    let began = Clock::elapsed(&scene.clock);
     process.shutdown(&scene).await;
-    let took = retell::clock::Clock::elapsed(&scene.clock) - began;
+    let took = Clock::elapsed(&scene.clock) - began;
     assert!(took < Duration::from_secs(5), "it took {took:?}");
     let steps = scene.probe.count("step");
     let heir = scene.process(code).await;

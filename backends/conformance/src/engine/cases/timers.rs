@@ -1,8 +1,12 @@
 //! Timers: absolute wall time, each fired once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use retell::Orchestrator;
+use retell::backend::StoreError;
 use retell::clock::Clock;
 use retell::vocabulary::Timestamp;
 use retell::workflow::{WorkflowContext, WorkflowResult};
@@ -10,6 +14,7 @@ use retell::workflow::{WorkflowContext, WorkflowResult};
 use crate::engine::Scene;
 use crate::engine::probe::effect;
 use crate::engine::scene::{count, history};
+use crate::engine::tap::{Call, Tap};
 
 const SECOND: Duration = Duration::from_secs(1);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
@@ -48,6 +53,62 @@ pub async fn a_clock_that_jumps_forward_fires_early(scene: Scene) {
     if scene.is_cached() {
         assert!(owner.is_some());
     }
+}
+
+/// Promise H8: an hour back is an hour more to sleep; the lease holds, and time in history does not go back.
+pub async fn a_clock_that_jumps_back_fires_late(scene: Scene) {
+    let process = scene.process(code).await;
+    let run = process.start(sleeping, "minute", 60 * SECOND).await.unwrap();
+    let due = scene.clock.now() + 60 * SECOND;
+    scene.clock.set_wall(Timestamp::from_micros(scene.clock.now().as_micros() - 3_600_000_000));
+    for _ in 0..60 {
+        scene.clock.advance(SECOND);
+        // What is said to a run is taken in at a time that is earlier than its last event's.
+        run.signal("nobody listens", &()).await.unwrap();
+    }
+    assert_eq!(scene.probe.count("awake"), 0, "an hour is left");
+    scene.clock.set_wall(due);
+    // The jump is noticed within a second.
+    scene.clock.advance(SECOND);
+    let woke = scene.as_time_passes(run.result()).await.unwrap();
+    assert!(woke >= due && scene.probe.count("awake") == 1, "{woke} is before {due}");
+    assert!(count(&history(&run).await, "SignalReceived") > 0);
+}
+
+/// Counts what is asked of the store, renewals aside.
+#[derive(Default)]
+struct Questions(AtomicUsize);
+
+#[async_trait]
+impl Tap for Questions {
+    async fn before(&self, call: Call<'_>) -> Result<(), StoreError> {
+        if !matches!(call, Call::Renew) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+}
+
+/// However many runs sleep: a look once a second for what a jump of the clock may have made due, and no more.
+pub async fn an_idle_engine_asks_its_store_for_little(scene: Scene) {
+    let questions = Arc::new(Questions::default());
+    let process = scene.setup().tap(questions.clone()).start(code).await;
+    for n in 0..30 {
+        let run = process.start(sleeping, format!("sleeper-{n}"), YEAR).await.unwrap();
+        scene.until(async || run.describe().await.unwrap().head.0 == 2).await;
+    }
+    let before = questions.0.load(Ordering::SeqCst);
+    let mut rest = 0;
+    scene
+        .as_time_flies(SECOND / 10, async {
+            let end = scene.clock.now() + 20 * SECOND;
+            while scene.clock.now() < end {
+                tokio::task::yield_now().await;
+                rest = questions.0.load(Ordering::SeqCst) - before;
+            }
+        })
+        .await;
+    assert!(rest <= 3 * 20, "asked {rest} times in 20 s");
 }
 
 /// The process dies while the timer runs, and it is due before the next one looks.
