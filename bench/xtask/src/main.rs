@@ -3,6 +3,8 @@
 //! Depends on nothing, so that it is there at once. Rules that only this repository has (the order of the layers, no
 //! runtime under the pure part, lints in force everywhere) live here as pure functions with tests.
 
+#[cfg(test)]
+mod faults;
 mod layers;
 mod runtimes;
 mod source;

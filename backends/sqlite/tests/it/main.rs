@@ -9,6 +9,7 @@ mod file;
 mod full;
 mod group;
 mod kit;
+mod plans;
 mod power_cut;
 mod process;
 mod vfs;
