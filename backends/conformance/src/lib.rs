@@ -51,15 +51,21 @@ where
     C: Future<Output = S>,
     K: Future<Output = ()>,
 {
+    within(CASE_TIME_MAX, async {
+        let clock = world::clock();
+        let subject = create(clock.clone()).await;
+        case(World::open(Arc::new(subject), clock).await).await;
+    });
+}
+
+/// Runs a case to its end on a runtime of its own; fails it if it takes longer than this.
+fn within(limit: Duration, case: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("a test machine can start two threads");
-    runtime.block_on(async {
-        let clock = world::clock();
-        let subject = create(clock.clone()).await;
-        let world = World::open(Arc::new(subject), clock).await;
-        tokio::time::timeout(CASE_TIME_MAX, case(world)).await.expect("the case hangs");
-    });
+    runtime.block_on(async { tokio::time::timeout(limit, case).await.expect("the case hangs") });
+    // A case that leaves a body blocked is a case that has failed.
+    runtime.shutdown_background();
 }

@@ -22,7 +22,7 @@ use retell::clock::ManualClock;
 
 pub use scene::{Mode, Scene};
 
-use crate::{StoreUnderTest, world};
+use crate::{StoreUnderTest, within, world};
 
 /// How long a case may take before it counts as hung.
 const CASE_TIME_MAX: Duration = Duration::from_secs(20);
@@ -35,17 +35,9 @@ where
     C: Future<Output = S>,
     K: Future<Output = ()>,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a test machine can start two threads");
-    runtime.block_on(async {
+    within(CASE_TIME_MAX, async {
         let clock = world::clock();
         let subject = create(clock.clone()).await;
-        let scene = Scene::new(subject, clock, mode);
-        tokio::time::timeout(CASE_TIME_MAX, case(scene)).await.expect("the case hangs");
+        case(Scene::new(subject, clock, mode)).await;
     });
-    // A case that leaves a body blocked is a case that has failed.
-    runtime.shutdown_background();
 }
