@@ -62,9 +62,7 @@ impl Run {
                 }
             }
             // What user code logs while its history is told again was logged before.
-            tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), || {
-                machine.replay(events)
-            })?;
+            tracing::dispatcher::with_default(&tracing::Dispatch::none(), || machine.replay(events))?;
         }
         Ok(())
     }

@@ -363,6 +363,8 @@ impl Run {
                 self.phase = Phase::Cold { until: Some(Timestamp::EPOCH), parked: false };
                 Verdict::default()
             }
+            // Not even why it is parked can be stored: it is, all the same, and waits for its next try.
+            Refusal::Invalid(_) if matches!(in_flight.then, Then::Parked) => Verdict::default(),
             Refusal::Invalid(reason) => {
                 self.evict();
                 Verdict { trouble: Some(reason.clone()), ..Verdict::default() }

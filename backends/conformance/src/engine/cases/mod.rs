@@ -124,6 +124,7 @@ engine_cases! { ($)
         a_damaged_history_parks_its_run_only,
         parked_runs_take_nobodys_place,
         a_run_whose_commits_meet_damage_parks_alone,
+        a_run_that_cannot_even_be_parked_does_not_spin,
     }
     queues {
         more_activities_than_slots_run_a_few_at_a_time,

@@ -1,7 +1,7 @@
 //! Tasks that fail: the run keeps its place, says why, is tried again later, and heals when the code is mended.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -234,9 +234,13 @@ pub async fn parked_runs_take_nobodys_place(scene: Scene) {
     assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "held");
 }
 
-/// A store that finds damage whenever a batch holds events of the workflow ID `poisoned`.
+/// A store that finds damage whenever a batch holds a commit of the workflow ID `poisoned`.
 #[derive(Default)]
 struct DamagedRow {
+    /// Whether it finds it even in a commit that writes no events.
+    all_of_it: bool,
+    /// How many batches met it.
+    met: AtomicUsize,
     mended: AtomicBool,
     /// Whether a batch that met it held something else too.
     shared: AtomicBool,
@@ -248,13 +252,14 @@ impl Tap for DamagedRow {
         let Call::Apply(batch) = call else { return Ok(()) };
         let meets = batch.iter().any(|write| match write {
             Write::Commit(commit) => {
-                commit.run.workflow_id.as_str() == "poisoned" && commit.record.is_some()
+                commit.run.workflow_id.as_str() == "poisoned" && (self.all_of_it || commit.record.is_some())
             }
             _ => false,
         });
         if !meets || self.mended.load(Ordering::SeqCst) {
             return Ok(());
         }
+        self.met.fetch_add(1, Ordering::SeqCst);
         self.shared.fetch_or(batch.len() > 1, Ordering::SeqCst);
         Err(StoreError::new(StoreErrorKind::Damaged("page 7".to_owned()), "commit"))
     }
@@ -294,6 +299,22 @@ pub async fn a_run_whose_commits_meet_damage_parks_alone(scene: Scene) {
     assert_eq!(failure.kind, TaskFailureKind::History, "{failure:?}");
     assert!(failure.message.contains("page 7"), "{failure:?}");
     assert!(row.shared.load(Ordering::SeqCst), "others stood in its batch");
+    row.mended.store(true, Ordering::SeqCst);
+    assert_eq!(scene.as_time_flies(Duration::from_millis(50), poisoned.result()).await.unwrap(), "before");
+}
+
+/// Not even its failure can be stored: it waits all the same before it is tried again, and the others go on.
+pub async fn a_run_that_cannot_even_be_parked_does_not_spin(scene: Scene) {
+    let row = Arc::new(DamagedRow { all_of_it: true, ..DamagedRow::default() });
+    let (process, poisoned) = all_but_the_poisoned_end(&scene, &row).await;
+    // Time stands still from here on, so nothing is due.
+    let met = row.met.load(Ordering::SeqCst);
+    for _ in 0..5_000 {
+        process.stats().await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let more = row.met.load(Ordering::SeqCst) - met;
+    assert!(more <= 3, "{more} more tries in no time");
     row.mended.store(true, Ordering::SeqCst);
     assert_eq!(scene.as_time_flies(Duration::from_millis(50), poisoned.result()).await.unwrap(), "before");
 }
