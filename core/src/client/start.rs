@@ -17,7 +17,7 @@ use crate::vocabulary::{
     AttributeValue, Attributes, InvalidId, Payload, RequestId, RunId, RunKey, SemanticsVersion, TaskQueue,
     WorkflowId,
 };
-use crate::worker::PendingStart;
+use crate::worker::{PendingStart, apply_until_known};
 use crate::workflow::{Workflow, workflow_type};
 use crate::write::{Applied, IdConflictPolicy, IdReusePolicy, Outcome, Refusal, Start, Write};
 
@@ -200,9 +200,10 @@ impl Client {
             };
         };
         // The caller may stop waiting; the run must begin all the same.
-        let (client, shards) = (self.clone(), local.shards.clone());
+        let (cx, shards) = (local.cx.clone(), local.shards.clone());
         let alone = tokio::spawn(async move {
-            let outcome = client.apply(Write::Start(Box::new(start))).await?;
+            let batch = vec![Write::Start(Box::new(start))].into();
+            let outcome = apply_until_known(&cx, batch).await?.pop().ok_or_else(silent)?;
             let first_task = pending.first_task.clone();
             // A start that is applied again tells of the run that it started first, which began then.
             if outcome == Ok(Applied::Started { run: first_task.run.clone(), owned: true }) {
@@ -210,7 +211,10 @@ impl Client {
             }
             Ok(outcome)
         });
-        alone.await.unwrap_or_else(|_| Err(silent()))
+        match select(alone, self.seams.clock.sleep(self.deadline)).await {
+            Either::Left((outcome, _)) => outcome.unwrap_or_else(|_| Err(silent())),
+            Either::Right(_) => Err(silent()),
+        }
     }
 
     fn sent(&self, outcome: Result<Outcome, oneshot::error::RecvError>) -> Result<Outcome, StoreError> {

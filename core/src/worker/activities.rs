@@ -14,7 +14,7 @@ use super::running::Running;
 use super::slots::Slot;
 use super::thread::Shards;
 use crate::activity::{ActivityContext, ActivityDefinition, ActivityInfo, ActivityRun, CancelFlag};
-use crate::history::ActivityScheduled;
+use crate::history::{ActivityCompleted, ActivityFailed, ActivityScheduled, EventKind};
 use crate::replay::SideEffect;
 use crate::vocabulary::{
     Attempt, EventId, Failure, FailureKind, FencingToken, Payload, RunId, RunKey, Timestamp, WorkerId,
@@ -61,6 +61,17 @@ pub(super) struct EndedActivity {
     /// Who claimed it from the queue; `None` if it has no row.
     pub(super) queued: Option<WorkerId>,
     pub(super) at: Timestamp,
+}
+
+impl EndedActivity {
+    /// What history holds of it, if it is not tried again.
+    pub(super) fn outcome(&self) -> EventKind {
+        let (scheduled, attempt) = (self.scheduled, self.attempt);
+        match &self.result {
+            Ok(result) => ActivityCompleted { scheduled, attempt, result: result.clone() }.into(),
+            Err(failure) => ActivityFailed { scheduled, attempt, failure: failure.clone() }.into(),
+        }
+    }
 }
 
 /// How a side effect ended.

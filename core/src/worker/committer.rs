@@ -1,6 +1,7 @@
 //! The committer: applies batches until their outcome is known, and starts what waits for it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -66,6 +67,7 @@ pub(super) async fn carry_out(
     shard: usize,
     orders: Vec<Order>,
 ) {
+    let _carried = Carried(shards.clone());
     let (writes, tickets): (Vec<Write>, Vec<Ticket>) =
         orders.into_iter().map(|order| (order.write, order.ticket)).unzip();
     let Ok(outcomes) = apply_until_known(&cx, writes.into()).await else { return };
@@ -97,6 +99,15 @@ pub(super) async fn carry_out(
     jobs.into_iter().for_each(|job| activities::start(&cx, &life, &shards, &running, job));
 }
 
+/// A batch that is under way until this is dropped.
+struct Carried(Arc<Shards>);
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        self.0.carrying.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// Applies a batch again and again until the store says what became of it. Where it finds damage, the batch is split
 /// until the write that meets it is found; that one is refused, and the others go through (promise H10).
 ///
@@ -125,7 +136,7 @@ pub(crate) async fn apply_until_known(cx: &Context, batch: Batch) -> Result<Vec<
             }
             Err(error) => {
                 cx.store_failed(&error);
-                cx.clock.sleep(wait).await;
+                cx.nap(wait).await;
                 wait = (wait * 2).min(AGAIN_AFTER_MAX);
             }
         }

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use futures::future::{Either, select};
+use tokio::sync::{Notify, watch};
 
 use super::closings::Closings;
 use super::options::WorkerOptions;
@@ -36,8 +37,8 @@ pub(crate) struct Context {
     pub(super) lease_lost: Notify,
     /// Set when no new work is taken any more.
     pub(super) draining: AtomicBool,
-    /// Set when the worker has ended.
-    pub(super) stopped: AtomicBool,
+    /// True when the worker has ended.
+    stopped: watch::Sender<bool>,
     /// The store's time less this process's, in microseconds.
     store_ahead_micros: AtomicI64,
     store_fault: Mutex<Option<StoreError>>,
@@ -107,7 +108,7 @@ impl Context {
             nudge,
             lease_lost: Notify::new(),
             draining: AtomicBool::new(false),
-            stopped: AtomicBool::new(false),
+            stopped: watch::Sender::new(false),
             store_ahead_micros: AtomicI64::new(0),
             store_fault: Mutex::new(None),
             life: Mutex::new(Life::fresh()),
@@ -136,7 +137,22 @@ impl Context {
 
     /// Whether the worker has stopped: nothing is tried again.
     pub(super) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
+        *self.stopped.borrow()
+    }
+
+    /// Ends all that tries again.
+    pub(super) fn stop(&self) {
+        self.draining.store(true, Ordering::Release);
+        self.stopped.send_replace(true);
+    }
+
+    /// Waits before something is tried again, no longer than the worker lives.
+    pub(super) async fn nap(&self, duration: Duration) {
+        let mut stopped = self.stopped.subscribe();
+        let stopped = std::pin::pin!(stopped.wait_for(|stopped| *stopped));
+        match select(self.clock.sleep(duration), stopped).await {
+            Either::Left(_) | Either::Right(_) => {}
+        }
     }
 
     /// A failure as the store keeps it: its details have passed the codec.

@@ -18,7 +18,9 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Reads what `load` asks for and sends it to the run's shard.
 pub(super) async fn load(cx: Arc<Context>, shards: Arc<Shards>, load: Load) {
-    let tell = |loaded| shards.send_to(load.run.run_id, Input::Loaded(load.run.run_id, load.token, loaded));
+    let tell = |loaded| {
+        shards.send_to(load.run.run_id, Input::Loaded(load.run.run_id, (load.token, load.number), loaded))
+    };
     let mut after = EventId(0);
     loop {
         match cx.backend.history(&load.run, after, PAGE_BYTES).await {
@@ -35,13 +37,10 @@ pub(super) async fn load(cx: Arc<Context>, shards: Arc<Shards>, load: Load) {
     }
     loop {
         if !load.find_queued {
-            return tell(Ok(Loaded::End { queued: HashSet::new() }));
+            return tell(Ok(Loaded::End { queued: HashSet::new(), inbox: 0 }));
         }
-        match cx.backend.queued(&load.run).await {
-            Ok(rows) => {
-                let queued = rows.into_iter().map(|row| row.scheduled).collect();
-                return tell(Ok(Loaded::End { queued }));
-            }
+        match queue_and_inbox(&cx, &load).await {
+            Ok((queued, inbox)) => return tell(Ok(Loaded::End { queued, inbox })),
             Err(error) => match passing(&cx, error).await {
                 Ok(()) => {}
                 Err(trouble) => return tell(Err(trouble)),
@@ -50,12 +49,21 @@ pub(super) async fn load(cx: Arc<Context>, shards: Arc<Shards>, load: Load) {
     }
 }
 
+/// What stands in the queue, and then how much lies in the inbox: a row that goes in between leaves its outcome there.
+async fn queue_and_inbox(cx: &Context, load: &Load) -> Result<(HashSet<EventId>, u64), StoreError> {
+    let rows = cx.backend.queued(&load.run).await?;
+    let queued = rows.into_iter().map(|row| row.scheduled).collect();
+    let described = cx.backend.describe(&[load.run.clone().into()]).await?;
+    let inbox = described.into_iter().flatten().next().map_or(0, |info| info.inbox);
+    Ok((queued, inbox))
+}
+
 /// Waits if the fault is the store's; damage is the run's, which is parked for it.
 async fn passing(cx: &Context, error: StoreError) -> Result<(), Trouble> {
     if matches!(error.kind, StoreErrorKind::Damaged(_)) || cx.is_stopped() {
         return Err(Trouble::Refused(error.to_string()));
     }
     cx.store_failed(&error);
-    cx.clock.sleep(AGAIN_AFTER).await;
+    cx.nap(AGAIN_AFTER).await;
     Ok(())
 }

@@ -23,6 +23,7 @@ mod thread;
 mod timekeeper;
 
 pub(crate) use closings::{Closings, Waiter};
+pub(crate) use committer::apply_until_known;
 pub(crate) use context::{Context, Seams};
 pub(crate) use registry::Registry;
 pub(crate) use shard::PendingStart;

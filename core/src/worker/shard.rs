@@ -13,13 +13,15 @@ use super::run::{Leave, Loaded, Run, Submission, Trouble, Verdict};
 use super::running::Stop;
 use super::thread::Alarms;
 use crate::backend::{ClaimedRun, InboxMessage, UnreadInbox};
-use crate::history::{ActivityCompleted, ActivityFailed, WorkflowStarted, encode_kind};
+use crate::history::{WorkflowStarted, encode_kind};
 use crate::replay::{Machine, MachineOptions};
 use crate::vocabulary::{FencingToken, RequestId, RunId, RunKey, Timestamp};
 use crate::write::{ActivityReport, ActivityVerdict, NewMessage, Outcome, Start, Write};
 
 /// The token of a run whose start named its owner.
 const FIRST_TOKEN: FencingToken = FencingToken(1);
+/// How many timers without a purpose are borne before they are looked for.
+const IDLE_TIMERS_MIN: usize = 1_024;
 /// The most inboxes that wait for the beginning of their runs; far more than can be under way. Those of runs that were
 /// ended from outside, which never begin, fall out at the end.
 const EARLY_MAX: usize = 10_000;
@@ -66,7 +68,8 @@ pub(super) enum Input {
     Begin(FirstTask),
     Claimed(Box<ClaimedRun>),
     Unread(UnreadInbox),
-    Loaded(RunId, FencingToken, Result<Loaded, Trouble>),
+    /// What was read for a run, under this token and by this load.
+    Loaded(RunId, (FencingToken, u32), Result<Loaded, Trouble>),
     Activity(Box<EndedActivity>),
     SideEffect(EndedSideEffect),
     Outcomes(Vec<(RunId, FencingToken, Outcome)>),
@@ -89,6 +92,8 @@ pub(super) enum Input {
 pub(super) struct Load {
     pub(super) run: RunKey,
     pub(super) token: FencingToken,
+    /// Which load of the run this is.
+    pub(super) number: u32,
     /// Whether to find out which activities have a row in the queue.
     pub(super) find_queued: bool,
 }
@@ -169,7 +174,7 @@ impl Shard {
             Input::Begin(first_task) => self.begin(first_task),
             Input::Claimed(claimed) => self.claimed(*claimed),
             Input::Unread(unread) => self.unread(unread),
-            Input::Loaded(run_id, token, loaded) => self.loaded(run_id, token, loaded, now),
+            Input::Loaded(run_id, load, loaded) => self.loaded(run_id, load, loaded, now),
             Input::Activity(ended) => self.activity_ended(*ended, now),
             Input::SideEffect(ended) => {
                 self.with(ended.run_id, ended.token, |run| run.offer_side_effect(ended));
@@ -200,6 +205,7 @@ impl Shard {
             self.advance_run(run_id, now);
         }
         self.make_room();
+        self.drop_idle_timers();
         std::mem::take(&mut self.effects)
     }
 
@@ -208,7 +214,15 @@ impl Shard {
         if run.needs_loading(now) {
             let options = self.alarms.options(&self.cx, run_id, run.token);
             let find_queued = run.loading(options);
-            self.effects.loads.push(Load { run: run.key.clone(), token: run.token, find_queued });
+            let number = run.loads;
+            self.effects.loads.push(Load { run: run.key.clone(), token: run.token, number, find_queued });
+        }
+        match run.finish_loading(&self.cx, now) {
+            Ok(jobs) => self.effects.jobs.extend(jobs),
+            Err(trouble) => {
+                let submission = run.park(&self.cx, self.life.worker, &trouble, now);
+                self.effects.orders.push(submission.into());
+            }
         }
         let submission = run.step(&self.cx, self.life.worker, now).or_else(|| {
             let leaves = self.draining && run.can_leave();
@@ -221,6 +235,13 @@ impl Shard {
     fn start(&mut self, pending: &Arc<PendingStart>, now: Timestamp) {
         let run_id = pending.first_task.run.run_id;
         let Some(mut run) = self.first_run(pending.first_task.clone()) else { return };
+        match run.finish_loading(&self.cx, now) {
+            Ok(jobs) => self.effects.jobs.extend(jobs),
+            Err(trouble) => {
+                let submission = run.park(&self.cx, self.life.worker, &trouble, now);
+                self.effects.orders.push(submission.into());
+            }
+        }
         let submission = run.step(&self.cx, self.life.worker, now);
         // A client that found this too slow has sent the start itself, and will say when the run may begin.
         let Some((start, started)) = pending.take() else { return };
@@ -281,11 +302,13 @@ impl Shard {
     fn loaded(
         &mut self,
         run_id: RunId,
-        token: FencingToken,
+        load: (FencingToken, u32),
         loaded: Result<Loaded, Trouble>,
         now: Timestamp,
     ) {
-        let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.token == token) else { return };
+        let Some(run) = self.runs.get_mut(&run_id).filter(|run| (run.token, run.loads) == load) else {
+            return;
+        };
         match loaded.and_then(|loaded| run.loaded(&self.cx, now, loaded)) {
             Ok(jobs) => self.effects.jobs.extend(jobs),
             Err(trouble) => self.park(run_id, &trouble, now),
@@ -307,7 +330,7 @@ impl Shard {
 
     fn park(&mut self, run_id: RunId, trouble: &Trouble, now: Timestamp) {
         if let Some(run) = self.runs.get_mut(&run_id) {
-            let submission = run.park(self.life.worker, trouble, now);
+            let submission = run.park(&self.cx, self.life.worker, trouble, now);
             self.effects.orders.push(submission.into());
         }
     }
@@ -344,15 +367,10 @@ impl Shard {
         worker: crate::vocabulary::WorkerId,
         retry: Option<ActivityVerdict>,
     ) {
-        let EndedActivity { run, scheduled, attempt, result, at, token, .. } = ended;
         let request_id = RequestId::fresh();
         let verdict = retry.map_or_else(
             || {
-                let kind = match result {
-                    Ok(result) => ActivityCompleted { scheduled, attempt, result }.into(),
-                    Err(failure) => ActivityFailed { scheduled, attempt, failure }.into(),
-                };
-                let body = encode_kind(kind, self.cx.codec.as_ref())?;
+                let body = encode_kind(ended.outcome(), self.cx.codec.as_ref())?;
                 Ok(ActivityVerdict::Ended(NewMessage { request_id, body }))
             },
             |retry| match retry {
@@ -363,6 +381,7 @@ impl Shard {
                 other => Ok(other),
             },
         );
+        let EndedActivity { run, scheduled, attempt, at, token, .. } = ended;
         let verdict = verdict.unwrap_or_else(|error: crate::history::HistoryError| {
             tracing::error!(%run, %scheduled, %error, "an activity's outcome does not encode; its attempt is given back");
             ActivityVerdict::Released
@@ -374,7 +393,7 @@ impl Shard {
 
     fn outcome(&mut self, run_id: RunId, token: FencingToken, outcome: &Outcome, now: Timestamp) {
         let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.token == token) else { return };
-        let Verdict { aborts, leaves, trouble } = match outcome {
+        let Verdict { aborts, leaves, unreported, trouble } = match outcome {
             Ok(_) => run.committed(),
             Err(refusal) => {
                 tracing::debug!(run = %run.key, %refusal, "the store refused a commit");
@@ -382,6 +401,13 @@ impl Shard {
             }
         };
         self.effects.stops.extend(aborts.into_iter().map(|scheduled| Stop::Call(run_id, scheduled)));
+        for ended in unreported {
+            if let Some(worker) = ended.queued {
+                self.report(ended, worker, None);
+            }
+        }
+        // What woke the code while the commit was under way was not looked at.
+        self.check(run_id, token, now);
         if let Some(reason) = trouble {
             self.park(run_id, &Trouble::Refused(reason), now);
         }
@@ -446,6 +472,16 @@ impl Shard {
             self.idle_count += 1;
             notes.idle = Some((pinned, self.idle_count));
             self.idle[usize::from(pinned)].insert(self.idle_count, run_id);
+        }
+    }
+
+    /// Timers of runs that have closed, or that no longer wait for them, go once they are most of all.
+    fn drop_idle_timers(&mut self) {
+        if self.timers.len() > 2 * self.runs.len() + IDLE_TIMERS_MIN {
+            let runs = &self.runs;
+            self.timers.retain(|Reverse((due, run_id))| {
+                runs.get(run_id).is_some_and(|run| run.notes.timer == Some(*due))
+            });
         }
     }
 

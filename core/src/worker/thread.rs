@@ -4,9 +4,9 @@
 //! that reaches for a runtime fails at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -35,18 +35,32 @@ pub(crate) struct Shards {
     /// When each shard's next timer is due, in microseconds; the greatest value for never.
     due: Vec<AtomicI64>,
     pub(super) due_earlier: Notify,
+    /// How many inputs were sent, less those whose effects are in the world.
+    unsettled: AtomicUsize,
+    /// How many batches are under way.
+    pub(super) carrying: AtomicUsize,
 }
 
 impl Shards {
     fn new(inputs: Vec<Sender<Input>>) -> Self {
         let held = inputs.iter().map(|_| Default::default()).collect();
         let due = inputs.iter().map(|_| AtomicI64::new(i64::MAX)).collect();
-        Self { inputs, held, due, due_earlier: Notify::new() }
+        Self {
+            inputs,
+            held,
+            due,
+            due_earlier: Notify::new(),
+            unsettled: AtomicUsize::new(0),
+            carrying: AtomicUsize::new(0),
+        }
     }
 
     pub(super) fn send(&self, shard: usize, input: Input) {
-        // A shard that has stopped holds nothing that the input could concern.
-        let _ = self.inputs[shard].send(input);
+        self.unsettled.fetch_add(1, Ordering::AcqRel);
+        if self.inputs[shard].send(input).is_err() {
+            // A shard that has stopped holds nothing that the input could concern.
+            self.unsettled.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 
     pub(super) fn send_to(&self, run_id: RunId, input: Input) {
@@ -84,6 +98,12 @@ impl Shards {
         self.held.iter().map(|[held, _]| held.load(Ordering::Acquire)).sum()
     }
 
+    /// Whether nothing is held, and nothing is on its way to a shard or to the store.
+    fn at_rest(&self) -> bool {
+        let under_way = [&self.unsettled, &self.carrying];
+        self.held() == 0 && under_way.iter().all(|count| count.load(Ordering::Acquire) == 0)
+    }
+
     /// How many of them are not parked.
     pub(super) fn busy(&self) -> usize {
         self.held.iter().map(|[_, busy]| busy.load(Ordering::Acquire)).sum()
@@ -119,14 +139,15 @@ impl Shards {
 
 /// How a machine tells its shard that something foreign woke its code.
 #[derive(Clone)]
-pub(super) struct Alarms(Sender<Input>);
+pub(super) struct Alarms(Weak<Shards>);
 
 impl Alarms {
     pub(super) fn of(&self, run_id: RunId, token: FencingToken) -> Arc<dyn Fn() + Send + Sync> {
-        let inputs = self.0.clone();
+        let shards = self.0.clone();
         Arc::new(move || {
-            // A shard that has stopped holds no run that could be woken.
-            let _ = inputs.send(Input::Alarm(run_id, token));
+            if let Some(shards) = shards.upgrade() {
+                shards.send_to(run_id, Input::Alarm(run_id, token));
+            }
         })
     }
 }
@@ -163,7 +184,7 @@ impl Worker {
             .into_iter()
             .enumerate()
             .map(|(index, inputs)| {
-                let (shell, alarms) = (shell(index), Alarms(shards.inputs[index].clone()));
+                let (shell, alarms) = (shell(index), Alarms(Arc::downgrade(&shards)));
                 let name = format!("retell-workflow-{index}");
                 let drive = move || shell.drive(&inputs, alarms);
                 std::thread::Builder::new().name(name).spawn(drive).map_err(|error| {
@@ -187,7 +208,7 @@ impl Worker {
         self.cx.draining.store(true, Ordering::Release);
         self.shards.send_all(|| Input::Drain);
         let deadline = self.cx.clock.elapsed() + self.cx.options.shutdown_grace;
-        while self.shards.held() > 0 || self.running.count() > 0 {
+        while self.running.count() > 0 || !self.shards.at_rest() {
             if self.cx.clock.elapsed() >= deadline || self.cx.store_fault().is_some() {
                 break;
             }
@@ -204,7 +225,7 @@ impl Worker {
 
     fn stop(&mut self) {
         self.cx.draining.store(true, Ordering::Release);
-        self.cx.stopped.store(true, Ordering::Release);
+        self.cx.stop();
         self.tasks.drain(..).for_each(|task| task.abort());
         self.running.end_life();
         self.shards.send_all(|| Input::Stop);
@@ -231,11 +252,13 @@ impl Shell {
         let mut shard = Shard::new(self.cx.clone(), alarms.clone());
         while let Ok(first) = inputs.recv() {
             let now = self.cx.now();
+            let mut taken = 0;
             let burst = || -> Option<Effects> {
                 for input in std::iter::once(first).chain(inputs.try_iter().take(BURST_MAX - 1)) {
                     if matches!(input, Input::Stop) {
                         return None;
                     }
+                    taken += 1;
                     shard.handle(input, now);
                 }
                 Some(shard.advance(now))
@@ -248,6 +271,7 @@ impl Shell {
                 Ok(None) => return,
                 Err(_) => shard = self.recover(alarms.clone()),
             }
+            self.shards.unsettled.fetch_sub(taken, Ordering::AcqRel);
         }
     }
 
@@ -269,6 +293,7 @@ impl Shell {
         let _entered = self.runtime.enter();
         if !orders.is_empty() {
             let (cx, shards, running) = (self.cx.clone(), self.shards.clone(), self.running.clone());
+            self.shards.carrying.fetch_add(1, Ordering::AcqRel);
             tokio::spawn(committer::carry_out(cx, life.clone(), shards, running, self.index, orders));
         }
         for load in loads {

@@ -99,7 +99,7 @@ impl<'a> Campaign<'a> {
     /// Fills every place, waits for a random time, and kills one process or all.
     fn live_and_die(&mut self) -> Result<(), CampaignError> {
         let all_new = self.lives.iter().all(Option::is_none);
-        let mut watch = if all_new { Some(Watch::begin(&self.files.ledger())?) } else { None };
+        let mut watch = if all_new { Watch::begin(&self.files.ledger())? } else { None };
         self.fill()?;
         let until = Instant::now() + self.chance.life();
         while Instant::now() < until {

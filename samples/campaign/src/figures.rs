@@ -13,7 +13,7 @@ pub(crate) struct Figures {
     pub(crate) orders: usize,
     pub(crate) effects: usize,
     pub(crate) took: Duration,
-    /// For each restart that lived long enough: the time until the first run of before it went on.
+    /// For each restart that found an order at work and lived long enough: the time until that went on.
     pub(crate) going_on: Vec<Duration>,
     pub(crate) consistent: bool,
 }
@@ -57,7 +57,7 @@ impl fmt::Display for Figures {
         )?;
         let [Some(half), Some(most), Some(all)] = [50, 90, 100].map(|percent| self.going_on_at(percent))
         else {
-            return write!(f, "no restart lived until a run of before it went on");
+            return write!(f, "no restart found an order at work and lived until it went on");
         };
         let count = self.going_on.len();
         write!(

@@ -20,9 +20,11 @@ async fn note(cx: ActivityContext, text: String) -> Result<(), ActivityError> {
 /// Books a room for an hour, and gives it back however the hour ends.
 #[retell::workflow]
 async fn book_room(cx: WorkflowContext) -> WorkflowResult<()> {
-    cx.activity(note, &"booked".to_owned()).await?;
+    // A cancel request may come while the room is being booked: whether it was must be known to give it back.
+    let shielded = cx.shielded();
+    shielded.activity(note, &"booked".to_owned()).await?;
     let hour: Result<(), CallError> = cx.sleep(Duration::from_secs(3_600)).await;
-    cx.shielded().activity(note, &"given back".to_owned()).await?;
+    shielded.activity(note, &"given back".to_owned()).await?;
     Ok(hour?)
 }
 

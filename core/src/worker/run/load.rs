@@ -9,7 +9,7 @@ use super::task::outcome_of;
 use super::{Incoming, Phase, Run};
 use crate::history::{ActivityScheduled, Event, EventKind, Record, decode_kind, decode_record};
 use crate::replay::{Machine, MachineOptions};
-use crate::vocabulary::{Attempt, EventId, Failure, FailureKind, Timestamp};
+use crate::vocabulary::{Attempt, EventId, Failure, FailureKind, Position, Timestamp};
 use crate::worker::activities::{EndedActivity, Job};
 use crate::worker::context::Context;
 use crate::write::NewActivityTask;
@@ -22,6 +22,8 @@ pub(in crate::worker) enum Loaded {
     End {
         /// The events that scheduled them.
         queued: HashSet<EventId>,
+        /// How many messages waited in the inbox after that was read: an outcome may be among them.
+        inbox: u64,
     },
 }
 
@@ -31,6 +33,8 @@ impl Run {
     pub(in crate::worker) fn loading(&mut self, options: MachineOptions) -> bool {
         let machine = Machine::new(self.definition.clone(), self.key.clone(), options);
         self.phase = Phase::Loading(Some(Box::new(machine)));
+        self.loads += 1;
+        self.loaded_until = None;
         self.places.is_none() && self.left_rowless
     }
 
@@ -43,7 +47,23 @@ impl Run {
     ) -> Result<Vec<Job>, Trouble> {
         match loaded {
             Loaded::Page(records) => self.replay_page(cx, &records).map(|()| Vec::new()),
-            Loaded::End { queued } => self.loaded_all(cx, now, &queued),
+            Loaded::End { queued, inbox } => {
+                self.loaded_until = Some((queued, Position(self.taken_in.0 + inbox)));
+                self.finish_loading(cx, now)
+            }
+        }
+    }
+
+    /// Goes live when all that the store had for it has come; an activity whose outcome is on its way is not lost.
+    pub(in crate::worker) fn finish_loading(
+        &mut self,
+        cx: &Context,
+        now: Timestamp,
+    ) -> Result<Vec<Job>, Trouble> {
+        let last = self.last_waiting();
+        match self.loaded_until.take_if(|(_, inbox)| *inbox <= last) {
+            Some((queued, _)) => self.loaded_all(cx, now, &queued),
+            None => Ok(Vec::new()),
         }
     }
 

@@ -9,7 +9,7 @@ mod places;
 mod settle;
 mod task;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::activities::{EndedActivity, EndedSideEffect};
@@ -52,6 +52,10 @@ pub(super) struct Run {
     closing: Option<Closing>,
     /// Why its last task failed, if it did.
     failure: Option<TaskFailure>,
+    /// How often it was loaded: what an earlier loader still sends is not for the machine of a later one.
+    pub(super) loads: u32,
+    /// The end of its history, when messages that the store has are still to come.
+    loaded_until: Option<(HashSet<EventId>, Position)>,
     /// What the shard notes of it.
     pub(super) notes: Notes,
 }
@@ -108,6 +112,8 @@ struct InFlight {
     taken: usize,
     aborts: Vec<EventId>,
     closing: Option<Closing>,
+    /// Calls whose outcome it hands to the store instead of history.
+    deposited: HashSet<EventId>,
     then: Then,
 }
 
@@ -152,12 +158,14 @@ pub(super) struct Submission {
 }
 
 /// What the outcome of a commit asks of the shard.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Verdict {
     /// Activities whose bodies are to be stopped.
     pub(super) aborts: Vec<EventId>,
     /// Why the run leaves this worker, if it does.
     pub(super) leaves: Option<Leave>,
+    /// Outcomes of queued activities that are to be reported to the store.
+    pub(super) unreported: Vec<EndedActivity>,
     /// The store can never hold the commit; the run is to be parked with this reason.
     pub(super) trouble: Option<String>,
 }
@@ -215,6 +223,8 @@ impl Run {
             in_flight: None,
             closing: None,
             failure: None,
+            loads: 0,
+            loaded_until: None,
             notes: Notes::default(),
         }
     }
@@ -325,6 +335,12 @@ impl Run {
         self.head = in_flight.head;
         self.taken_in = in_flight.taken_in;
         self.incoming.drain(..in_flight.taken);
+        if !in_flight.deposited.is_empty() {
+            self.incoming.retain(|incoming| match incoming {
+                Incoming::Activity(ended) => !in_flight.deposited.contains(&ended.scheduled),
+                _ => true,
+            });
+        }
         if in_flight.then == Then::GoOn {
             self.begin_at = None;
             self.failure = None;
@@ -337,7 +353,7 @@ impl Run {
             Then::Leave(leave) => Some(leave),
             Then::GoOn | Then::Parked => None,
         };
-        Verdict { aborts: in_flight.aborts, leaves, trouble: None }
+        Verdict { aborts: in_flight.aborts, leaves, ..Verdict::default() }
     }
 
     /// Takes the refusal of the commit under way. Nothing of it is stored; what it had taken in waits again.
@@ -352,16 +368,19 @@ impl Run {
         }
         match refusal {
             Refusal::TaskLost => {
-                // The outcome of a queued activity belongs to another attempt; the live future has seen it.
-                let mut taken = in_flight.taken;
-                self.incoming.retain(|incoming| {
-                    let lost =
-                        taken > 0 && matches!(incoming, Incoming::Activity(ended) if ended.queued.is_some());
-                    taken = taken.saturating_sub(1);
-                    !lost
-                });
-                self.phase = Phase::Cold { until: Some(Timestamp::EPOCH), parked: false };
-                Verdict::default()
+                // The outcome of one queued activity belongs to another attempt, and the live future has seen it. The
+                // store knows which: each is reported to it alone.
+                let mut unreported = Vec::new();
+                for incoming in std::mem::take(&mut self.incoming) {
+                    match incoming {
+                        Incoming::Activity(ended) if ended.queued.is_some() => unreported.push(*ended),
+                        other => self.incoming.push_back(other),
+                    }
+                }
+                if in_flight.then != Then::Parked {
+                    self.phase = Phase::Cold { until: Some(Timestamp::EPOCH), parked: false };
+                }
+                Verdict { unreported, ..Verdict::default() }
             }
             // Not even why it is parked can be stored: it is, all the same, and waits for its next try.
             Refusal::Invalid(_) if matches!(in_flight.then, Then::Parked) => Verdict::default(),

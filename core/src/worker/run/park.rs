@@ -1,19 +1,50 @@
 //! A task that failed: the run keeps its place, the failure is stored and shown, and the task is tried again later.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use super::places::Place;
 use super::places::Places;
 use super::{InFlight, Incoming, Leave, Phase, Run, Submission, Then};
-use crate::history::HistoryError;
+use crate::history::{HistoryError, PayloadCodec, encode_kind};
 use crate::replay::TaskError;
-use crate::vocabulary::{Timestamp, WorkerId};
+use crate::vocabulary::{Attempt, EventId, RequestId, RunKey, Timestamp, WorkerId};
+use crate::worker::activities::EndedActivity;
 use crate::worker::committer::Ticket;
-use crate::write::{Commit, Hold, Next, OpenRun, TaskFailure, TaskFailureKind};
+use crate::worker::context::Context;
+use crate::write::{
+    Commit, Hold, NewActivityTask, NewMessage, Next, OpenRun, Outgoing, TaskFailure, TaskFailureKind,
+};
 
 /// The wait before a failed task is tried again, doubled each time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The longest such wait.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+
+/// What a parked run hands to the store of what ended here.
+#[derive(Default)]
+struct Deposit {
+    messages: Vec<Outgoing>,
+    rows: Vec<NewActivityTask>,
+    ended: Vec<(EventId, Attempt)>,
+    scheduled: HashSet<EventId>,
+}
+
+impl Deposit {
+    /// The call's outcome goes into its own run's inbox.
+    fn message(
+        &mut self,
+        run: &RunKey,
+        ended: &EndedActivity,
+        codec: &dyn PayloadCodec,
+    ) -> Result<(), HistoryError> {
+        let body = encode_kind(ended.outcome(), codec)?;
+        let message = NewMessage { request_id: RequestId::fresh(), body };
+        self.messages.push(Outgoing { target: run.clone().into(), message, if_refused: None });
+        self.ended.extend(ended.queued.map(|_| (ended.scheduled, ended.attempt)));
+        Ok(())
+    }
+}
 
 /// Why a task cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +88,7 @@ impl Run {
     /// Throws the live future away and stores why. Nothing that waits is lost; it is taken in by the next try.
     pub(in crate::worker) fn park(
         &mut self,
+        cx: &Context,
         worker: WorkerId,
         trouble: &Trouble,
         now: Timestamp,
@@ -79,13 +111,50 @@ impl Run {
         self.phase = Phase::Cold { until: Some(retry_at), parked: true };
         self.closing = None;
         self.begin_at = None;
+        let deposit = self.deposit(cx, now);
         let open = OpenRun {
             wake_at: Some(retry_at),
             rowless: self.is_rowless(),
             hold: Hold::Keep,
             failure: Some(failure),
         };
-        self.without_events(worker, open, Then::Parked)
+        let mut submission = self.without_events(worker, open, Then::Parked);
+        submission.commit.schedule.extend(deposit.rows);
+        submission.commit.ended = deposit.ended;
+        submission.commit.messages = deposit.messages;
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.deposited = deposit.scheduled;
+        }
+        submission
+    }
+
+    /// What ended here and waits to be taken in is put into the run's inbox, or tried again from the queue: a parked run
+    /// may wait for a deploy, and its next holder must find it.
+    fn deposit(&mut self, cx: &Context, now: Timestamp) -> Deposit {
+        let mut deposit = Deposit::default();
+        for incoming in &self.incoming {
+            let Incoming::Activity(ended) = incoming else { continue };
+            if !self.places.as_ref().is_some_and(|places| places.contains(ended.scheduled)) {
+                continue;
+            }
+            // What cannot be encoded now waits here for the next try.
+            let handed_over = match (&ended.result, ended.queued) {
+                (Err(failure), None) => match ended.call.retry.delay_after(ended.attempt, failure) {
+                    Some(delay) => {
+                        self.retry_row(cx, ended, failure, now + delay).map(|row| deposit.rows.push(row))
+                    }
+                    None => deposit.message(&self.key, ended, cx.codec.as_ref()),
+                },
+                _ => deposit.message(&self.key, ended, cx.codec.as_ref()),
+            };
+            if handed_over.is_ok() {
+                deposit.scheduled.insert(ended.scheduled);
+            }
+        }
+        if let Some(places) = &mut self.places {
+            deposit.scheduled.iter().for_each(|scheduled| places.set(*scheduled, Place::Queued));
+        }
+        deposit
     }
 
     /// Side effects whose closures failed run again with the next try of the task.
@@ -122,6 +191,7 @@ impl Run {
             taken: 0,
             aborts: Vec::new(),
             closing: None,
+            deposited: HashSet::new(),
             then,
         });
         let holder = self.holder(worker);

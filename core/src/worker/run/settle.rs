@@ -137,17 +137,23 @@ impl Run {
     ) -> Result<(), Trouble> {
         let Err(failure) = &ended.result else { return Ok(()) };
         let delay = ended.call.retry.delay_after(ended.attempt, failure).unwrap_or_default();
-        let row = Row {
-            scheduled: ended.scheduled,
-            call: &ended.call,
-            attempt: ended.attempt.next(),
-            visible_at: now + delay,
-            last_failure: Some(failure.clone()),
-        };
-        let row = self.row(cx, row)?;
+        let row = self.retry_row(cx, ended, failure, now + delay)?;
         self.places().set(ended.scheduled, Place::Queued);
         settled.progress.schedule.push(row);
         Ok(())
+    }
+
+    /// The row of the attempt after one that failed.
+    pub(super) fn retry_row(
+        &self,
+        cx: &Context,
+        ended: &EndedActivity,
+        failure: &Failure,
+        visible_at: Timestamp,
+    ) -> Result<NewActivityTask, HistoryError> {
+        let last_failure = Some(failure.clone());
+        let (scheduled, attempt) = (ended.scheduled, ended.attempt.next());
+        self.row(cx, Row { scheduled, call: &ended.call, attempt, visible_at, last_failure })
     }
 
     /// The row of a call; its input passes the codec as history's does.

@@ -1,6 +1,6 @@
 //! One workflow task: take in what waits, one event at a time, and make one commit of it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::park::Trouble;
 use super::places::Places;
@@ -8,10 +8,7 @@ use super::settle::Settled;
 use super::{Closing, InFlight, Incoming, Leave, Phase, Run, Submission, Then};
 use crate::backend::InboxMessage;
 use crate::commit::{self, Legacy, Progress};
-use crate::history::{
-    ActivityCompleted, ActivityFailed, EventKind, HistoryError, PayloadCodec, SideEffectRecorded, TimerFired,
-    decode_kind,
-};
+use crate::history::{EventKind, HistoryError, PayloadCodec, SideEffectRecorded, TimerFired, decode_kind};
 use crate::replay::Machine;
 use crate::vocabulary::{EventId, Position, RunKey, Timestamp, WorkerId};
 use crate::worker::activities::EndedActivity;
@@ -53,7 +50,7 @@ impl Run {
                 // What was taken in concerns nobody any more; there may be more that does.
                 Ok(None) if self.has_task(now) => {}
                 Ok(submission) => return submission,
-                Err(trouble) => return Some(self.park(worker, &trouble, now)),
+                Err(trouble) => return Some(self.park(cx, worker, &trouble, now)),
             }
         }
     }
@@ -73,7 +70,7 @@ impl Run {
             || machine.next_due().is_some_and(|due| due <= now)
     }
 
-    fn last_waiting(&self) -> Position {
+    pub(super) fn last_waiting(&self) -> Position {
         let position = |incoming: &Incoming| match incoming {
             Incoming::Message(message) => Some(message.position),
             Incoming::Activity(_) | Incoming::SideEffect(_) => None,
@@ -167,6 +164,7 @@ impl Run {
             taken_in: progress.taken_in,
             taken,
             aborts: aborts.clone(),
+            deposited: HashSet::new(),
             closing: closes.then(|| Closing {
                 progress: progress.clone(),
                 taken,
@@ -243,22 +241,15 @@ impl Gathered {
                 self.progress.taken_in = message.position;
             }
             Incoming::Activity(ended) if machine.is_open(ended.scheduled) => {
-                let (scheduled, attempt) = (ended.scheduled, ended.attempt);
-                let kind = match &ended.result {
-                    Ok(result) => ActivityCompleted { scheduled, attempt, result: result.clone() }.into(),
-                    Err(failure)
-                        if ended.queued.is_none()
-                            && ended.call.retry.delay_after(attempt, failure).is_some() =>
-                    {
-                        self.retries.push((**ended).clone());
-                        return Ok(());
-                    }
-                    Err(failure) => ActivityFailed { scheduled, attempt, failure: failure.clone() }.into(),
-                };
-                machine.take_in(at, kind, &mut self.progress.events)?;
-                if ended.queued.is_some() {
-                    self.progress.ended.push((scheduled, attempt));
+                if let Err(failure) = &ended.result
+                    && ended.queued.is_none()
+                    && ended.call.retry.delay_after(ended.attempt, failure).is_some()
+                {
+                    self.retries.push((**ended).clone());
+                    return Ok(());
                 }
+                machine.take_in(at, ended.outcome(), &mut self.progress.events)?;
+                self.progress.ended.extend(ended.queued.map(|_| (ended.scheduled, ended.attempt)));
             }
             Incoming::SideEffect(ended) if machine.is_open(ended.scheduled) => {
                 let value = ended.value.clone().map_err(Trouble::SideEffect)?;

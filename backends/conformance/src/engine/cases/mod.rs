@@ -116,6 +116,7 @@ engine_cases! { ($)
     }
     parking {
         a_panicking_workflow_parks_and_a_fixed_deploy_heals_it,
+        an_outcome_that_met_broken_code_is_kept_for_the_fixed,
         nondeterminism_parks_and_names_both_sides_and_the_place,
         a_panic_fails_the_run_where_the_user_wants_that,
         an_await_of_tokios_time_is_named,

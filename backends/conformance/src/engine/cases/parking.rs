@@ -12,7 +12,7 @@ use retell::backend::{RunInfo, StatusFilter, StoreError, StoreErrorKind};
 use retell::client::{ResultError, RunHandle};
 use retell::history::Record;
 use retell::replay::PanicPolicy;
-use retell::vocabulary::{FailureKind, RunKey};
+use retell::vocabulary::{FailureKind, RetryPolicy, RunKey};
 use retell::workflow::{Workflow, WorkflowContext, WorkflowResult};
 use retell::write::{TaskFailureKind, Write};
 
@@ -57,6 +57,28 @@ versions! { "deploy":
         Ok(before)
     };
     Changed => |cx| Ok(cx.activity(effect, &"something else".to_owned()).await?);
+}
+
+versions! { "straight":
+    Straight => |cx| {
+        cx.activity(effect, &"once".to_owned()).retry(RetryPolicy::never()).await?;
+        panic!("this code is broken")
+    };
+    Mended => |cx| Ok(cx.activity(effect, &"once".to_owned()).retry(RetryPolicy::never()).await?);
+}
+
+/// The task that takes the outcome in panics, and the process dies: the next deploy finds the outcome, and the activity,
+/// which must not run twice, has not.
+pub async fn an_outcome_that_met_broken_code_is_kept_for_the_fixed(scene: Scene) {
+    let process = scene.process(|engine| engine.workflow(Straight).activity(effect)).await;
+    let run = process.start(Straight, "straight", ()).await.unwrap();
+    parked(&scene, &run, 1).await;
+    drop(run);
+    scene.crash(process).await;
+    let process = scene.process(|engine| engine.workflow(Mended).activity(effect)).await;
+    let run = process.handle(Mended, "straight").unwrap();
+    assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "once");
+    assert_eq!(scene.probe.count("once"), 1);
 }
 
 /// Seen in `describe`, the list and the figures; waits 1 s, 2 s, 4 s; the next deploy ends it well.
