@@ -1,0 +1,1 @@
+//! The tester's own tests, through what users meet.
