@@ -7,6 +7,7 @@ use std::time::Duration;
 #[cfg(feature = "worker")]
 use std::time::{Instant, SystemTime};
 
+use futures::channel::oneshot;
 use futures::future::BoxFuture;
 
 use crate::vocabulary::Timestamp;
@@ -21,6 +22,9 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
     /// Resolves when `elapsed` has grown by `duration`. Cancel safe.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+
+    /// Resolves when wall time has reached `due`, be it by a jump, which may be noticed a second late. Cancel safe.
+    fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()>;
 }
 
 /// The clock that moves only when told to, for tests: no test sleeps.
@@ -31,7 +35,23 @@ pub struct ManualClock(Arc<ManualTime>);
 struct ManualTime {
     wall_micros: AtomicI64,
     elapsed_micros: AtomicU64,
-    sleepers: Mutex<Vec<(u64, futures::channel::oneshot::Sender<()>)>>,
+    sleepers: Mutex<Vec<Sleeper>>,
+}
+
+/// Who waits, and until when; gone once the other end is dropped.
+#[derive(Debug)]
+struct Sleeper {
+    due: Due,
+    wake: oneshot::Sender<()>,
+}
+
+/// When a sleeper is to be woken.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    /// In microseconds of elapsed time.
+    Elapsed(u64),
+    /// In microseconds of wall time.
+    Wall(i64),
 }
 
 impl ManualClock {
@@ -47,20 +67,63 @@ impl ManualClock {
     pub fn advance(&self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.0.wall_micros.fetch_add(i64::try_from(micros).unwrap_or(i64::MAX), Ordering::SeqCst);
-        let now = self.0.elapsed_micros.fetch_add(micros, Ordering::SeqCst) + micros;
-        let due: Vec<_> = {
-            let mut sleepers = self.0.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
-            sleepers.extract_if(.., |(at, _)| *at <= now).collect()
-        };
-        for (_, sleeper) in due {
-            // A sleeper that is gone no longer wants to know.
-            let _ = sleeper.send(());
-        }
+        self.0.elapsed_micros.fetch_add(micros, Ordering::SeqCst);
+        self.wake();
     }
 
     /// Makes the wall clock jump, either way; elapsed time stands still.
     pub fn set_wall(&self, now: Timestamp) {
         self.0.wall_micros.store(now.as_micros(), Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// How far it must be moved for the next sleeper to wake; `None` while nobody sleeps.
+    #[must_use]
+    pub fn until_next(&self) -> Option<Duration> {
+        let mut sleepers = self.0.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+        sleepers.retain(|sleeper| !sleeper.wake.is_canceled());
+        let micros = sleepers.iter().map(|sleeper| self.micros_until(sleeper.due)).min()?;
+        Some(Duration::from_micros(micros))
+    }
+
+    fn micros_until(&self, due: Due) -> u64 {
+        match due {
+            Due::Elapsed(due) => due.saturating_sub(self.0.elapsed_micros.load(Ordering::SeqCst)),
+            Due::Wall(due) => {
+                let wall = self.0.wall_micros.load(Ordering::SeqCst);
+                u64::try_from(due.saturating_sub(wall)).unwrap_or(0)
+            }
+        }
+    }
+
+    /// Wakes those whose time has come.
+    fn wake(&self) {
+        let due: Vec<_> = {
+            let mut sleepers = self.0.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+            sleepers.extract_if(.., |sleeper| self.micros_until(sleeper.due) == 0).collect()
+        };
+        for sleeper in due {
+            // A sleeper that is gone no longer wants to know.
+            let _ = sleeper.wake.send(());
+        }
+    }
+
+    fn sleeper(&self, due: impl FnOnce(&ManualTime) -> Due) -> BoxFuture<'static, ()> {
+        let (wake, woken) = oneshot::channel();
+        {
+            let mut sleepers = self.0.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = due(&self.0);
+            if self.micros_until(due) == 0 {
+                return Box::pin(std::future::ready(()));
+            }
+            sleepers.push(Sleeper { due, wake });
+        }
+        Box::pin(async move {
+            // The clock may be dropped before the time comes: then it never comes.
+            if woken.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
     }
 }
 
@@ -75,18 +138,11 @@ impl Clock for ManualClock {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let (wake, woken) = futures::channel::oneshot::channel();
-        let mut sleepers = self.0.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = self.0.elapsed_micros.load(Ordering::SeqCst).saturating_add(micros);
-        if micros > 0 {
-            sleepers.push((due, wake));
-        }
-        Box::pin(async move {
-            // The clock may be dropped before the time comes: then it never comes.
-            if micros > 0 && woken.await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        })
+        self.sleeper(|time| Due::Elapsed(time.elapsed_micros.load(Ordering::SeqCst).saturating_add(micros)))
+    }
+
+    fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()> {
+        self.sleeper(|_| Due::Wall(due.as_micros()))
     }
 }
 
@@ -116,5 +172,19 @@ impl Clock for SystemClock {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()> {
+        /// After so long a jump of the wall clock is noticed.
+        const SLICE: Duration = Duration::from_secs(1);
+        Box::pin(async move {
+            loop {
+                let now = Timestamp::from(SystemTime::now());
+                if due <= now {
+                    return;
+                }
+                tokio::time::sleep(due.since(now).min(SLICE)).await;
+            }
+        })
     }
 }

@@ -54,6 +54,8 @@ mod command;
 pub mod commit;
 pub mod history;
 #[cfg(feature = "worker")]
+pub mod host;
+#[cfg(feature = "worker")]
 mod orchestrator;
 pub mod replay;
 pub mod vocabulary;

@@ -8,7 +8,9 @@ use crate::backend::{Backend, IntoBackend, ListRequest, Page, StoreError, StoreS
 use crate::client::{Client, ClientSeams, Local, ReadError, RunHandle, StartCall};
 use crate::clock::{Clock, SystemClock};
 use crate::history::{PayloadCodec, Plain};
-use crate::vocabulary::{ActivityName, InvalidId, Namespace, TaskQueue, WorkflowId};
+use crate::host::{Home, Host};
+use crate::replay::Definition;
+use crate::vocabulary::{InvalidId, Namespace, TaskQueue, WorkflowId};
 use crate::worker::{Closings, Context, Registry, Seams, Worker, WorkerOptions};
 use crate::workflow::{Workflow, definition};
 
@@ -18,6 +20,7 @@ use crate::workflow::{Workflow, definition};
 pub struct Orchestrator {
     backend: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
+    home: Home,
     codec: Arc<dyn PayloadCodec>,
     namespace: Namespace,
     task_queue: TaskQueue,
@@ -48,6 +51,7 @@ impl Orchestrator {
         Self {
             backend: backend.into_backend(),
             clock: Arc::new(SystemClock::default()),
+            home: Home::Runtime,
             codec: Arc::new(Plain),
             namespace: Namespace::default(),
             task_queue: TaskQueue::default(),
@@ -62,13 +66,19 @@ impl Orchestrator {
     pub fn workflow<W: Workflow>(mut self, workflow: W) -> Self {
         let _ = workflow;
         match definition::<W>() {
-            Ok(definition) => {
-                let served = definition.workflow_type().clone();
-                if self.registry.workflows.insert(served.clone(), definition).is_some() {
-                    self.problem = Some(StartupError::RegisteredTwice(format!("workflow {served}")));
-                }
+            Ok(definition) => self.workflow_definition(definition),
+            Err(error) => {
+                self.problem = Some(error.into());
+                self
             }
-            Err(error) => self.problem = Some(error.into()),
+        }
+    }
+
+    /// Registers a workflow by its definition, under the name and version that this says.
+    pub fn workflow_definition(mut self, definition: Arc<dyn Definition>) -> Self {
+        let served = definition.workflow_type().clone();
+        if self.registry.workflows.insert(served.clone(), definition).is_some() {
+            self.problem = Some(StartupError::RegisteredTwice(format!("workflow {served}")));
         }
         self
     }
@@ -76,13 +86,20 @@ impl Orchestrator {
     /// Registers an activity.
     pub fn activity<A: Activity>(mut self, activity: A) -> Self {
         let _ = activity;
-        match ActivityName::new(A::NAME) {
-            Ok(name) => {
-                if self.registry.activities.insert(name, ActivityDefinition::of::<A>()).is_some() {
-                    self.problem = Some(StartupError::RegisteredTwice(format!("activity {}", A::NAME)));
-                }
+        match ActivityDefinition::of::<A>() {
+            Ok(definition) => self.activity_definition(definition),
+            Err(error) => {
+                self.problem = Some(error.into());
+                self
             }
-            Err(error) => self.problem = Some(error.into()),
+        }
+    }
+
+    /// Registers an activity by its definition, under the name that this says.
+    pub fn activity_definition(mut self, definition: ActivityDefinition) -> Self {
+        let name = definition.name().clone();
+        if self.registry.activities.insert(name.clone(), definition).is_some() {
+            self.problem = Some(StartupError::RegisteredTwice(format!("activity {name}")));
         }
         self
     }
@@ -117,19 +134,25 @@ impl Orchestrator {
         self
     }
 
+    /// What the engine runs on; the current tokio runtime unless set.
+    pub fn host(mut self, host: impl Host) -> Self {
+        self.home = Home::Hosted(Arc::new(host));
+        self
+    }
+
     /// Sets the worker's sizes and times.
     pub fn options(mut self, options: WorkerOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Starts the engine on the current tokio runtime.
+    /// Starts the engine on the current tokio runtime, or on its host.
     ///
     /// # Errors
     /// [`StartupError`]; nothing runs then.
     ///
     /// # Panics
-    /// Outside a tokio runtime.
+    /// Outside a tokio runtime, unless it has a host.
     pub async fn start(self) -> Result<Engine, StartupError> {
         if let Some(problem) = self.problem {
             return Err(problem);
@@ -138,6 +161,7 @@ impl Orchestrator {
         let seams = Seams {
             backend: self.backend.clone(),
             clock: self.clock.clone(),
+            home: self.home.clone(),
             codec: self.codec.clone(),
             closings: closings.clone(),
             namespace: self.namespace.clone(),
@@ -149,6 +173,7 @@ impl Orchestrator {
         let client = Client::new(ClientSeams {
             backend: self.backend,
             clock: self.clock,
+            home: self.home,
             codec: self.codec,
             namespace: self.namespace,
             task_queue: self.task_queue,
@@ -164,6 +189,7 @@ impl Orchestrator {
         Client::new(ClientSeams {
             backend: self.backend,
             clock: self.clock,
+            home: self.home,
             codec: self.codec,
             namespace: self.namespace,
             task_queue: self.task_queue,

@@ -34,6 +34,7 @@ const BELOW_WORKER: &[&str] = &[
     "activity",
     "backend",
     "clock",
+    "host",
     "worker",
     "client",
 ];
@@ -51,6 +52,7 @@ const LAYERS: &[Layer] = &[
     pure("backend", &["vocabulary", "history", "write"]),
     // Its system clock sleeps on the runtime's timer, when the feature `worker` brings one.
     running("clock", &["vocabulary"]),
+    running("host", &[]),
     running("worker", BELOW_WORKER),
     running("client", BELOW_WORKER),
     running("orchestrator", BELOW_WORKER),

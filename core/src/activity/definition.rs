@@ -1,21 +1,20 @@
 //! An activity with its types taken away: what a worker keeps under its name.
 
-use std::pin::pin;
+use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
 use futures::future::BoxFuture;
 
+use super::blocking::block_on;
 use super::{Activity, ActivityContext, ActivityError};
-use crate::vocabulary::{Failure, Payload};
+use crate::vocabulary::{ActivityName, Failure, InvalidId, Payload};
 
-/// A registered activity: bytes in, bytes out.
-#[derive(Debug, Clone, Copy)]
+/// A registered activity: bytes in, bytes out. Cheap to clone.
+#[derive(Clone)]
 pub struct ActivityDefinition {
-    name: &'static str,
+    name: ActivityName,
     blocking: bool,
-    start: fn(ActivityContext, Payload) -> ActivityRun,
+    start: Arc<dyn Fn(ActivityContext, Payload) -> ActivityRun + Send + Sync>,
 }
 
 /// One attempt, ready to run. The payload that it yields has not passed a codec.
@@ -30,15 +29,34 @@ pub enum ActivityRun {
 
 impl ActivityDefinition {
     /// The definition of an activity.
-    #[must_use]
-    pub fn of<A: Activity>() -> Self {
-        Self { name: A::NAME, blocking: A::BLOCKING, start: start::<A> }
+    ///
+    /// # Errors
+    /// [`InvalidId`] if its name is none.
+    pub fn of<A: Activity>() -> Result<Self, InvalidId> {
+        Ok(Self { name: ActivityName::new(A::NAME)?, blocking: A::BLOCKING, start: Arc::new(start::<A>) })
+    }
+
+    /// An async activity without a type behind it, for what is known by name only: a fake, a call into another language.
+    ///
+    /// `attempt` makes the future of one attempt, from an input that has passed the codec; it must not block.
+    pub fn untyped(
+        name: ActivityName,
+        attempt: impl Fn(ActivityContext, Payload) -> BoxFuture<'static, Result<Payload, Failure>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self {
+            name,
+            blocking: false,
+            start: Arc::new(move |cx, input| ActivityRun::Async(attempt(cx, input))),
+        }
     }
 
     /// The name under which it is registered.
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &ActivityName {
+        &self.name
     }
 
     /// Whether its attempts block the thread that they run on.
@@ -53,6 +71,15 @@ impl ActivityDefinition {
     #[must_use]
     pub fn start(&self, cx: ActivityContext, input: &Payload) -> ActivityRun {
         (self.start)(cx, input.clone())
+    }
+}
+
+impl fmt::Debug for ActivityDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActivityDefinition")
+            .field("name", &self.name)
+            .field("blocking", &self.blocking)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,26 +101,6 @@ async fn attempt<A: Activity>(cx: ActivityContext, input: Payload) -> Result<Pay
         Payload::encode(&output).map_err(|error| ActivityError::payload(&error))
     };
     run.await.map_err(ActivityError::into_failure)
-}
-
-/// Polls a future to its end on this thread. That of a [`BlockingActivity`](super::BlockingActivity) ends in its first poll.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
 }
 
 #[cfg(test)]
@@ -131,7 +138,7 @@ mod tests {
     fn run<A: Activity>(input: &Payload) -> Result<Payload, Failure> {
         let mut state = SharedState::default();
         state.insert(2_u64);
-        match ActivityDefinition::of::<A>().start(context(1, state), input) {
+        match ActivityDefinition::of::<A>().unwrap().start(context(1, state), input) {
             ActivityRun::Async(future) => future.now_or_never().expect("it awaits nothing"),
             ActivityRun::Blocking(body) => body(),
         }
@@ -143,8 +150,8 @@ mod tests {
         assert_eq!(double.decode::<u64>().unwrap(), 42);
         let parse = run::<Parse>(&Payload::encode("-7").unwrap()).unwrap();
         assert_eq!(parse.decode::<i32>().unwrap(), -7);
-        assert!(!ActivityDefinition::of::<Double>().blocking());
-        assert!(ActivityDefinition::of::<Parse>().blocking());
+        assert!(!ActivityDefinition::of::<Double>().unwrap().blocking());
+        assert!(ActivityDefinition::of::<Parse>().unwrap().blocking());
     }
 
     #[test]
@@ -164,7 +171,7 @@ mod tests {
     #[test]
     fn a_blocked_thread_is_woken_from_another() {
         let (sender, receiver) = futures::channel::oneshot::channel();
-        let sending = thread::spawn(move || sender.send(7));
+        let sending = std::thread::spawn(move || sender.send(7));
         assert_eq!(block_on(receiver), Ok(7));
         sending.join().unwrap().unwrap();
     }

@@ -3,6 +3,7 @@
 //! Imports the vocabulary only. A worker finds an [`ActivityDefinition`] by name, starts it with an
 //! [`ActivityContext`], and sends what it returns to the run's inbox.
 
+mod blocking;
 mod cancel;
 mod context;
 mod definition;
@@ -14,6 +15,8 @@ use std::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "worker")]
+pub(crate) use blocking::block_on;
 pub use cancel::CancelFlag;
 pub use context::{ActivityContext, ActivityInfo};
 pub use definition::{ActivityDefinition, ActivityRun};

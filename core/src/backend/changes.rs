@@ -1,6 +1,6 @@
 //! Waking those who wait for a store to change, inside one process, without polling.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -32,7 +32,7 @@ pub struct Changes {
 struct Count {
     mark: Mark,
     next_waiter: u64,
-    waiters: HashMap<u64, Waker>,
+    waiters: BTreeMap<u64, Waker>,
 }
 
 impl Changes {

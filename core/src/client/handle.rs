@@ -70,7 +70,7 @@ impl<W: Workflow> RunHandle<W> {
         name: impl TryInto<SignalName, Error: Into<InvalidId>>,
         value: &T,
     ) -> Result<(), SendError> {
-        self.signal_with(name, value, RequestId::fresh()).await
+        self.signal_with(name, value, self.client.fresh_request()).await
     }
 
     /// As [`signal`](Self::signal), under the caller's own request ID: sent again under it, it counts once.
@@ -93,7 +93,7 @@ impl<W: Workflow> RunHandle<W> {
     /// # Errors
     /// [`SendError`].
     pub async fn cancel(&self, reason: impl Into<Arc<str>>) -> Result<(), SendError> {
-        self.cancel_with(reason, RequestId::fresh()).await
+        self.cancel_with(reason, self.client.fresh_request()).await
     }
 
     /// As [`cancel`](Self::cancel), under the caller's own request ID.
@@ -117,7 +117,8 @@ impl<W: Workflow> RunHandle<W> {
         let terminated = WorkflowTerminated { reason: reason.into() };
         let closing =
             commit::closing_event(terminated.clone(), at, seams.codec.as_ref()).map_err(SendError::Codec)?;
-        let write = Terminate { target: self.open_run(), request_id: RequestId::fresh(), closing, at };
+        let request_id = self.client.fresh_request();
+        let write = Terminate { target: self.open_run(), request_id, closing, at };
         let outcome = self.client.apply(Write::Terminate(write)).await.map_err(SendError::Unavailable)?;
         if let Applied::Terminated(run) = outcome.map_err(SendError::of)? {
             seams.closings.closed(run.run_id, &terminated.into());

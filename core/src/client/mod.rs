@@ -19,7 +19,8 @@ pub use start::{IdConflict, StartCall};
 use crate::backend::{Backend, ListRequest, Page, StatusFilter, StoreStats};
 use crate::clock::Clock;
 use crate::history::PayloadCodec;
-use crate::vocabulary::{InvalidId, Namespace, TaskQueue, Timestamp, WorkflowId};
+use crate::host::Home;
+use crate::vocabulary::{InvalidId, Namespace, RequestId, TaskQueue, Timestamp, WorkflowId};
 use crate::worker::{Closings, Context, Shards};
 use crate::workflow::Workflow;
 
@@ -37,6 +38,7 @@ pub struct Client {
 pub(crate) struct ClientSeams {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) home: Home,
     pub(crate) codec: Arc<dyn PayloadCodec>,
     pub(crate) namespace: Namespace,
     pub(crate) task_queue: TaskQueue,
@@ -119,6 +121,11 @@ impl Client {
         self.by_deadline(|| self.seams.backend.stats(&self.seams.namespace))
             .await
             .map_err(ReadError::Unavailable)
+    }
+
+    /// The identity of a request that nobody has made.
+    fn fresh_request(&self) -> RequestId {
+        RequestId(self.seams.home.fresh_id())
     }
 
     /// The store's time, as far as this process knows it.

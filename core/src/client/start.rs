@@ -13,6 +13,7 @@ use super::{Client, Local, RunHandle};
 use crate::backend::StoreError;
 use crate::commit;
 use crate::history::{WorkflowStarted, WorkflowTerminated};
+use crate::host::Role;
 use crate::vocabulary::{
     AttributeValue, Attributes, InvalidId, Payload, RequestId, RunId, RunKey, SemanticsVersion, TaskQueue,
     WorkflowId,
@@ -57,10 +58,10 @@ impl<W: Workflow> StartCall<W> {
     pub(super) fn new(client: Client, workflow_id: Result<WorkflowId, InvalidId>, input: W::Input) -> Self {
         Self {
             task_queue: client.seams.task_queue.clone(),
+            request_id: client.fresh_request(),
             client,
             workflow_id,
             input,
-            request_id: RequestId::fresh(),
             conflict: IdConflict::default(),
             reuse: IdReusePolicy::default(),
             priority: 0,
@@ -118,7 +119,7 @@ impl<W: Workflow> StartCall<W> {
         let run = RunKey {
             namespace: seams.namespace.clone(),
             workflow_id: workflow_id.clone(),
-            run_id: RunId::fresh(),
+            run_id: RunId(seams.home.fresh_id()),
         };
         let at = self.client.now();
         let started = WorkflowStarted {
@@ -201,7 +202,8 @@ impl Client {
         };
         // The caller may stop waiting; the run must begin all the same.
         let (cx, shards) = (local.cx.clone(), local.shards.clone());
-        let alone = tokio::spawn(async move {
+        let (tell, alone) = oneshot::channel();
+        let go_alone = async move {
             let batch = vec![Write::Start(Box::new(start))].into();
             let outcome = apply_until_known(&cx, batch).await?.pop().ok_or_else(silent)?;
             let first_task = pending.first_task.clone();
@@ -210,6 +212,10 @@ impl Client {
                 shards.begin(first_task);
             }
             Ok(outcome)
+        };
+        self.seams.home.spawn(Role::Engine, async move {
+            // The caller may have gone.
+            let _ = tell.send(go_alone.await);
         });
         match select(alone, self.seams.clock.sleep(self.deadline)).await {
             Either::Left((outcome, _)) => outcome.unwrap_or_else(|_| Err(silent())),

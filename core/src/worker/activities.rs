@@ -13,8 +13,9 @@ use super::context::{Context, Life};
 use super::running::Running;
 use super::slots::Slot;
 use super::thread::Shards;
-use crate::activity::{ActivityContext, ActivityDefinition, ActivityInfo, ActivityRun, CancelFlag};
+use crate::activity::{ActivityContext, ActivityInfo, ActivityRun, CancelFlag};
 use crate::history::{ActivityCompleted, ActivityFailed, ActivityScheduled, EventKind};
+use crate::host::Role;
 use crate::replay::SideEffect;
 use crate::vocabulary::{
     Attempt, EventId, Failure, FailureKind, FencingToken, Payload, RunId, RunKey, Timestamp, WorkerId,
@@ -102,7 +103,7 @@ pub(super) fn start(cx: &Arc<Context>, life: &Life, shards: &Arc<Shards>, runnin
         }
         Job::SideEffect(job) if running.lives(life.worker) => {
             let (cx, shards) = (cx.clone(), shards.clone());
-            tokio::spawn(async move {
+            cx.clone().home.spawn(Role::SideEffectBody, async move {
                 let SideEffectJob { run_id, token, scheduled, effect } = job;
                 let value = match std::panic::catch_unwind(AssertUnwindSafe(effect)) {
                     Ok(value) => value.map_err(|error| error.to_string()),
@@ -129,16 +130,17 @@ pub(super) async fn admit(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Ru
 
 /// Runs an attempt in its slot, unless it was stopped while it stood in line.
 fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: Slot, job: ActivityJob) {
-    let Some(definition) = cx.registry.activities.get(&job.call.activity).copied() else { return };
+    let Some(definition) = cx.registry.activities.get(&job.call.activity) else { return };
+    let blocking = definition.blocking();
     let (key, attempt, cancel) = ((job.run.run_id, job.scheduled), job.attempt, job.cancel.clone());
     if cancel.is_cancelled() {
         return;
     }
-    let (cx, shards, bodies) = (cx.clone(), shards.clone(), running.clone());
-    let task = tokio::spawn(async move {
+    let (home, cx, shards, bodies) = (cx.home.clone(), cx.clone(), shards.clone(), running.clone());
+    let task = home.spawn(Role::ActivityBody, async move {
         let span = tracing::info_span!("activity", name = %job.call.activity, run = %job.run, attempt = %job.attempt);
         let slot = Arc::new(slot);
-        let result = run(&cx, definition, &job, &slot).instrument(span).await;
+        let result = run(&cx, &job, &slot).instrument(span).await;
         // The slot is free before the run goes on, so that its next call can have it.
         drop(slot);
         if bodies.ended(key, attempt) {
@@ -147,8 +149,8 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
             shards.activity_ended(EndedActivity { run, token, scheduled, attempt, call, result, queued, at });
         }
     });
-    if !definition.blocking() {
-        running.begun(key, attempt, task.abort_handle());
+    if !blocking {
+        running.begun(key, attempt, task);
     }
 }
 
@@ -162,13 +164,9 @@ fn in_slot<T>(body: impl FnOnce() -> T, slot: Arc<Slot>) -> impl FnOnce() -> T {
 }
 
 /// Runs one attempt to its end, its panic or its time limit.
-async fn run(
-    cx: &Arc<Context>,
-    definition: ActivityDefinition,
-    job: &ActivityJob,
-    slot: &Arc<Slot>,
-) -> Result<Payload, Failure> {
+async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Result<Payload, Failure> {
     let call = &job.call;
+    let definition = cx.registry.activities.get(&call.activity).expect("only what is registered begins");
     let info = ActivityInfo {
         run: job.run.clone(),
         activity: call.activity.clone(),
@@ -184,12 +182,10 @@ async fn run(
                 .await
                 .unwrap_or_else(|panic| Err(panicked(panic.as_ref()))),
             Ok(ActivityRun::Blocking(body)) => {
-                match tokio::task::spawn_blocking(in_slot(body, slot.clone())).await {
+                match cx.home.run_blocking(in_slot(body, slot.clone())).await {
                     Ok(result) => result,
-                    Err(error) => match error.try_into_panic() {
-                        Ok(panic) => Err(panicked(panic.as_ref())),
-                        Err(_) => Err(Failure::of_kind(FailureKind::WorkerLost, "the runtime shut down")),
-                    },
+                    Err(Some(panic)) => Err(panicked(panic.as_ref())),
+                    Err(None) => Err(Failure::of_kind(FailureKind::WorkerLost, "the runtime shut down")),
                 }
             }
             Err(panic) => Err(panicked(panic.as_ref())),

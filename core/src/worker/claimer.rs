@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::select_all;
+use futures::future::{pending, select_all};
 use futures::{FutureExt, future::BoxFuture};
 
 use super::activities::{self, ActivityJob, EndedActivity, Job};
@@ -18,8 +18,6 @@ use crate::vocabulary::{Failure, FailureKind, FencingToken, SemanticsVersion, Ti
 
 /// The most runs that one claim takes.
 const RUNS_MAX: usize = 1_000;
-/// The longest wait between two claims: the death of another process announces nothing.
-const WAIT_MAX: Duration = Duration::from_secs(1);
 /// The wait after a store's fault.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -35,14 +33,16 @@ pub(super) async fn claim_on(cx: Arc<Context>, shards: Arc<Shards>, running: Arc
                 cx.store_answered();
                 cx.learn_time(asked, claimed.now);
                 let full = claimed.runs.len() >= claim.runs_max && claim.runs_max > 0;
-                let now = claimed.now;
                 let next_due = claimed.next_due;
                 hand_out(&cx, &life, &shards, &running, &claim, claimed).await;
-                if full { Duration::ZERO } else { wait_for(next_due, now) }
+                if full {
+                    continue;
+                }
+                Wait { longest: cx.options.claim_interval, next_due }
             }
             Err(error) if error.kind == StoreErrorKind::LeaseLost => {
                 cx.lease_lost.notify_one();
-                AGAIN_AFTER
+                Wait { longest: AGAIN_AFTER, next_due: None }
             }
             Err(error) => {
                 cx.store_failed(&error);
@@ -50,23 +50,24 @@ pub(super) async fn claim_on(cx: Arc<Context>, shards: Arc<Shards>, running: Arc
                 continue;
             }
         };
-        if wait > Duration::ZERO {
-            seen = something_changed(&cx, seen, wait).await;
-        }
+        seen = something_changed(&cx, seen, wait).await;
     }
 }
 
-/// How long nothing will be due.
-fn wait_for(next_due: Option<Timestamp>, now: Timestamp) -> Duration {
-    let due = next_due.map_or(WAIT_MAX, |due| due.since(now));
-    due.clamp(Duration::from_micros(1), WAIT_MAX)
+/// Until when to wait if nothing changes.
+struct Wait {
+    longest: Duration,
+    /// When something falls due, by the store's time.
+    next_due: Option<Timestamp>,
 }
 
-async fn something_changed(cx: &Context, seen: Mark, wait: Duration) -> Mark {
-    let waits: [BoxFuture<'_, Option<Mark>>; 3] = [
+async fn something_changed(cx: &Context, seen: Mark, wait: Wait) -> Mark {
+    let due = wait.next_due.map_or_else(|| pending().boxed(), |due| cx.sleep_until(due));
+    let waits: [BoxFuture<'_, Option<Mark>>; 4] = [
         cx.backend.changed(Interest::Work, seen).map(Some).boxed(),
         cx.nudge.notified().map(|()| None).boxed(),
-        cx.clock.sleep(wait).map(|()| None).boxed(),
+        cx.clock.sleep(wait.longest).map(|()| None).boxed(),
+        due.map(|()| None).boxed(),
     ];
     let (mark, ..) = select_all(waits).await;
     mark.unwrap_or(seen)

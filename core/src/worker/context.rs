@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::{Either, select};
+use futures::future::{BoxFuture, Either, select};
 use tokio::sync::{Notify, watch};
 
 use super::closings::Closings;
@@ -14,6 +14,7 @@ use super::slots::Slots;
 use crate::backend::{Backend, StoreError};
 use crate::clock::Clock;
 use crate::history::{CodecError, PayloadCodec};
+use crate::host::Home;
 use crate::vocabulary::{ActivityName, Failure, Namespace, TaskQueue, Timestamp, WorkerId, WorkflowType};
 
 /// What all parts of a worker share. Nothing in it is held across an await.
@@ -21,6 +22,7 @@ use crate::vocabulary::{ActivityName, Failure, Namespace, TaskQueue, Timestamp, 
 pub(crate) struct Context {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) home: Home,
     pub(crate) codec: Arc<dyn PayloadCodec>,
     pub(crate) namespace: Namespace,
     pub(crate) task_queue: TaskQueue,
@@ -56,8 +58,8 @@ pub(super) struct Life {
 
 impl Life {
     /// A life under a new ID, whose lease has not begun.
-    pub(super) fn fresh() -> Arc<Self> {
-        Arc::new(Self { worker: WorkerId::fresh(), deadline_micros: AtomicU64::new(0) })
+    pub(super) fn fresh(home: &Home) -> Arc<Self> {
+        Arc::new(Self { worker: WorkerId(home.fresh_id()), deadline_micros: AtomicU64::new(0) })
     }
 
     /// Moves the end of the lease.
@@ -82,6 +84,7 @@ impl Life {
 pub(crate) struct Seams {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) home: Home,
     pub(crate) codec: Arc<dyn PayloadCodec>,
     pub(crate) closings: Arc<Closings>,
     pub(crate) namespace: Namespace,
@@ -94,9 +97,11 @@ impl Context {
         let slot_freed = Arc::new(Notify::new());
         let slots = [options.activity_slots, options.blocking_activity_slots]
             .map(|count| Slots::new(count, slot_freed.clone(), nudge.clone()));
+        let life = Life::fresh(&seams.home);
         Self {
             backend: seams.backend,
             clock: seams.clock,
+            home: seams.home,
             codec: seams.codec,
             namespace: seams.namespace,
             task_queue: seams.task_queue,
@@ -111,7 +116,7 @@ impl Context {
             stopped: watch::Sender::new(false),
             store_ahead_micros: AtomicI64::new(0),
             store_fault: Mutex::new(None),
-            life: Mutex::new(Life::fresh()),
+            life: Mutex::new(life),
         }
     }
 
@@ -119,6 +124,12 @@ impl Context {
     pub(crate) fn now(&self) -> Timestamp {
         let ahead = self.store_ahead_micros.load(Ordering::Relaxed);
         Timestamp::from_micros(self.clock.now().as_micros().saturating_add(ahead))
+    }
+
+    /// Resolves when the store's time, as far as this process knows it, has reached `due`.
+    pub(super) fn sleep_until(&self, due: Timestamp) -> BoxFuture<'static, ()> {
+        let ahead = self.store_ahead_micros.load(Ordering::Relaxed);
+        self.clock.sleep_until(Timestamp::from_micros(due.as_micros().saturating_sub(ahead)))
     }
 
     /// Learns the store's time from its answer to a question that was asked at `asked` by this process's clock.

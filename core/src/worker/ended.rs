@@ -2,7 +2,7 @@
 //!
 //! What this process ends is stopped at once. For the rest, only bodies that have run for a while are asked after.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::context::Context;
@@ -17,7 +17,7 @@ const ASK_MAX: usize = 500;
 
 /// Stops what runs for runs that have been ended, for as long as the worker lives.
 pub(super) async fn watch(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Running>) {
-    let mut before: HashSet<RunKey> = HashSet::new();
+    let mut before: BTreeSet<RunKey> = BTreeSet::new();
     loop {
         cx.clock.sleep(cx.options.lease * 3 / 10).await;
         let now = running.runs();

@@ -28,7 +28,7 @@ pub(super) async fn keep(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Run
         tracing::warn!(worker = %life.worker, "the worker's lease is lost; it goes on under a new identity");
         life.prolong(Duration::ZERO);
         running.end_life();
-        let next = Life::fresh();
+        let next = Life::fresh(&cx.home);
         while let Err(error) = register(&cx, &next).await {
             cx.store_failed(&error);
             cx.clock.sleep(AGAIN_AFTER).await;

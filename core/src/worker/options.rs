@@ -22,6 +22,9 @@ pub struct WorkerOptions {
     pub workflow_threads: usize,
     /// How long the lease lasts without renewal; 10 s. It is renewed three times as often.
     pub lease: Duration,
+    /// How often the worker claims although nothing has changed, since the death of another process announces nothing;
+    /// 1 s.
+    pub claim_interval: Duration,
     /// How long a shutdown waits for running activities; 10 s. What still runs then is cancelled and tried elsewhere.
     pub shutdown_grace: Duration,
     /// What a panic of workflow code does: fail the task, which is tried again (the default), or fail the run.
@@ -38,6 +41,7 @@ impl Default for WorkerOptions {
             cached_bytes_max: 512 * 1024 * 1024,
             workflow_threads: cores,
             lease: Duration::from_secs(10),
+            claim_interval: Duration::from_secs(1),
             shutdown_grace: Duration::from_secs(10),
             panics: PanicPolicy::default(),
         }

@@ -1,12 +1,11 @@
 //! The bodies that run here or are about to, so that they can be stopped.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use tokio::task::AbortHandle;
 
 use super::activities::ActivityJob;
 use crate::activity::CancelFlag;
+use crate::host::TaskHandle;
 use crate::vocabulary::{Attempt, EventId, RunId, RunKey, WorkerId};
 
 /// Which bodies are to be stopped.
@@ -39,7 +38,7 @@ struct Body {
     attempt: Attempt,
     queued: bool,
     cancel: CancelFlag,
-    abort: Option<AbortHandle>,
+    abort: Option<TaskHandle>,
 }
 
 impl Running {
@@ -77,7 +76,7 @@ impl Running {
     }
 
     /// Keeps the handle by which a body that has begun is dropped. If it was stopped before, it is dropped now.
-    pub(super) fn begun(&self, key: (RunId, EventId), attempt: Attempt, abort: AbortHandle) {
+    pub(super) fn begun(&self, key: (RunId, EventId), attempt: Attempt, abort: TaskHandle) {
         match self.lock().of.get_mut(&key).filter(|body| body.attempt == attempt) {
             Some(body) => body.abort = Some(abort),
             None => abort.abort(),
@@ -105,7 +104,7 @@ impl Running {
     }
 
     /// The runs that they belong to.
-    pub(super) fn runs(&self) -> HashSet<RunKey> {
+    pub(super) fn runs(&self) -> BTreeSet<RunKey> {
         self.lock().of.values().map(|body| body.run.clone()).collect()
     }
 
@@ -122,7 +121,7 @@ impl Running {
 impl Body {
     fn stop(&self) {
         self.cancel.cancel();
-        self.abort.iter().for_each(AbortHandle::abort);
+        self.abort.iter().for_each(TaskHandle::abort);
     }
 }
 

@@ -193,7 +193,10 @@ impl Shard {
             Input::NewLife(life) => self.new_life(life),
             Input::Drain => {
                 self.draining = true;
-                self.touched.extend(self.runs.keys());
+                // In the order of their start, so that a shutdown takes the same course each time.
+                let mut all: Vec<RunId> = self.runs.keys().copied().collect();
+                all.sort_unstable();
+                self.touched.extend(all);
             }
             Input::Stop => {}
         }
@@ -367,7 +370,7 @@ impl Shard {
         worker: crate::vocabulary::WorkerId,
         retry: Option<ActivityVerdict>,
     ) {
-        let request_id = RequestId::fresh();
+        let request_id = RequestId(self.cx.home.fresh_id());
         let verdict = retry.map_or_else(
             || {
                 let body = encode_kind(ended.outcome(), self.cx.codec.as_ref())?;

@@ -1,25 +1,27 @@
 //! The threads that run workflow code, and the worker as a whole: its start, its shutdown, its end.
 //!
-//! Workflow code runs on threads of its own, outside the runtime, so that its budget is not ours to spend and code
+//! Workflow code runs on threads of its own (or where a host polls it), outside the runtime, so that its budget is not ours to spend and code
 //! that reaches for a runtime fails at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::activities::{self, EndedActivity, EndedSideEffect};
 use super::context::{Context, Life};
 use super::running::Running;
 use super::shard::{Effects, FirstTask, Input, PendingStart, Shard};
 use super::{claimer, committer, ended, lease, loader, timekeeper};
+use crate::activity::block_on;
 use crate::backend::StoreError;
+use crate::host::{Home, Role, TaskHandle};
 use crate::vocabulary::{FencingToken, RunId, Timestamp};
 
 /// The most inputs that a shard takes before it acts on them.
@@ -29,7 +31,7 @@ const SHUTDOWN_STEP: Duration = Duration::from_millis(5);
 
 /// The ways into the shards, and what they tell about themselves.
 pub(crate) struct Shards {
-    inputs: Vec<Sender<Input>>,
+    inputs: Vec<UnboundedSender<Input>>,
     /// How many runs each shard holds, and how many of them are not parked.
     held: Vec<[AtomicUsize; 2]>,
     /// When each shard's next timer is due, in microseconds; the greatest value for never.
@@ -42,7 +44,7 @@ pub(crate) struct Shards {
 }
 
 impl Shards {
-    fn new(inputs: Vec<Sender<Input>>) -> Self {
+    fn new(inputs: Vec<UnboundedSender<Input>>) -> Self {
         let held = inputs.iter().map(|_| Default::default()).collect();
         let due = inputs.iter().map(|_| AtomicI64::new(i64::MAX)).collect();
         Self {
@@ -158,7 +160,7 @@ pub(crate) struct Worker {
     pub(crate) shards: Arc<Shards>,
     running: Arc<Running>,
     threads: Vec<JoinHandle<()>>,
-    tasks: Vec<AbortHandle>,
+    tasks: Vec<TaskHandle>,
 }
 
 impl Worker {
@@ -169,7 +171,7 @@ impl Worker {
     pub(crate) async fn start(cx: Arc<Context>) -> Result<Self, StoreError> {
         lease::register(&cx, &cx.life()).await?;
         let count = cx.options.workflow_threads.max(1);
-        let (inputs, outputs): (Vec<_>, Vec<_>) = (0..count).map(|_| channel()).unzip();
+        let (inputs, outputs): (Vec<_>, Vec<_>) = (0..count).map(|_| unbounded_channel()).unzip();
         let shards = Arc::new(Shards::new(inputs));
         let running = Arc::new(Running::default());
         running.begin_life(cx.life().worker);
@@ -178,28 +180,25 @@ impl Worker {
             cx: cx.clone(),
             shards: shards.clone(),
             running: running.clone(),
-            runtime: Handle::current(),
+            runtime: matches!(cx.home, Home::Runtime).then(Handle::current),
         };
-        let threads = outputs
-            .into_iter()
-            .enumerate()
-            .map(|(index, inputs)| {
-                let (shell, alarms) = (shell(index), Alarms(Arc::downgrade(&shards)));
-                let name = format!("retell-workflow-{index}");
-                let drive = move || shell.drive(&inputs, alarms);
-                std::thread::Builder::new().name(name).spawn(drive).map_err(|error| {
-                    StoreError::new(crate::backend::StoreErrorKind::Unavailable, "start a thread")
-                        .because(error)
-                })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let tasks = vec![
-            tokio::spawn(lease::keep(cx.clone(), shards.clone(), running.clone())).abort_handle(),
-            tokio::spawn(claimer::claim_on(cx.clone(), shards.clone(), running.clone())).abort_handle(),
-            tokio::spawn(activities::admit(cx.clone(), shards.clone(), running.clone())).abort_handle(),
-            tokio::spawn(ended::watch(cx.clone(), shards.clone(), running.clone())).abort_handle(),
-            tokio::spawn(timekeeper::keep(cx.clone(), shards.clone())).abort_handle(),
+        let mut tasks = Vec::new();
+        let mut threads = Vec::new();
+        for (index, inputs) in outputs.into_iter().enumerate() {
+            let drive = shell(index).drive(inputs, Alarms(Arc::downgrade(&shards)));
+            match &cx.home {
+                Home::Runtime => threads.push(on_its_own_thread(index, drive)?),
+                hosted => tasks.push(hosted.spawn(Role::WorkflowTask, drive)),
+            }
+        }
+        let parts: [BoxFuture<'static, ()>; 5] = [
+            Box::pin(lease::keep(cx.clone(), shards.clone(), running.clone())),
+            Box::pin(claimer::claim_on(cx.clone(), shards.clone(), running.clone())),
+            Box::pin(activities::admit(cx.clone(), shards.clone(), running.clone())),
+            Box::pin(ended::watch(cx.clone(), shards.clone(), running.clone())),
+            Box::pin(timekeeper::keep(cx.clone(), shards.clone())),
         ];
+        tasks.extend(parts.map(|part| cx.home.spawn(Role::Engine, part)));
         Ok(Self { cx, shards, running, threads, tasks })
     }
 
@@ -238,28 +237,42 @@ impl Drop for Worker {
     }
 }
 
+/// Workflow code gets a thread that no runtime has entered.
+fn on_its_own_thread(
+    index: usize,
+    drive: impl Future<Output = ()> + Send + 'static,
+) -> Result<JoinHandle<()>, StoreError> {
+    let thread = std::thread::Builder::new().name(format!("retell-workflow-{index}"));
+    thread.spawn(move || block_on(drive)).map_err(|error| {
+        StoreError::new(crate::backend::StoreErrorKind::Unavailable, "start a thread").because(error)
+    })
+}
+
 /// What carries a shard's effects into the world.
 struct Shell {
     index: usize,
     cx: Arc<Context>,
     shards: Arc<Shards>,
     running: Arc<Running>,
-    runtime: Handle,
+    /// What is entered to spawn; none if the engine is hosted.
+    runtime: Option<Handle>,
 }
 
 impl Shell {
-    fn drive(&self, inputs: &Receiver<Input>, alarms: Alarms) {
+    async fn drive(self, mut inputs: UnboundedReceiver<Input>, alarms: Alarms) {
         let mut shard = Shard::new(self.cx.clone(), alarms.clone());
-        while let Ok(first) = inputs.recv() {
+        while let Some(first) = inputs.recv().await {
             let now = self.cx.now();
             let mut taken = 0;
             let burst = || -> Option<Effects> {
-                for input in std::iter::once(first).chain(inputs.try_iter().take(BURST_MAX - 1)) {
+                let mut next = Some(first);
+                while let Some(input) = next {
                     if matches!(input, Input::Stop) {
                         return None;
                     }
                     taken += 1;
                     shard.handle(input, now);
+                    next = if taken < BURST_MAX { inputs.try_recv().ok() } else { None };
                 }
                 Some(shard.advance(now))
             };
@@ -290,14 +303,15 @@ impl Shell {
     fn carry(&self, life: &Arc<Life>, effects: Effects) {
         let Effects { orders, loads, jobs, stops } = effects;
         stops.into_iter().for_each(|stop| self.running.stop(stop));
-        let _entered = self.runtime.enter();
+        let _entered = self.runtime.as_ref().map(Handle::enter);
         if !orders.is_empty() {
             let (cx, shards, running) = (self.cx.clone(), self.shards.clone(), self.running.clone());
             self.shards.carrying.fetch_add(1, Ordering::AcqRel);
-            tokio::spawn(committer::carry_out(cx, life.clone(), shards, running, self.index, orders));
+            let carried = committer::carry_out(cx, life.clone(), shards, running, self.index, orders);
+            self.cx.home.spawn(Role::Engine, carried);
         }
         for load in loads {
-            tokio::spawn(loader::load(self.cx.clone(), self.shards.clone(), load));
+            self.cx.home.spawn(Role::Engine, loader::load(self.cx.clone(), self.shards.clone(), load));
         }
         for job in jobs {
             activities::start(&self.cx, life, &self.shards, &self.running, job);

@@ -89,7 +89,7 @@ fn context() -> ActivityContext {
 
 fn call<A: Activity>(_activity: A, input: &A::Input) -> A::Output {
     let payload = Payload::encode(input).unwrap();
-    let result = match ActivityDefinition::of::<A>().start(context(), &payload) {
+    let result = match ActivityDefinition::of::<A>().unwrap().start(context(), &payload) {
         ActivityRun::Async(future) => futures::executor::block_on(future),
         ActivityRun::Blocking(body) => body(),
     };
@@ -105,8 +105,8 @@ fn an_async_function_becomes_an_activity() {
 
 #[test]
 fn a_plain_function_becomes_a_blocking_activity() {
-    assert_eq!(ActivityDefinition::of::<r#move>().name(), "move");
-    assert!(ActivityDefinition::of::<r#move>().blocking());
+    assert_eq!(ActivityDefinition::of::<r#move>().unwrap().name().as_str(), "move");
+    assert!(ActivityDefinition::of::<r#move>().unwrap().blocking());
     assert_eq!(call(r#move, &"four".to_owned()), 4);
     assert_eq!(call(elsewhere::double, &4), 8);
 }

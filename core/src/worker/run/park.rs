@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::places::Place;
 use super::places::Places;
 use super::{InFlight, Incoming, Leave, Phase, Run, Submission, Then};
-use crate::history::{HistoryError, PayloadCodec, encode_kind};
+use crate::history::{HistoryError, encode_kind};
 use crate::replay::TaskError;
 use crate::vocabulary::{Attempt, EventId, RequestId, RunKey, Timestamp, WorkerId};
 use crate::worker::activities::EndedActivity;
@@ -32,14 +32,9 @@ struct Deposit {
 
 impl Deposit {
     /// The call's outcome goes into its own run's inbox.
-    fn message(
-        &mut self,
-        run: &RunKey,
-        ended: &EndedActivity,
-        codec: &dyn PayloadCodec,
-    ) -> Result<(), HistoryError> {
-        let body = encode_kind(ended.outcome(), codec)?;
-        let message = NewMessage { request_id: RequestId::fresh(), body };
+    fn message(&mut self, cx: &Context, run: &RunKey, ended: &EndedActivity) -> Result<(), HistoryError> {
+        let body = encode_kind(ended.outcome(), cx.codec.as_ref())?;
+        let message = NewMessage { request_id: RequestId(cx.home.fresh_id()), body };
         self.messages.push(Outgoing { target: run.clone().into(), message, if_refused: None });
         self.ended.extend(ended.queued.map(|_| (ended.scheduled, ended.attempt)));
         Ok(())
@@ -143,9 +138,9 @@ impl Run {
                     Some(delay) => {
                         self.retry_row(cx, ended, failure, now + delay).map(|row| deposit.rows.push(row))
                     }
-                    None => deposit.message(&self.key, ended, cx.codec.as_ref()),
+                    None => deposit.message(cx, &self.key, ended),
                 },
-                _ => deposit.message(&self.key, ended, cx.codec.as_ref()),
+                _ => deposit.message(cx, &self.key, ended),
             };
             if handed_over.is_ok() {
                 deposit.scheduled.insert(ended.scheduled);
