@@ -4,3 +4,4 @@
 //! workflow that sleeps a year ends in milliseconds, and every test finds out whether its workflow replays.
 
 pub mod recorded;
+mod world;
