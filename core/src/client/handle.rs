@@ -59,6 +59,12 @@ impl<W: Workflow> RunHandle<W> {
         Self { run_id: Some(run_id), waiter: Mutex::new(None), ..self }
     }
 
+    /// The same run, or workflow ID, spoken to by another client of the same namespace: one whose process lives longer.
+    #[must_use]
+    pub fn through(self, client: Client) -> Self {
+        Self { client, waiter: Mutex::new(None), ..self }
+    }
+
     /// Sends a signal. Once it returns, the signal is durably stored and will be taken in exactly once, in order.
     ///
     /// It goes to the open run of the workflow ID, also if the run of this handle has continued as new.

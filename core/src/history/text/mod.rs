@@ -23,7 +23,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, EventKind};
-use crate::vocabulary::{EventId, Value};
+use crate::vocabulary::{EventId, Payload, Value};
 use read::Reader;
 
 /// The first line.
@@ -54,6 +54,16 @@ impl fmt::Display for Event {
     /// Its line in the text form of a history.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write::event(f, self, &fields(&self.kind).ok_or(fmt::Error)?)
+    }
+}
+
+/// A payload to be printed as the value that it holds, as in the text form of a history.
+#[derive(Debug, Clone, Copy)]
+pub struct PayloadText<'a>(pub &'a Payload);
+
+impl fmt::Display for PayloadText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write::value(f, &readable(self.0).ok_or(fmt::Error)?)
     }
 }
 
@@ -99,10 +109,14 @@ fn event(line: &str) -> Result<Event, String> {
 
 /// An event kind as a map from its field names to readable values.
 fn fields(kind: &EventKind) -> Option<Value> {
+    readable(kind)?.field(kind.name()).cloned()
+}
+
+fn readable<T: Serialize>(of: &T) -> Option<Value> {
     let mut bytes = Vec::new();
     let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable();
-    kind.serialize(&mut serializer).ok()?;
-    rmp_serde::from_slice::<Value>(&bytes).ok()?.field(kind.name()).cloned()
+    of.serialize(&mut serializer).ok()?;
+    rmp_serde::from_slice(&bytes).ok()
 }
 
 fn kind(name: &str, given: &Value) -> Result<EventKind, String> {
