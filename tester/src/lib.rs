@@ -3,6 +3,11 @@
 //! Drives the real engine (its replay machine, its worker, the memory store) on a manual clock and one thread: a
 //! workflow that sleeps a year ends in milliseconds, and every test finds out whether its workflow replays.
 
-pub mod recorded;
 mod fakes;
+mod follower;
+pub mod recorded;
+mod tester;
 mod world;
+
+pub use fakes::{Call, Calls, Fake, TypedCall};
+pub use tester::{TestRun, Tester, Trouble};

@@ -5,9 +5,7 @@ use std::fmt;
 
 use retell::activity::{Activity, ActivityInfo};
 use retell::history::PayloadText;
-use retell::vocabulary::{
-    ActivityName, Attempt, EventId, Failure, Payload, RunId, RunKey, Timestamp,
-};
+use retell::vocabulary::{ActivityName, Attempt, EventId, Failure, Payload, RunId, RunKey, Timestamp};
 
 /// One attempt of a call that was made.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,12 +5,12 @@ use std::panic::Location;
 use super::calls::CallLog;
 
 /// Calls that are to be made in an order.
-pub(crate) struct Order {
+pub(crate) struct Expected {
     names: Vec<String>,
     place: &'static Location<'static>,
 }
 
-impl Order {
+impl Expected {
     pub(crate) fn new(names: Vec<String>, place: &'static Location<'static>) -> Self {
         Self { names, place }
     }

@@ -23,11 +23,11 @@ use retell::vocabulary::{ActivityName, Failure, Payload};
 pub use calls::{Call, Calls, TypedCall};
 pub use fake::Fake;
 
+pub(crate) use expectations::Expected;
 pub(crate) use real::RealRuntime;
 
 use answer::Answer;
 use calls::CallLog;
-use expectations::Order;
 use rule::Rule;
 
 /// Who lets answered attempts end, when it is not their own time that says so: the explorer.
@@ -48,7 +48,7 @@ pub(crate) struct Fakes {
 struct State {
     rules: BTreeMap<ActivityName, Vec<Rule>>,
     forbidden: BTreeSet<ActivityName>,
-    orders: Vec<Order>,
+    orders: Vec<Expected>,
     log: CallLog,
     /// Calls that nothing takes.
     unexpected: Vec<String>,
@@ -101,7 +101,7 @@ impl Fakes {
     }
 
     /// Expects the calls of these activities in this order.
-    pub(crate) fn expect_order(&self, order: Order) {
+    pub(crate) fn expect_order(&self, order: Expected) {
         self.lock().orders.push(order);
     }
 

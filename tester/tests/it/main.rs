@@ -1,1 +1,9 @@
 //! The tester's own tests, through what users meet.
+
+// Helpers outside of `#[test]` functions are tests too.
+#![allow(clippy::unwrap_used)]
+
+mod fakes;
+mod outside;
+mod replay;
+mod time;
