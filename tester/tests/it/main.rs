@@ -1,1 +1,7 @@
 //! The tester's own tests, through what users meet.
+
+// Helpers outside of `#[test]` functions are tests too.
+#![allow(clippy::unwrap_used)]
+
+mod recorded;
+mod shop;
