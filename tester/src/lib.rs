@@ -4,5 +4,6 @@
 //! workflow that sleeps a year ends in milliseconds, and every test finds out whether its workflow replays.
 
 pub mod recorded;
+pub mod snapshot;
 
 pub use recorded::{Recorded, replay, try_replay};

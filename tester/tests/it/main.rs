@@ -5,3 +5,4 @@
 
 mod recorded;
 mod shop;
+mod snapshot;
