@@ -58,12 +58,9 @@ impl Stable {
         let mut rest = text;
         let mut before = ' ';
         while let Some(next) = rest.chars().next() {
-            let found =
-                if before.is_ascii_alphanumeric() || !next.is_ascii_digit() && !next.is_ascii_hexdigit() {
-                    None
-                } else {
-                    self.word(rest, before)
-                };
+            // Each word that is looked for begins with a hexadecimal digit, and not inside of another word.
+            let begins = next.is_ascii_hexdigit() && !before.is_ascii_alphanumeric();
+            let found = if begins { self.word(rest, before) } else { None };
             let length = match found {
                 Some((replacement, length)) => {
                     stable.push_str(&replacement);
@@ -98,8 +95,9 @@ impl Stable {
             let id = uuid::Uuid::parse_str(digits).ok().filter(is_made_like_ours)?;
             return Some((format!("0x{}", self.id(id).simple()), length));
         }
-        // An instant as it is serialised: a number of microseconds. A smaller number could be anything.
-        let at = word.parse().ok().filter(|micros| before != '.' && *micros > 1_000_000_000_000)?;
+        // An instant as it is serialised: a whole number of microseconds. A smaller one could be anything.
+        let whole = before != '.' && !rest[length..].starts_with('.');
+        let at = word.parse().ok().filter(|micros| whole && *micros > 1_000_000_000_000)?;
         let at = Timestamp::from_micros(at);
         self.own.contains(&at).then(|| (self.moved(at).as_micros().to_string(), length))
     }

@@ -8,7 +8,7 @@ use retell_tester::snapshot::{assert_inline, assert_matches, stable_text};
 /// The same behaviour, run on another day under other IDs.
 fn history(day: u8, id: &str, seed: u64, line: u32) -> Vec<Event> {
     let bytes = id.replace('-', "");
-    let micros = retell_micros(day);
+    let micros = micros(day);
     from_text(&format!(
         r#"
         retell history 1
@@ -22,7 +22,7 @@ fn history(day: u8, id: &str, seed: u64, line: u32) -> Vec<Event> {
     .unwrap()
 }
 
-fn retell_micros(day: u8) -> i64 {
+fn micros(day: u8) -> i64 {
     format!("2026-11-{day:02}T06:55:00.000000Z").parse::<retell::vocabulary::Timestamp>().unwrap().as_micros()
 }
 
@@ -53,11 +53,23 @@ fn a_stable_text_is_a_history_and_stays_as_it_is() {
 
 #[test]
 fn what_only_looks_like_an_id_or_a_time_stays() {
-    let text = r#"
-        retell history 1
-        1 2000-01-01T00:00:00.000000Z SignalReceived signal="go" input=["2000-01-01T00:00:00.0000001Z","f47ac10b-58cc-4372-a567-0e02b2c3d4790",0x000102030405060708090a0b0c0d0e0f,1946684800000000,946684800000000.5,12] request_id="00000000-0000-0000-0000-000000000001"
-    "#;
-    assert_inline(&from_text(text).unwrap(), text);
+    let micros = micros(21) + 123_457;
+    let inputs = [
+        "\"2026-11-21T06:55:00.123458Z\"".to_owned(),
+        "\"2026-11-21T06:55:00.123457Z1\"".to_owned(),
+        format!("\"{ONE}0\""),
+        format!("\"key{ONE}\""),
+        "0x000102030405060708090a0b0c0d0e0f".to_owned(),
+        format!("{micros}.5"),
+        format!("0.{micros}"),
+        format!("{}", micros + 1),
+    ];
+    for input in inputs {
+        let kept = format!("SignalReceived signal=\"go\" input={input} request_id=\"");
+        let text = format!("retell history 1\n1 2026-11-21T06:55:00.123457Z {kept}{OTHER}\"\n");
+        let stable = stable_text(&from_text(&text).unwrap());
+        assert!(stable.contains(&format!("2000-01-01T00:00:00.000000Z {kept}0000")), "{input}: {stable}");
+    }
 }
 
 #[test]
