@@ -144,6 +144,10 @@ impl Follower {
             run.machine = None;
         }
         let Some(definition) = self.definitions.get(&run.workflow) else { return Ok(()) };
+        // The run itself has not taken its first task; what comes of that is for it to say.
+        if run.events.len() <= 1 {
+            return Ok(());
+        }
         let (mut machine, events) = match run.machine.take() {
             Some(machine) => (machine, events),
             None => (self.machine(definition, &run.key), run.events.clone()),
@@ -163,7 +167,9 @@ impl Follower {
     }
 
     fn replay_whole(&self, run: &Run) {
-        let Some(definition) = self.definitions.get(&run.workflow) else { return };
+        let Some(definition) = self.definitions.get(&run.workflow).filter(|_| run.events.len() > 1) else {
+            return;
+        };
         let times = (LAST_EVENTS_MAX / run.events.len().max(1)).clamp(1, LAST_REPLAYS);
         for _ in 0..times {
             let mut machine = self.machine(definition, &run.key);

@@ -6,8 +6,10 @@
 mod fakes;
 mod follower;
 pub mod recorded;
+pub mod snapshot;
 mod tester;
 mod world;
 
 pub use fakes::{Call, Calls, Fake, TypedCall};
+pub use recorded::{Recorded, replay, try_replay};
 pub use tester::{TestRun, Tester, Trouble};

@@ -142,12 +142,17 @@ impl Inner {
         lock(&self.worker).as_ref().is_some_and(|worker| worker.wire.is_dead())
     }
 
-    /// Lets everything happen that needs no time. A worker that has come to where it dies is followed by another.
+    /// Lets everything happen that needs no time, and looks for faults.
     pub(crate) fn rest(&self) -> Result<(), Trouble> {
+        self.settle()?;
+        self.fault()
+    }
+
+    /// Lets everything happen that needs no time. A worker that has come to where it dies is followed by another.
+    pub(crate) fn settle(&self) -> Result<(), Trouble> {
         loop {
             let rested = outside_of_runtimes(|| self.world().rest_with_real_code());
             rested.map_err(|stuck| self.trouble(stuck))?;
-            self.fault()?;
             if !self.worker_is_dead() {
                 return Ok(());
             }

@@ -254,7 +254,10 @@ impl Tester {
     #[track_caller]
     pub fn start<W: Workflow>(&self, workflow: W, workflow_id: &str, input: W::Input) -> TestRun<W> {
         let _ = workflow;
-        self.try_start::<W>(workflow_id, input, |call| call).unwrap_or_else(|error| panic!("{error}"))
+        match self.try_start(workflow_id, input, |call| call) {
+            Ok(run) => run,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Starts a run with options: `|call| call.id_conflict(..)`.
@@ -287,7 +290,7 @@ impl Tester {
         let request_id = inner.fresh_request();
         let input = Payload::encode(&input)?;
         loop {
-            let client = inner.worker_client().unwrap_or_else(|trouble| panic!("{trouble}"));
+            let client = or_panic(inner.worker_client());
             let call = client.start_as::<W>(workflow_id, input.decode()?).request_id(request_id);
             match inner.call(options(call).into_future()) {
                 Ok(started) => {
@@ -295,12 +298,12 @@ impl Tester {
                     let run_id = handle.run_id().expect("a started run has an ID");
                     let workflow_id = handle.workflow_id().clone();
                     let key = RunKey { namespace: Namespace::default(), workflow_id, run_id };
-                    inner.rest().unwrap_or_else(|trouble| panic!("{trouble}"));
+                    or_panic(inner.settle());
                     return Ok(TestRun::new(self.another(), handle, key));
                 }
                 // The process died with the call, whose outcome is unknown: another is asked under the same identity.
                 Err(Stuck::AtRest) if inner.worker_is_dead() => {
-                    inner.rest().unwrap_or_else(|trouble| panic!("{trouble}"));
+                    or_panic(inner.settle());
                 }
                 Err(stuck) => panic!("{}", inner.trouble(stuck)),
             }
@@ -319,7 +322,7 @@ impl Tester {
     /// With a [`Trouble`].
     #[track_caller]
     pub fn advance(&self, by: Duration) {
-        self.inner.advance(by).unwrap_or_else(|trouble| panic!("{trouble}"));
+        or_panic(self.inner.advance(by));
     }
 
     /// Lets everything happen that needs no time.
@@ -328,7 +331,7 @@ impl Tester {
     /// With a [`Trouble`].
     #[track_caller]
     pub fn rest(&self) {
-        self.inner.rest().unwrap_or_else(|trouble| panic!("{trouble}"));
+        or_panic(self.inner.rest());
     }
 
     /// A client in a process of its own, for fakes and real code that speak to runs themselves. Its calls are awaited
@@ -344,7 +347,7 @@ impl Tester {
     /// If it does not end without time passing.
     #[track_caller]
     pub fn call<T: Send>(&self, call: impl Future<Output = T> + Send) -> T {
-        self.inner.call(call).unwrap_or_else(|stuck| panic!("{}", self.inner.trouble(stuck)))
+        or_panic(self.inner.call(call).map_err(|stuck| self.inner.trouble(stuck)))
     }
 
     /// Awaits a future on the tokio runtime on which the real code of activities runs: for making what it shares, a
@@ -415,7 +418,7 @@ impl Tester {
     /// With a [`Trouble`].
     #[track_caller]
     pub fn start_worker(&self) {
-        self.inner.worker_client().map(drop).unwrap_or_else(|trouble| panic!("{trouble}"));
+        or_panic(self.inner.worker_client().map(drop));
     }
 }
 
@@ -430,6 +433,15 @@ impl Tester {
 
     fn inner(&self) -> &Arc<Inner> {
         &self.inner
+    }
+}
+
+/// In a test, trouble is its failure.
+#[track_caller]
+fn or_panic<T>(result: Result<T, Trouble>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(trouble) => panic!("{trouble}"),
     }
 }
 

@@ -11,9 +11,9 @@ use retell::workflow::Workflow;
 use retell::write::CloseStatus;
 use serde::Serialize;
 
-use super::Tester;
 use super::still::still;
 use super::trouble::Trouble;
+use super::{Tester, or_panic};
 use crate::world::World;
 
 /// A run of `W` in a tester's world. Clones are the same run.
@@ -46,7 +46,7 @@ impl<W: Workflow> TestRun<W> {
     /// With a [`Trouble`]: the workflow does not replay, its task fails, or nothing can happen any more.
     #[track_caller]
     pub fn result(&self) -> Result<W::Output, ResultError> {
-        self.try_result().unwrap_or_else(|trouble| panic!("{trouble}"))
+        or_panic(self.try_result())
     }
 
     /// As [`result`](Self::result), but tells of trouble instead of panicking.
@@ -149,11 +149,10 @@ impl<W: Workflow> TestRun<W> {
     pub fn wait_for(&self, is_like: impl Fn(&EventKind) -> bool) {
         let inner = self.tester.inner();
         let has_come = || self.has_event(&is_like).then_some(());
-        match inner.drive(has_come) {
-            Ok(Some(())) => {}
-            Ok(None) => panic!("{}", Trouble::Still(still(inner, "the event"))),
-            Err(trouble) => panic!("{trouble}"),
-        }
+        let come = inner
+            .drive(has_come)
+            .and_then(|come| come.ok_or_else(|| Trouble::Still(still(inner, "the event"))));
+        or_panic(come);
     }
 
     /// Whether its history, or that of a run that it continued as, has an event like this.
@@ -183,7 +182,7 @@ impl<W: Workflow> TestRun<W> {
     #[track_caller]
     fn ask<T: Send>(&self, call: impl Future<Output = T> + Send) -> T {
         let inner = self.tester.inner();
-        inner.call(call).unwrap_or_else(|stuck| panic!("{}", inner.trouble(stuck)))
+        or_panic(inner.call(call).map_err(|stuck| inner.trouble(stuck)))
     }
 }
 

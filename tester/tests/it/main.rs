@@ -5,5 +5,8 @@
 
 mod fakes;
 mod outside;
+mod recorded;
 mod replay;
+mod shop;
+mod snapshot;
 mod time;

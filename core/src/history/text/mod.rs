@@ -84,7 +84,7 @@ pub fn from_text(text: &str) -> Result<Vec<Event>, TextError> {
         !line.is_empty() && !line.starts_with('#')
     });
     match lines.next() {
-        Some((_, line)) if line.trim_end() == HEADER => {}
+        Some((_, line)) if line.trim() == HEADER => {}
         first => {
             let line = first.map_or(1, |(line, _)| line);
             return Err(TextError { line, reason: format!("a history begins with {HEADER:?}") });

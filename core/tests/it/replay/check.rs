@@ -190,6 +190,19 @@ remedy:  the length of the sleep was changed, or depends on what is not replayed
 }
 
 #[test]
+fn a_call_that_was_changed_behind_an_inserted_one_is_still_seen_as_the_same() {
+    workflow!(Both, |cx| {
+        cx.activity(Ship, &"a".to_owned()).await?;
+        cx.activity(Charge, &"new".to_owned()).detach()?;
+        cx.sleep(seconds(61)).await?;
+        Ok(String::new())
+    });
+    let found = check::<Both>(&original());
+    use Verdict::*;
+    assert_eq!(verdicts(&found), [Given, Same, Given, OnlyAsked, Changed, NotReached]);
+}
+
+#[test]
 fn swapped_calls_are_shown_as_moved() {
     let found = check::<Swapped>(&Run::start::<Both>(&()).events);
     use Verdict::*;
