@@ -14,9 +14,7 @@ use retell::write::{Applied, Batch, Commit, Hold, NewRecord, Next, Outcome, Star
 
 /// The length at which a machine is built anew for the first time.
 const FIRST_REBUILD: usize = 4;
-/// How often a closed run is replayed from its start.
-const LAST_REPLAYS: usize = 8;
-/// Fewer if they would take more events than this together.
+/// A closed run is replayed less often if that would take more events than this together.
 const LAST_EVENTS_MAX: usize = 20_000;
 
 /// Follows all runs of a tester.
@@ -24,6 +22,7 @@ pub(crate) struct Follower {
     definitions: HashMap<WorkflowType, Arc<dyn Definition>>,
     codec: Arc<dyn PayloadCodec>,
     panics: PanicPolicy,
+    whole_replays: usize,
     followed: Mutex<Followed>,
 }
 
@@ -48,8 +47,9 @@ impl Follower {
         definitions: HashMap<WorkflowType, Arc<dyn Definition>>,
         codec: Arc<dyn PayloadCodec>,
         panics: PanicPolicy,
+        whole_replays: usize,
     ) -> Self {
-        Self { definitions, codec, panics, followed: Mutex::default() }
+        Self { definitions, codec, panics, whole_replays, followed: Mutex::default() }
     }
 
     /// What was found first: code that does not follow its own history.
@@ -170,7 +170,7 @@ impl Follower {
         let Some(definition) = self.definitions.get(&run.workflow).filter(|_| run.events.len() > 1) else {
             return;
         };
-        let times = (LAST_EVENTS_MAX / run.events.len().max(1)).clamp(1, LAST_REPLAYS);
+        let times = (LAST_EVENTS_MAX / run.events.len().max(1)).clamp(1, self.whole_replays);
         for _ in 0..times {
             let mut machine = self.machine(definition, &run.key);
             if let Err(error) = tell(&mut machine, run.events.clone()) {

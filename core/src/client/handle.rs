@@ -90,7 +90,19 @@ impl<W: Workflow> RunHandle<W> {
         request_id: RequestId,
     ) -> Result<(), SendError> {
         let signal = name.try_into().map_err(Into::into)?;
-        let input = Payload::encode(value)?;
+        self.signal_payload(signal, Payload::encode(value)?, request_id).await
+    }
+
+    /// As [`signal_with`](Self::signal_with), for a value that is encoded already: one that came over a wire.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn signal_payload(
+        &self,
+        signal: SignalName,
+        input: Payload,
+        request_id: RequestId,
+    ) -> Result<(), SendError> {
         self.send(SignalReceived { signal, input, request_id }.into(), request_id).await
     }
 

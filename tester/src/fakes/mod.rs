@@ -30,6 +30,9 @@ use answer::Answer;
 use calls::CallLog;
 use rule::Rule;
 
+/// The number of the outcome that no fake has: the attempt fails, for no reason of its own.
+pub(crate) const FAILS: usize = usize::MAX;
+
 /// Who lets answered attempts end, when it is not their own time that says so: the explorer.
 pub(crate) trait Gate: Send + Sync + 'static {
     /// Resolves when the attempt may end, with the number of the outcome that it gets, of so many.
@@ -144,14 +147,14 @@ impl Fakes {
                     Some(gate) => gate.pass(&call, outcomes).await,
                     None => 0,
                 };
-                answered.give(chosen).await
+                if chosen == FAILS { Err(explored()) } else { answered.give(chosen).await }
             }
             Taken::Real(code) => {
                 let result = self.real.run(&code, cx, &input).await;
-                if let Some(gate) = gate {
-                    gate.pass(&call, 1).await;
+                match gate {
+                    Some(gate) if gate.pass(&call, 1).await == FAILS => Err(explored()),
+                    _ => result,
                 }
-                result
             }
             Taken::Nobody => std::future::pending().await,
         };
@@ -193,4 +196,8 @@ impl Fakes {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn explored() -> Failure {
+    Failure::new("Explored", "the explorer lets this attempt fail")
 }

@@ -1,20 +1,21 @@
 //! What a tester and its runs share: the world, its worker, fakes and plans; and how all of it is driven.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
 use retell::Engine;
-use retell::backend::{Backend, LeaseAction, Renewal};
+use retell::backend::{Backend, LeaseAction, Renewal, RunInfo};
 use retell::client::Client;
 use retell::clock::{Clock, ManualClock};
 use retell::history::{Event, decode_record};
-use retell::vocabulary::{EventId, RequestId, RunKey, Timestamp};
+use retell::vocabulary::{EventId, RequestId, RunKey, Timestamp, WorkflowId};
 
 use super::Tester;
 use super::plans::Plans;
 use super::setup::{Setup, Time};
 use super::trouble::Trouble;
-use super::wire::{Death, OutsideWire, TesterWire};
+use super::wire::{Death, OutsideWire, Tally, TesterWire};
 use crate::fakes::{Fakes, RealRuntime};
 use crate::follower::Follower;
 use crate::world::{Order, ProcessId, Stuck, World};
@@ -34,7 +35,9 @@ pub(crate) struct Inner {
     pub(crate) setup: Mutex<Setup>,
     pub(crate) plans: Mutex<Plans>,
     pub(crate) death: Arc<Mutex<Option<Death>>>,
-    pub(crate) commits: Arc<Mutex<u64>>,
+    pub(crate) tally: Arc<Mutex<Tally>>,
+    /// The first run of each workflow ID that was started here, or the last such if it was started again.
+    started: Mutex<BTreeMap<WorkflowId, RunKey>>,
     worker: Mutex<Option<Worker>>,
     /// What is there from the first start on.
     begun: OnceLock<Begun>,
@@ -67,7 +70,8 @@ impl Inner {
             setup: Mutex::default(),
             plans: Mutex::default(),
             death: Arc::default(),
-            commits: Arc::default(),
+            tally: Arc::default(),
+            started: Mutex::default(),
             worker: Mutex::default(),
             begun: OnceLock::new(),
         }
@@ -99,7 +103,10 @@ impl Inner {
         self.begun.get_or_init(|| {
             let setup = lock(&self.setup);
             let follower = setup.follower();
-            let (_, outside) = self.world().orchestrator(Arc::new(OutsideWire(follower.clone())));
+            let (_, outside) = self.world().orchestrator(Arc::new(OutsideWire {
+                follower: follower.clone(),
+                tally: self.tally.clone(),
+            }));
             Begun { client: outside.codec(setup.codec.clone()).client(), follower }
         })
     }
@@ -115,7 +122,7 @@ impl Inner {
 
     pub(crate) fn start_worker(&self) -> Result<(), Trouble> {
         let follower = self.begun().follower.clone();
-        let wire = Arc::new(TesterWire::new(follower, self.death.clone(), self.commits.clone()));
+        let wire = Arc::new(TesterWire::new(follower, self.death.clone(), self.tally.clone()));
         let (process, orchestrator) = self.world().orchestrator(wire.clone());
         let orchestrator = lock(&self.setup).register(orchestrator, &self.fakes);
         let engine =
@@ -218,7 +225,7 @@ impl Inner {
     }
 
     /// Carries out one plan that is due, if one is.
-    fn act(self: &Arc<Self>) -> bool {
+    pub(crate) fn act(self: &Arc<Self>) -> bool {
         let tester = Tester::of(self.clone());
         // Conditions and actions may make plans of their own.
         let mut plans = std::mem::take(&mut *lock(&self.plans));
@@ -240,6 +247,50 @@ impl Inner {
             for record in &records {
                 events.extend(decode_record(record, &codec).unwrap_or_else(|error| panic!("{error}")));
             }
+        }
+    }
+
+    /// A run and those that it has continued as.
+    pub(crate) fn chain(&self, first: &RunKey) -> Vec<RunInfo> {
+        let mut chain = Vec::new();
+        let mut next = Some(first.clone());
+        while let Some(run) = next {
+            let described = World::read(self.store.describe(&[run.clone().into()]));
+            let info =
+                described.into_iter().flatten().next().expect("a run that was started is in the store");
+            next = info.continued_as.map(|run_id| RunKey { run_id, ..run });
+            chain.push(info);
+        }
+        chain
+    }
+
+    /// The last run that a run has continued as, or itself.
+    pub(crate) fn last_of(&self, first: &RunKey) -> RunInfo {
+        self.chain(first).pop().expect("a chain has a run")
+    }
+
+    /// The histories of a run and of those that it has continued as.
+    pub(crate) fn histories(&self, first: &RunKey) -> Vec<(RunKey, Vec<Event>)> {
+        let chain = self.chain(first);
+        chain.into_iter().map(|info| (info.run.clone(), self.history(&info.run))).collect()
+    }
+
+    pub(crate) fn note_started(&self, run: &RunKey) {
+        lock(&self.started).insert(run.workflow_id.clone(), run.clone());
+    }
+
+    /// What was started here.
+    pub(crate) fn started(&self) -> BTreeMap<WorkflowId, RunKey> {
+        lock(&self.started).clone()
+    }
+
+    /// The run of a workflow ID that was started here.
+    #[track_caller]
+    pub(crate) fn started_as(&self, workflow_id: &str) -> RunKey {
+        let started = self.started();
+        match started.iter().find(|(id, _)| id.as_str() == workflow_id) {
+            Some((_, run)) => run.clone(),
+            None => panic!("no run was started under the workflow ID {workflow_id:?}"),
         }
     }
 

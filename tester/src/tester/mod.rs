@@ -1,5 +1,6 @@
 //! The tester: a workflow, its activities and its fakes, run on the real engine in virtual time.
 
+mod exploring;
 mod inner;
 mod plans;
 mod run;
@@ -298,6 +299,7 @@ impl Tester {
                     let run_id = handle.run_id().expect("a started run has an ID");
                     let workflow_id = handle.workflow_id().clone();
                     let key = RunKey { namespace: Namespace::default(), workflow_id, run_id };
+                    inner.note_started(&key);
                     or_panic(inner.settle());
                     return Ok(TestRun::new(self.another(), handle, key));
                 }
@@ -308,6 +310,21 @@ impl Tester {
                 Err(stuck) => panic!("{}", inner.trouble(stuck)),
             }
         }
+    }
+
+    /// The run that was started last under a workflow ID.
+    ///
+    /// # Panics
+    /// If none was.
+    #[must_use]
+    #[track_caller]
+    pub fn run<W: Workflow>(&self, workflow: W, workflow_id: &str) -> TestRun<W> {
+        let key = self.inner.started_as(workflow_id);
+        let handle = match self.inner.client().handle(workflow, workflow_id) {
+            Ok(handle) => handle.with_run(key.run_id),
+            Err(error) => panic!("{error}"),
+        };
+        TestRun::new(self.another(), handle, key)
     }
 
     /// The time of the world.
@@ -404,7 +421,7 @@ impl Tester {
     /// How many commits of workers the store has.
     #[must_use]
     pub fn commits(&self) -> u64 {
-        *lock(&self.inner.commits)
+        lock(&self.inner.tally).commits
     }
 
     /// Kills the worker; nothing runs until [`start_worker`](Self::start_worker), or the next start of a run.

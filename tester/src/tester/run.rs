@@ -14,7 +14,6 @@ use serde::Serialize;
 use super::still::still;
 use super::trouble::Trouble;
 use super::{Tester, or_panic};
-use crate::world::World;
 
 /// A run of `W` in a tester's world. Clones are the same run.
 ///
@@ -137,8 +136,7 @@ impl<W: Workflow> TestRun<W> {
     /// The histories of it and of all runs that it has continued as, first to last.
     #[must_use]
     pub fn histories(&self) -> Vec<(RunKey, Vec<Event>)> {
-        let chain = self.chain();
-        chain.into_iter().map(|info| (info.run.clone(), self.tester.inner().history(&info.run))).collect()
+        self.tester.inner().histories(&self.key)
     }
 
     /// Lets the world go on until the run, or one that it continued as, has an event like this.
@@ -162,21 +160,7 @@ impl<W: Workflow> TestRun<W> {
 
     /// The last run of its chain.
     fn last(&self) -> RunInfo {
-        self.chain().pop().expect("a chain has a run")
-    }
-
-    /// Its own run and those that it has continued as.
-    fn chain(&self) -> Vec<RunInfo> {
-        let mut chain = Vec::new();
-        let mut next = Some(self.key.clone());
-        while let Some(run) = next {
-            let described = World::read(self.tester.inner().store().describe(&[run.clone().into()]));
-            let info =
-                described.into_iter().flatten().next().expect("a run that was started is in the store");
-            next = info.continued_as.map(|run_id| RunKey { run_id, ..run });
-            chain.push(info);
-        }
-        chain
+        self.tester.inner().last_of(&self.key)
     }
 
     #[track_caller]

@@ -15,6 +15,9 @@ use crate::fakes::Fakes;
 use crate::follower::Follower;
 use crate::world::NEVER;
 
+/// How often a closed run is replayed from its start: each time is another chance to find what differs now and then.
+const WHOLE_REPLAYS: usize = 8;
+
 /// Whether time passes by itself when nothing else can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Time {
@@ -34,6 +37,8 @@ pub(crate) struct Setup {
     pub(crate) time: Time,
     /// Whether a second machine follows each run.
     pub(crate) replays: bool,
+    /// How often a closed run is replayed from its start, at most.
+    pub(crate) whole_replays: usize,
 }
 
 impl Default for Setup {
@@ -50,6 +55,7 @@ impl Default for Setup {
             options,
             time: Time::Jumps,
             replays: true,
+            whole_replays: WHOLE_REPLAYS,
         }
     }
 }
@@ -58,7 +64,8 @@ impl Setup {
     /// The second machine for each run, unless it is switched off.
     pub(crate) fn follower(&self) -> Option<Arc<Follower>> {
         let codec = Arc::new(self.codec.clone());
-        let follower = || Follower::new(self.workflows.clone(), codec, self.options.panics);
+        let follower =
+            || Follower::new(self.workflows.clone(), codec, self.options.panics, self.whole_replays);
         self.replays.then(|| Arc::new(follower()))
     }
 

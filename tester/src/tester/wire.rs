@@ -1,11 +1,12 @@
 //! The wire between a tester's worker and the store: it feeds the follower, and cuts the worker off where it is to die.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use retell::backend::{LeaseAction, StoreError};
-use retell::vocabulary::WorkerId;
+use retell::vocabulary::{WorkerId, WorkflowId};
 use retell::write::{Batch, Write};
 
 use crate::follower::Follower;
@@ -20,6 +21,37 @@ pub(crate) enum Death {
     AfterCommit(usize),
 }
 
+/// What was written.
+#[derive(Default)]
+pub(crate) struct Tally {
+    /// How many batches with a commit in them.
+    pub(crate) commits: u64,
+    /// The workflow IDs that were written to.
+    pub(crate) written: BTreeSet<WorkflowId>,
+}
+
+impl Tally {
+    fn note(&mut self, batch: &Batch) {
+        self.commits += u64::from(has_commit(batch));
+        for write in batch.iter() {
+            let id = match write {
+                Write::Start(start) => &start.run.workflow_id,
+                Write::Send(send) => &send.target.workflow_id,
+                Write::Terminate(terminate) => &terminate.target.workflow_id,
+                Write::Commit(commit) => {
+                    let targets = commit.messages.iter().map(|message| message.target.workflow_id.clone());
+                    self.written.extend(targets);
+                    &commit.run.workflow_id
+                }
+                Write::Activity(report) => &report.run.workflow_id,
+            };
+            if !self.written.contains(id) {
+                self.written.insert(id.clone());
+            }
+        }
+    }
+}
+
 /// The wire of one worker.
 pub(crate) struct TesterWire {
     follower: Option<Arc<Follower>>,
@@ -27,16 +59,16 @@ pub(crate) struct TesterWire {
     death: Arc<Mutex<Option<Death>>>,
     dead: AtomicBool,
     workers: Mutex<Vec<WorkerId>>,
-    commits: Arc<Mutex<u64>>,
+    tally: Arc<Mutex<Tally>>,
 }
 
 impl TesterWire {
     pub(crate) fn new(
         follower: Option<Arc<Follower>>,
         death: Arc<Mutex<Option<Death>>>,
-        commits: Arc<Mutex<u64>>,
+        tally: Arc<Mutex<Tally>>,
     ) -> Self {
-        Self { follower, death, dead: AtomicBool::new(false), workers: Mutex::default(), commits }
+        Self { follower, death, dead: AtomicBool::new(false), workers: Mutex::default(), tally }
     }
 
     /// Whether the worker has come to where it dies: it asks nothing more and hears nothing more.
@@ -95,8 +127,8 @@ impl Wire for TesterWire {
                 if let Some(follower) = &self.follower {
                     follower.applied(batch, outcomes);
                 }
+                lock(&self.tally).note(batch);
                 if has_commit(batch) {
-                    *lock(&self.commits) += 1;
                     self.commit_is(false);
                 }
             }
@@ -116,11 +148,16 @@ impl Wire for TesterWire {
 }
 
 /// The wire of whoever speaks to the store from outside.
-pub(crate) struct OutsideWire(pub(crate) Option<Arc<Follower>>);
+pub(crate) struct OutsideWire {
+    pub(crate) follower: Option<Arc<Follower>>,
+    pub(crate) tally: Arc<Mutex<Tally>>,
+}
 
 impl Wire for OutsideWire {
     fn done(&self, done: Done<'_>) {
-        if let (Some(follower), Done::Applied(batch, outcomes)) = (&self.0, done) {
+        let Done::Applied(batch, outcomes) = done else { return };
+        lock(&self.tally).note(batch);
+        if let Some(follower) = &self.follower {
             follower.applied(batch, outcomes);
         }
     }

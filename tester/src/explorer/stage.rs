@@ -1,0 +1,237 @@
+//! One schedule: a world of its own, what can happen in it next, and what has happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use retell::vocabulary::WorkflowId;
+
+use super::Explorer;
+use super::choice::{Choice, Cost};
+use super::ending::Ending;
+use super::gate::ExplorerGate;
+use super::laws;
+use crate::fakes::FAILS;
+use crate::tester::{Tester, Trouble};
+
+/// A schedule under way.
+pub(super) struct Stage<'a> {
+    explorer: &'a Explorer,
+    tester: Tester,
+    gate: ExplorerGate,
+    /// The actions that were done, and whether each was accepted.
+    done: BTreeMap<String, bool>,
+    spent: [usize; 3],
+    pub(super) steps: usize,
+    /// Whether something that concerned one workflow ID alone wrote to another.
+    pub(super) mingled: bool,
+}
+
+/// What does not hold.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Broken {
+    /// What it is, the same for the same fault in another schedule.
+    pub(super) what: String,
+    pub(super) detail: String,
+}
+
+impl Broken {
+    fn new(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), detail: detail.into() }
+    }
+
+    fn of(trouble: &Trouble) -> Self {
+        let what = match trouble {
+            Trouble::Nondeterminism(_) => "the workflow replays its own history",
+            Trouble::TaskFailed { .. } => "no workflow task fails",
+            Trouble::UnexpectedCall(_) => "every call is taken",
+            Trouble::Unmet(_) => "what is expected happens",
+            _ => "the world comes to rest",
+        };
+        Self::new(what, trouble.to_string())
+    }
+}
+
+impl<'a> Stage<'a> {
+    /// Sets a world up, up to its first rest.
+    pub(super) fn set(explorer: &'a Explorer) -> Result<Self, Broken> {
+        let gate = ExplorerGate::default();
+        let tester = guarded(|| (explorer.setup)(Tester::explored(gate.clone())))?;
+        let stage =
+            Self { explorer, tester, gate, done: BTreeMap::new(), spent: [0; 3], steps: 0, mingled: false };
+        stage.rest()?;
+        Ok(stage)
+    }
+
+    /// What can happen next, the default course first. Nothing once all runs have closed.
+    pub(super) fn choices(&self) -> Vec<Choice> {
+        if self.steps >= self.explorer.limits.steps_max || self.tester.all_closed() {
+            return Vec::new();
+        }
+        let mut choices = Vec::new();
+        let waiting = self.gate.waiting();
+        for (call, of) in &waiting {
+            let ends = |outcome| Choice::Ends { call: Box::new(call.clone()), outcome, of: *of };
+            choices.extend((0..*of).map(ends));
+        }
+        if self.tester.time_can_pass() {
+            choices.push(Choice::Time);
+        }
+        let open: BTreeSet<WorkflowId> = self.tester.open_ids();
+        for action in &self.explorer.actions {
+            let heard = action.target().is_none_or(|target| open.contains(target));
+            if heard && !self.done.contains_key(action.name()) {
+                choices.push(Choice::Action(action.name().clone()));
+            }
+        }
+        if choices.is_empty() {
+            return choices;
+        }
+        if self.may_spend(Cost::Duplicate) {
+            for action in self.explorer.actions.iter().filter(|action| action.may_come_twice()) {
+                if self.done.get(action.name()) == Some(&true) {
+                    choices.push(Choice::Again(action.name().clone()));
+                }
+            }
+        }
+        if self.may_spend(Cost::Failure) {
+            let fails = |(call, of): &(_, usize)| Choice::Ends {
+                call: Box::new(Clone::clone(call)),
+                outcome: FAILS,
+                of: *of,
+            };
+            choices.extend(waiting.iter().map(fails));
+        }
+        if self.may_spend(Cost::Crash) {
+            let unheard: Vec<_> =
+                choices.iter().cloned().map(|choice| Choice::Unheard(Box::new(choice))).collect();
+            choices.push(Choice::Crash);
+            choices.extend(unheard);
+        }
+        choices
+    }
+
+    /// Lets one thing happen, and the world come to rest.
+    pub(super) fn take(&mut self, choice: &Choice) -> Result<(), Broken> {
+        self.steps += 1;
+        if let Some(spent) = index(choice.cost()) {
+            self.spent[spent] += 1;
+        }
+        self.tester.note_written();
+        let crash = match choice {
+            Choice::Unheard(_) => Some(self.tester.commits()),
+            _ => None,
+        };
+        if crash.is_some() {
+            self.tester.crash_after_commit(1);
+        }
+        self.happen(choice)?;
+        self.rest()?;
+        if crash == Some(self.tester.commits()) {
+            // Nothing was committed: it dies all the same.
+            self.tester.spare();
+            guarded(|| self.tester.crash())?;
+            self.rest()?;
+        }
+        if let Some(alone) = choice.concerns() {
+            self.mingled |= self.tester.written().iter().any(|written| written != alone);
+        }
+        Ok(())
+    }
+
+    fn happen(&mut self, choice: &Choice) -> Result<(), Broken> {
+        match choice {
+            Choice::Ends { call, outcome, .. } => _ = self.gate.open(call, *outcome),
+            Choice::Time => guarded(|| self.tester.let_time_pass())?,
+            Choice::Action(name) | Choice::Again(name) => {
+                let action = self.explorer.actions.iter().find(|action| action.name() == name);
+                let acted = guarded(|| action.map_or(Ok(false), |action| action.act(&self.tester)))?;
+                let accepted = acted.map_err(|error| Broken::new(format!("{name} is possible"), error))?;
+                if matches!(choice, Choice::Action(_)) {
+                    self.done.insert(name.clone(), accepted);
+                }
+            }
+            Choice::Crash => guarded(|| self.tester.crash())?,
+            Choice::Unheard(choice) => self.happen(choice)?,
+        }
+        Ok(())
+    }
+
+    fn rest(&self) -> Result<(), Broken> {
+        let rested = guarded(|| self.tester.try_rest())?;
+        rested.map_err(|trouble| Broken::of(&trouble))
+    }
+
+    /// What does not hold at the end.
+    pub(super) fn end(&self) -> Result<(), Broken> {
+        let cut = self.steps >= self.explorer.limits.steps_max;
+        if !cut && !self.explorer.limits.may_stay_open && !self.tester.all_closed() {
+            let detail = self.tester.why_still();
+            return Err(Broken::new("every run comes to an end", detail));
+        }
+        self.keeps_the_laws()?;
+        self.tester.check().map_err(|trouble| Broken::of(&trouble))?;
+        let crashes = self.spent[index(Cost::Crash).unwrap_or(0)];
+        let ending = Ending { tester: &self.tester, calls: self.tester.calls(), done: &self.done, crashes };
+        for invariant in &self.explorer.invariants {
+            let holds = guarded(|| (invariant.holds)(&ending))?;
+            if !holds {
+                return Err(Broken::new(invariant.name.clone(), String::new()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The engine's own promises.
+    fn keeps_the_laws(&self) -> Result<(), Broken> {
+        let mut all = Vec::new();
+        for (run, events) in self.tester.all_histories() {
+            if let Some(broken) = laws::broken_law(&events) {
+                return Err(Broken::new("a history keeps the engine's laws", format!("run {run}: {broken}")));
+            }
+            all.push(events);
+        }
+        for action in &self.explorer.actions {
+            let accepted = self.done.get(action.name()) == Some(&true);
+            let Some(request_id) = action.request().filter(|_| accepted) else { continue };
+            let times = laws::times_received(&all, request_id);
+            let terminated = self.tester.any_terminated();
+            if times > 1 || (times == 0 && self.tester.all_closed() && !terminated) {
+                let detail = format!("{} is in history {times} times", action.name());
+                return Err(Broken::new("what was accepted is in history once", detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// The histories and the calls, for a person.
+    pub(super) fn told(&self) -> String {
+        self.tester.told()
+    }
+
+    fn may_spend(&self, cost: Cost) -> bool {
+        let limits = &self.explorer.limits;
+        let allowed = [limits.failures, limits.duplicates, limits.crashes];
+        index(cost).is_some_and(|index| self.spent[index] < allowed[index])
+    }
+}
+
+fn index(cost: Cost) -> Option<usize> {
+    match cost {
+        Cost::Nothing => None,
+        Cost::Failure => Some(0),
+        Cost::Duplicate => Some(1),
+        Cost::Crash => Some(2),
+    }
+}
+
+/// A panic of the test's own code is what does not hold.
+fn guarded<T>(act: impl FnOnce() -> T) -> Result<T, Broken> {
+    catch_unwind(AssertUnwindSafe(act)).map_err(|panic| {
+        let message = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "a panic without a message".to_owned());
+        Broken::new("the test's own code does not panic", message)
+    })
+}
