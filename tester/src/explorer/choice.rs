@@ -19,6 +19,8 @@ pub(super) enum Choice {
     Again(String),
     /// The worker dies where it stands, and another takes over.
     Crash,
+    /// This happens, and closes its run; but before its commit reaches the store, that message is there.
+    Overtaken(Box<Choice>, String),
     /// This happens; the worker dies when its commit is stored, before it hears of that.
     Unheard(Box<Choice>),
 }
@@ -37,7 +39,7 @@ impl Choice {
     pub(super) fn cost(&self) -> Cost {
         match self {
             Self::Ends { outcome: FAILS, .. } => Cost::Failure,
-            Self::Ends { .. } | Self::Time | Self::Action(_) => Cost::Nothing,
+            Self::Ends { .. } | Self::Time | Self::Action(_) | Self::Overtaken(..) => Cost::Nothing,
             Self::Again(_) => Cost::Duplicate,
             Self::Crash | Self::Unheard(_) => Cost::Crash,
         }
@@ -47,15 +49,6 @@ impl Choice {
     pub(super) fn concerns(&self) -> Option<&WorkflowId> {
         match self {
             Self::Ends { call, .. } => Some(&call.run.workflow_id),
-            _ => None,
-        }
-    }
-
-    /// The attempt that it ends.
-    pub(super) fn call(&self) -> Option<&Call> {
-        match self {
-            Self::Ends { call, .. } => Some(call),
-            Self::Unheard(choice) => choice.call(),
             _ => None,
         }
     }
@@ -79,6 +72,7 @@ impl fmt::Display for Choice {
             Self::Action(name) => f.write_str(name),
             Self::Again(name) => write!(f, "{name}, again"),
             Self::Crash => f.write_str("the worker dies"),
+            Self::Overtaken(choice, name) => write!(f, "{choice}, overtaken by {name}"),
             Self::Unheard(choice) => write!(f, "{choice}, and the worker dies unheard"),
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct Walked {
     pub(super) taken: Vec<(usize, Choice)>,
     /// What could have happened at each rest.
     offered: Vec<Vec<Choice>>,
+    /// At which steps a commit closed a run.
+    closes: Vec<bool>,
     pub(super) broken: Option<Broken>,
     /// The histories and calls, if something is broken.
     pub(super) told: String,
@@ -54,8 +56,14 @@ impl Guide for Lots {
 
 /// Runs one schedule.
 pub(super) fn walk(explorer: &Explorer, mut guide: impl Guide) -> Walked {
-    let mut walked =
-        Walked { taken: Vec::new(), offered: Vec::new(), broken: None, told: String::new(), mingled: false };
+    let mut walked = Walked {
+        taken: Vec::new(),
+        offered: Vec::new(),
+        closes: Vec::new(),
+        broken: None,
+        told: String::new(),
+        mingled: false,
+    };
     let mut stage = match Stage::set(explorer) {
         Ok(stage) => stage,
         Err(broken) => {
@@ -73,8 +81,9 @@ pub(super) fn walk(explorer: &Explorer, mut guide: impl Guide) -> Walked {
         walked.offered.push(offered);
         let happened = stage.take(&choice);
         walked.taken.push((index, choice));
-        if let Err(broken) = happened {
-            break Err(broken);
+        match happened {
+            Ok(closes) => walked.closes.push(closes),
+            Err(broken) => break Err(broken),
         }
     };
     if let Err(broken) = ended {
@@ -138,13 +147,16 @@ fn next(waiting: &mut BTreeMap<usize, VecDeque<Path>>) -> Option<Path> {
 
 /// The schedules that are told by this one's script and one deviation more.
 fn children(path: &Path, walked: &Walked, all_orders: bool) -> Vec<Path> {
-    let mut children = Vec::new();
+    let mut children = overtaken(path, walked);
     for step in path.len()..walked.taken.len() {
         if !all_orders && step > path.len() && is_swapped(walked, step - 1) {
             // What follows is told by the schedule with these two the other way round.
             break;
         }
         for index in 1..walked.offered[step].len() {
+            if matches!(walked.offered[step][index], Choice::Overtaken(..)) {
+                continue;
+            }
             if !all_orders && step > 0 && swaps(walked, step, index) {
                 continue;
             }
@@ -152,6 +164,27 @@ fn children(path: &Path, walked: &Walked, all_orders: bool) -> Vec<Path> {
             child.resize(step, 0);
             child.push(index);
             children.push(child);
+        }
+    }
+    children
+}
+
+/// The schedules that differ from this one in that a message overtakes a commit that closes a run. What overtakes
+/// another commit comes after it all the same, which another schedule tells.
+fn overtaken(path: &Path, walked: &Walked) -> Vec<Path> {
+    let mut children = Vec::new();
+    for step in path.len().saturating_sub(1)..walked.closes.len() {
+        let (_, taken) = &walked.taken[step];
+        if !walked.closes[step] || matches!(taken, Choice::Overtaken(..)) {
+            continue;
+        }
+        for (index, offered) in walked.offered[step].iter().enumerate() {
+            if matches!(offered, Choice::Overtaken(choice, _) if **choice == *taken) {
+                let mut child = path.clone();
+                child.resize(step, 0);
+                child.push(index);
+                children.push(child);
+            }
         }
     }
     children

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use retell::vocabulary::WorkflowId;
 
 use super::Explorer;
+use super::action::Action;
 use super::choice::{Choice, Cost};
 use super::ending::Ending;
 use super::gate::ExplorerGate;
@@ -21,6 +22,8 @@ pub(super) struct Stage<'a> {
     /// The actions that were done, and whether each was accepted.
     done: BTreeMap<String, bool>,
     spent: [usize; 3],
+    /// The workflow IDs that have an open run.
+    open: BTreeSet<WorkflowId>,
     pub(super) steps: usize,
     /// Whether something that concerned one workflow ID alone wrote to another.
     pub(super) mingled: bool,
@@ -56,15 +59,23 @@ impl<'a> Stage<'a> {
     pub(super) fn set(explorer: &'a Explorer) -> Result<Self, Broken> {
         let gate = ExplorerGate::default();
         let tester = guarded(|| (explorer.setup)(Tester::explored(gate.clone())))?;
-        let stage =
-            Self { explorer, tester, gate, done: BTreeMap::new(), spent: [0; 3], steps: 0, mingled: false };
+        let mut stage = Self {
+            explorer,
+            tester,
+            gate,
+            done: BTreeMap::new(),
+            spent: [0; 3],
+            open: BTreeSet::new(),
+            steps: 0,
+            mingled: false,
+        };
         stage.rest()?;
         Ok(stage)
     }
 
     /// What can happen next, the default course first. Nothing once all runs have closed.
     pub(super) fn choices(&self) -> Vec<Choice> {
-        if self.steps >= self.explorer.limits.steps_max || self.tester.all_closed() {
+        if self.steps >= self.explorer.limits.steps_max || self.open.is_empty() {
             return Vec::new();
         }
         let mut choices = Vec::new();
@@ -76,9 +87,8 @@ impl<'a> Stage<'a> {
         if self.tester.time_can_pass() {
             choices.push(Choice::Time);
         }
-        let open: BTreeSet<WorkflowId> = self.tester.open_ids();
         for action in &self.explorer.actions {
-            let heard = action.target().is_none_or(|target| open.contains(target));
+            let heard = action.target().is_none_or(|target| self.open.contains(target));
             if heard && !self.done.contains_key(action.name()) {
                 choices.push(Choice::Action(action.name().clone()));
             }
@@ -101,17 +111,39 @@ impl<'a> Stage<'a> {
             };
             choices.extend(waiting.iter().map(fails));
         }
+        let overtaken = self.overtaken(&choices);
         if self.may_spend(Cost::Crash) {
             let unheard: Vec<_> =
                 choices.iter().cloned().map(|choice| Choice::Unheard(Box::new(choice))).collect();
             choices.push(Choice::Crash);
             choices.extend(unheard);
         }
+        choices.extend(overtaken);
         choices
     }
 
-    /// Lets one thing happen, and the world come to rest.
-    pub(super) fn take(&mut self, choice: &Choice) -> Result<(), Broken> {
+    /// Each of these with a message that comes before its commit.
+    fn overtaken(&self, choices: &[Choice]) -> Vec<Choice> {
+        let messages: Vec<&String> = self.messages().collect();
+        let plain = choices.iter().filter(|choice| choice.cost() == Cost::Nothing);
+        let with_each = |choice: &Choice| -> Vec<Choice> {
+            let others = messages.iter().filter(|name| *choice != Choice::Action((**name).clone()));
+            others.map(|name| Choice::Overtaken(Box::new(choice.clone()), (*name).clone())).collect()
+        };
+        plain.flat_map(with_each).collect()
+    }
+
+    /// The messages that may still be sent.
+    fn messages(&self) -> impl Iterator<Item = &String> {
+        let may_come = |action: &&Action| {
+            let heard = action.target().is_some_and(|target| self.open.contains(target));
+            heard && !self.done.contains_key(action.name())
+        };
+        self.explorer.actions.iter().filter(may_come).map(Action::name)
+    }
+
+    /// Lets one thing happen, and the world come to rest. Whether a commit of it closed a run.
+    pub(super) fn take(&mut self, choice: &Choice) -> Result<bool, Broken> {
         self.steps += 1;
         if let Some(spent) = index(choice.cost()) {
             self.spent[spent] += 1;
@@ -135,20 +167,25 @@ impl<'a> Stage<'a> {
         if let Some(alone) = choice.concerns() {
             self.mingled |= self.tester.written().iter().any(|written| written != alone);
         }
-        Ok(())
+        Ok(self.tester.has_closed())
     }
 
     fn happen(&mut self, choice: &Choice) -> Result<(), Broken> {
         match choice {
             Choice::Ends { call, outcome, .. } => _ = self.gate.open(call, *outcome),
             Choice::Time => guarded(|| self.tester.let_time_pass())?,
-            Choice::Action(name) | Choice::Again(name) => {
-                let action = self.explorer.actions.iter().find(|action| action.name() == name);
-                let acted = guarded(|| action.map_or(Ok(false), |action| action.act(&self.tester)))?;
-                let accepted = acted.map_err(|error| Broken::new(format!("{name} is possible"), error))?;
-                if matches!(choice, Choice::Action(_)) {
-                    self.done.insert(name.clone(), accepted);
-                }
+            Choice::Action(name) => {
+                let accepted = self.act(name)?;
+                self.done.insert(name.clone(), accepted);
+            }
+            Choice::Again(name) => _ = self.act(name)?,
+            Choice::Overtaken(choice, name) => {
+                self.tester.hold_commits();
+                self.happen(choice)?;
+                self.rest()?;
+                let accepted = self.act(name)?;
+                self.done.insert(name.clone(), accepted);
+                self.tester.release_commits();
             }
             Choice::Crash => guarded(|| self.tester.crash())?,
             Choice::Unheard(choice) => self.happen(choice)?,
@@ -156,15 +193,25 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn rest(&self) -> Result<(), Broken> {
+    /// Does what an action does; whether it was accepted.
+    fn act(&self, name: &str) -> Result<bool, Broken> {
+        let Some(action) = self.explorer.actions.iter().find(|action| action.name() == name) else {
+            return Ok(false);
+        };
+        guarded(|| action.act(&self.tester))?
+            .map_err(|error| Broken::new(format!("{name} is possible"), error))
+    }
+
+    fn rest(&mut self) -> Result<(), Broken> {
         let rested = guarded(|| self.tester.try_rest())?;
+        self.open = self.tester.open_ids();
         rested.map_err(|trouble| Broken::of(&trouble))
     }
 
     /// What does not hold at the end.
     pub(super) fn end(&self) -> Result<(), Broken> {
         let cut = self.steps >= self.explorer.limits.steps_max;
-        if !cut && !self.explorer.limits.may_stay_open && !self.tester.all_closed() {
+        if !cut && !self.explorer.limits.may_stay_open && !self.open.is_empty() {
             let detail = self.tester.why_still();
             return Err(Broken::new("every run comes to an end", detail));
         }
@@ -195,7 +242,7 @@ impl<'a> Stage<'a> {
             let Some(request_id) = action.request().filter(|_| accepted) else { continue };
             let times = laws::times_received(&all, request_id);
             let terminated = self.tester.any_terminated();
-            if times > 1 || (times == 0 && self.tester.all_closed() && !terminated) {
+            if times > 1 || (times == 0 && self.open.is_empty() && !terminated) {
                 let detail = format!("{} is in history {times} times", action.name());
                 return Err(Broken::new("what was accepted is in history once", detail));
             }

@@ -56,10 +56,6 @@ impl Tester {
         started.into_iter().filter(|(_, run)| is_open(run)).map(|(id, _)| id).collect()
     }
 
-    pub(crate) fn all_closed(&self) -> bool {
-        self.open_ids().is_empty()
-    }
-
     pub(crate) fn any_terminated(&self) -> bool {
         let terminated = RunStatus::Closed(CloseStatus::Terminated);
         self.inner().started().values().any(|run| self.inner().last_of(run).status == terminated)
@@ -70,9 +66,26 @@ impl Tester {
         still(self.inner(), "the end of every run")
     }
 
-    /// Forgets which workflow IDs were written to.
+    /// Forgets which workflow IDs were written to, and what was closed.
     pub(crate) fn note_written(&self) {
-        lock(&self.inner().tally).written.clear();
+        let mut tally = lock(&self.inner().tally);
+        tally.written.clear();
+        tally.closed = false;
+    }
+
+    /// Whether a run was closed since.
+    pub(crate) fn has_closed(&self) -> bool {
+        lock(&self.inner().tally).closed
+    }
+
+    /// Holds the worker's commits up on their way to the store.
+    pub(crate) fn hold_commits(&self) {
+        self.inner().hold.send_replace(true);
+    }
+
+    /// Lets them go on.
+    pub(crate) fn release_commits(&self) {
+        self.inner().hold.send_replace(false);
     }
 
     /// The workflow IDs that were written to since.

@@ -11,6 +11,8 @@ use retell::clock::{Clock, ManualClock};
 use retell::history::{Event, decode_record};
 use retell::vocabulary::{EventId, RequestId, RunKey, Timestamp, WorkflowId};
 
+use tokio::sync::watch;
+
 use super::Tester;
 use super::plans::Plans;
 use super::setup::{Setup, Time};
@@ -36,6 +38,8 @@ pub(crate) struct Inner {
     pub(crate) plans: Mutex<Plans>,
     pub(crate) death: Arc<Mutex<Option<Death>>>,
     pub(crate) tally: Arc<Mutex<Tally>>,
+    /// Whether commits are held up on their way to the store.
+    pub(crate) hold: watch::Sender<bool>,
     /// The first run of each workflow ID that was started here, or the last such if it was started again.
     started: Mutex<BTreeMap<WorkflowId, RunKey>>,
     worker: Mutex<Option<Worker>>,
@@ -71,6 +75,7 @@ impl Inner {
             plans: Mutex::default(),
             death: Arc::default(),
             tally: Arc::default(),
+            hold: watch::Sender::new(false),
             started: Mutex::default(),
             worker: Mutex::default(),
             begun: OnceLock::new(),
@@ -122,7 +127,12 @@ impl Inner {
 
     pub(crate) fn start_worker(&self) -> Result<(), Trouble> {
         let follower = self.begun().follower.clone();
-        let wire = Arc::new(TesterWire::new(follower, self.death.clone(), self.tally.clone()));
+        let wire = Arc::new(TesterWire::new(
+            follower,
+            self.death.clone(),
+            self.tally.clone(),
+            self.hold.subscribe(),
+        ));
         let (process, orchestrator) = self.world().orchestrator(wire.clone());
         let orchestrator = lock(&self.setup).register(orchestrator, &self.fakes);
         let engine =

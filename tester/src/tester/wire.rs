@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use retell::backend::{LeaseAction, StoreError};
 use retell::vocabulary::{WorkerId, WorkflowId};
-use retell::write::{Batch, Write};
+use retell::write::{Batch, Next, Write};
+use tokio::sync::watch;
 
 use crate::follower::Follower;
 use crate::world::{Done, Request, Wire};
@@ -28,6 +29,8 @@ pub(crate) struct Tally {
     pub(crate) commits: u64,
     /// The workflow IDs that were written to.
     pub(crate) written: BTreeSet<WorkflowId>,
+    /// Whether a run was closed.
+    pub(crate) closed: bool,
 }
 
 impl Tally {
@@ -41,6 +44,7 @@ impl Tally {
                 Write::Commit(commit) => {
                     let targets = commit.messages.iter().map(|message| message.target.workflow_id.clone());
                     self.written.extend(targets);
+                    self.closed |= !matches!(commit.next, Next::Open(_));
                     &commit.run.workflow_id
                 }
                 Write::Activity(report) => &report.run.workflow_id,
@@ -60,6 +64,7 @@ pub(crate) struct TesterWire {
     dead: AtomicBool,
     workers: Mutex<Vec<WorkerId>>,
     tally: Arc<Mutex<Tally>>,
+    hold: watch::Receiver<bool>,
 }
 
 impl TesterWire {
@@ -67,8 +72,9 @@ impl TesterWire {
         follower: Option<Arc<Follower>>,
         death: Arc<Mutex<Option<Death>>>,
         tally: Arc<Mutex<Tally>>,
+        hold: watch::Receiver<bool>,
     ) -> Self {
-        Self { follower, death, dead: AtomicBool::new(false), workers: Mutex::default(), tally }
+        Self { follower, death, dead: AtomicBool::new(false), workers: Mutex::default(), tally, hold }
     }
 
     /// Whether the worker has come to where it dies: it asks nothing more and hears nothing more.
@@ -115,6 +121,8 @@ impl Wire for TesterWire {
     async fn before(&self, request: Request<'_>) -> Result<(), StoreError> {
         self.alive().await;
         if matches!(request, Request::Apply(batch) if has_commit(batch)) {
+            // The tester goes with its wires: nothing waits here for ever.
+            let _ = self.hold.clone().wait_for(|held| !held).await;
             self.commit_is(true);
             self.alive().await;
         }

@@ -47,3 +47,40 @@ fn all_orders_of_six_events_are_seen_once() {
     assert_eq!((explored.complete(), explored.schedules), (true, 720));
     assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 720);
 }
+
+#[retell::workflow]
+async fn loses_a_signal(cx: WorkflowContext) -> WorkflowResult<u32> {
+    // The planted bug: what comes while the activity runs is taken for what comes after it.
+    let mut total = cx.signal::<u32>("add").await?;
+    total += retell::select! {
+        done = cx.activity(work, &1) => done?,
+        more = cx.signal::<u32>("add") => more?,
+    };
+    Ok(total)
+}
+
+fn lost_signal() -> Explorer {
+    Explorer::new(|tester| {
+        let tester = tester.workflow(loses_a_signal);
+        tester.fake(work).returns(1);
+        tester.start(loses_a_signal, "sum", ());
+        tester
+    })
+    .signal("sum", "add", &10)
+    .signal("sum", "add", &20)
+    .always("all that was accepted is added", |ending| {
+        let added = [("sum: signal add", 10), ("sum: signal add (2)", 20)]
+            .into_iter()
+            .filter(|(action, _)| ending.accepted(action))
+            .map(|(_, value)| value)
+            .sum::<u32>();
+        ending.result(loses_a_signal, "sum").unwrap().unwrap() >= added
+    })
+}
+
+#[test]
+fn a_lost_signal_is_found_with_the_shortest_script() {
+    let violation = lost_signal().crashes(1).try_run().unwrap_err();
+    println!("{violation}");
+    assert_eq!(violation.what, "all that was accepted is added");
+}
