@@ -128,7 +128,8 @@ impl Default for Limits {
 
 impl Explorer {
     /// An explorer of the world that this sets up: it registers code and fakes with the tester that it is given, starts
-    /// runs, and gives it back. It is called once for each schedule.
+    /// runs, and gives it back. It is called once for each schedule, on several threads: what a schedule changes is to be
+    /// made in here.
     #[track_caller]
     pub fn new(setup: impl Fn(Tester) -> Tester + Send + Sync + 'static) -> Self {
         Self {

@@ -4,6 +4,9 @@
 //! need not be told. So each schedule has one shortest telling, and telling them all by length tries each once.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use retell::vocabulary::RequestId;
@@ -12,6 +15,9 @@ use super::choice::{Choice, Cost};
 use super::report::{Exploration, Violation};
 use super::stage::{Broken, Stage};
 use super::{Explorer, PROGRESS_EVERY, shrink};
+
+/// How many schedules are tried before what came of them is looked at.
+const BATCH: usize = 256;
 
 /// Which choice is taken at each rest, as far as it is not the first.
 pub(super) type Path = Vec<usize>;
@@ -116,33 +122,60 @@ fn tell_all(explorer: &Explorer, all_orders: bool) -> Result<Told, Box<Violation
     waiting.entry(0).or_default().push_back(Vec::new());
     let mut progress = Progress::new();
     let mut done = Exploration { schedules: 0, script_max: 0, steps_max: 0, samples: 0, seed: None };
-    while let Some(path) = next(&mut waiting) {
-        if done.schedules >= explorer.limits.schedules_max {
+    loop {
+        let left = explorer.limits.schedules_max.saturating_sub(done.schedules);
+        let paths = next(&mut waiting, left.min(BATCH));
+        if paths.is_empty() && waiting.is_empty() {
+            return Ok(Told::Done(done));
+        }
+        if paths.is_empty() {
             return sample(explorer, done, progress).map(Told::Done);
         }
-        let walked = walk(explorer, &path);
-        done.note(path.len(), walked.taken.len());
-        progress.show(&done, waiting.values().map(VecDeque::len).sum());
-        if let Some(violation) = Violation::of(explorer, walked_script(&walked, path.len()), &walked, None) {
-            return Err(violation);
-        }
-        if walked.mingled && !all_orders {
-            return Ok(Told::Mingled);
-        }
-        for child in children(&path, &walked, all_orders) {
-            waiting.entry(child.len()).or_default().push_back(child);
+        for (path, walked) in paths.iter().zip(walk_all(explorer, &paths)) {
+            done.note(path.len(), walked.taken.len());
+            progress.show(&done, waiting.values().map(VecDeque::len).sum());
+            let script = walked_script(&walked, path.len());
+            if let Some(violation) = Violation::of(explorer, script, &walked, None) {
+                return Err(violation);
+            }
+            if walked.mingled && !all_orders {
+                return Ok(Told::Mingled);
+            }
+            for child in children(path, &walked, all_orders) {
+                waiting.entry(child.len()).or_default().push_back(child);
+            }
         }
     }
-    Ok(Told::Done(done))
 }
 
-fn next(waiting: &mut BTreeMap<usize, VecDeque<Path>>) -> Option<Path> {
-    let mut shortest = waiting.first_entry()?;
-    let path = shortest.get_mut().pop_front();
+/// Takes so many of the shortest scripts out, all of one length.
+fn next(waiting: &mut BTreeMap<usize, VecDeque<Path>>, count: usize) -> Vec<Path> {
+    let Some(mut shortest) = waiting.first_entry() else { return Vec::new() };
+    let count = count.min(shortest.get().len());
+    let paths = shortest.get_mut().drain(..count).collect();
     if shortest.get().is_empty() {
         shortest.remove();
     }
-    path
+    paths
+}
+
+/// Runs schedules on all cores; what came of each, in their order.
+fn walk_all(explorer: &Explorer, paths: &[Path]) -> Vec<Walked> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(paths.len());
+    if threads < 2 {
+        return paths.iter().map(|path| walk(explorer, path)).collect();
+    }
+    let (next, walked) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(path) = paths.get(index) else { return };
+            let came = walk(explorer, path);
+            walked.lock().unwrap_or_else(PoisonError::into_inner).insert(index, came);
+        }
+    };
+    std::thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(work)));
+    walked.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
 }
 
 /// The schedules that are told by this one's script and one deviation more.
