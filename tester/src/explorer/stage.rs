@@ -97,11 +97,12 @@ impl<'a> Stage<'a> {
             return choices;
         }
         if self.may_spend(Cost::Duplicate) {
-            for action in self.explorer.actions.iter().filter(|action| action.may_come_twice()) {
-                if self.done.get(action.name()) == Some(&true) {
-                    choices.push(Choice::Again(action.name().clone()));
-                }
-            }
+            let may_come_again = |action: &&Action| {
+                let heard = action.target().is_some_and(|target| self.open.contains(target));
+                heard && action.may_come_twice() && self.done.get(action.name()) == Some(&true)
+            };
+            let again = self.explorer.actions.iter().filter(may_come_again);
+            choices.extend(again.map(|action| Choice::Again(action.name().clone())));
         }
         if self.may_spend(Cost::Failure) {
             let fails = |(call, of): &(_, usize)| Choice::Ends {

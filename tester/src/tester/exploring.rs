@@ -13,7 +13,7 @@ use super::inner::{Inner, lock};
 use super::setup::Time;
 use super::still::still;
 use super::trouble::Trouble;
-use super::{BEGINNING, Tester, or_panic};
+use super::{BEGINNING, Part, Tester, or_panic};
 use crate::fakes::Gate;
 
 /// The seed of all explored worlds: what differs between them are the choices.
@@ -25,7 +25,7 @@ impl Tester {
         let inner = Inner::new(SEED, BEGINNING);
         inner.fakes.set_gate(Arc::new(gate));
         lock(&inner.setup).time = Time::ByHand;
-        let tester = Self::of(Arc::new(inner));
+        let tester = Self { inner: Arc::new(inner), part: Part::Schedule };
         tester.set(|setup| setup.whole_replays = 1)
     }
 

@@ -82,8 +82,18 @@ const BEGINNING: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
 /// ```
 pub struct Tester {
     inner: Arc<Inner>,
-    /// Whether dropping this ends the test.
-    whole: bool,
+    part: Part,
+}
+
+/// What a tester is to its world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// A test's own: dropping it ends the world, and checks what was expected.
+    Test,
+    /// An explorer's: dropping it ends the world.
+    Schedule,
+    /// One more way into the world.
+    Another,
 }
 
 /// # Setting up
@@ -97,7 +107,7 @@ impl Tester {
     /// As [`new`](Self::new); the seed says which IDs, and so which random numbers, its runs have.
     #[must_use]
     pub fn with_seed(seed: u64) -> Self {
-        Self { inner: Arc::new(Inner::new(seed, BEGINNING)), whole: true }
+        Self { inner: Arc::new(Inner::new(seed, BEGINNING)), part: Part::Test }
     }
 
     /// Sets when the world begins.
@@ -441,7 +451,7 @@ impl Tester {
 
 impl Tester {
     fn of(inner: Arc<Inner>) -> Self {
-        Self { inner, whole: false }
+        Self { inner, part: Part::Another }
     }
 
     fn another(&self) -> Self {
@@ -470,12 +480,12 @@ impl Default for Tester {
 
 impl Drop for Tester {
     fn drop(&mut self) {
-        if !self.whole {
+        if self.part == Part::Another {
             return;
         }
         // Plans and the runs in them hold the world, and the world holds the plans.
         drop(std::mem::take(&mut *lock(&self.inner.plans)));
-        if std::thread::panicking() {
+        if self.part == Part::Schedule || std::thread::panicking() {
             return;
         }
         if let Err(trouble) = self.check() {
