@@ -4,4 +4,5 @@
 //! workflow that sleeps a year ends in milliseconds, and every test finds out whether its workflow replays.
 
 pub mod recorded;
+pub mod simulation;
 mod world;
