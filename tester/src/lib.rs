@@ -7,6 +7,7 @@ mod explorer;
 mod fakes;
 mod follower;
 pub mod recorded;
+pub mod simulation;
 pub mod snapshot;
 mod tester;
 mod world;

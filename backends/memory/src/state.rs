@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use retell::backend::Claimed;
 use retell::clock::Clock;
-use retell::vocabulary::{EventId, Namespace, RequestId, RunKey, WorkflowId};
+use retell::vocabulary::{EventId, Namespace, RequestId, RunKey, WorkerId, WorkflowId};
 use retell::write::{Applied, Outcome, Refusal, Target, Write};
 
 use crate::activity::Task;
@@ -17,6 +18,8 @@ pub(crate) struct State {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) leases: Leases,
     pub(crate) identities: Identities,
+    /// The last answer to a claim of each worker, and its number.
+    pub(crate) answers: HashMap<WorkerId, (u64, Claimed)>,
     /// All runs, open and closed.
     pub(crate) runs: BTreeMap<RunKey, Run>,
     /// The open ones among them.
@@ -44,6 +47,7 @@ impl State {
             clock,
             leases: Leases::default(),
             identities: Identities::default(),
+            answers: HashMap::new(),
             runs: BTreeMap::new(),
             open: BTreeSet::new(),
             latest: HashMap::new(),

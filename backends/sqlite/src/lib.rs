@@ -17,22 +17,23 @@ mod schema;
 mod time;
 mod writer;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::channel::oneshot;
 use retell::backend::{
-    Backend, Changes, Claim, Claimed, Interest, ListRequest, Mark, Page, QueuedActivity, Renewal, Renewed,
-    RunInfo, StoreError, StoreErrorKind, StoreStats,
+    Backend, Changes, Claim, Claimed, Interest, LeaseAction, ListRequest, Mark, Page, QueuedActivity,
+    Renewal, Renewed, RunInfo, StoreError, StoreErrorKind, StoreStats,
 };
 use retell::history::Record;
-use retell::vocabulary::{EventId, Namespace, RunKey};
+use retell::vocabulary::{EventId, Namespace, RunKey, WorkerId};
 use retell::write::{Batch, Outcome, Target};
 
 pub use options::{Options, Synchronous};
@@ -58,6 +59,8 @@ pub struct Sqlite {
     waiters: Arc<AtomicUsize>,
     changes: Arc<Changes>,
     commits: Arc<AtomicU64>,
+    /// The last answer to a claim of each of this process's workers, and its number.
+    answers: Mutex<HashMap<WorkerId, (u64, Claimed)>>,
 }
 
 impl Sqlite {
@@ -123,7 +126,20 @@ impl Sqlite {
             .spawn(move || writer.run(&waiting))
             .map_err(|error| file_fault("start the writing thread", error))?;
         let path = options.path.clone();
-        Ok(Self { path, jobs: Some(jobs), writer: Some(writer), readers, waiters, changes, commits })
+        Ok(Self {
+            path,
+            jobs: Some(jobs),
+            writer: Some(writer),
+            readers,
+            waiters,
+            changes,
+            commits,
+            answers: Mutex::default(),
+        })
+    }
+
+    fn answers(&self) -> MutexGuard<'_, HashMap<WorkerId, (u64, Claimed)>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wait(&self) -> Waiting<'_> {
@@ -189,12 +205,23 @@ impl Backend for Sqlite {
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
+        let (worker, number) = (claim.worker, claim.number);
+        if let Some((_, first)) = self.answers().get(&worker).filter(|(last, _)| *last == number) {
+            return Ok(first.clone());
+        }
         let claim = Box::new(claim.clone());
-        self.write("claim", |reply| Job::Claim(claim, reply)).await
+        let claimed: Claimed = self.write("claim", |reply| Job::Claim(claim, reply)).await?;
+        if number > 0 {
+            self.answers().insert(worker, (number, claimed.clone()));
+        }
+        Ok(claimed)
     }
 
     async fn renew(&self, renewal: &Renewal) -> Result<Renewed, StoreError> {
         let renewal = renewal.clone();
+        if renewal.action == LeaseAction::Retire {
+            self.answers().remove(&renewal.worker);
+        }
         self.write("renew", |reply| Job::Renew(renewal, reply)).await
     }
 

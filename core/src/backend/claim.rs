@@ -15,6 +15,9 @@ use crate::write::TaskFailure;
 pub struct Claim {
     /// Who asks; registered and alive.
     pub worker: WorkerId,
+    /// The identity of this claim among the worker's: asked again under the number of its last one, the store answers
+    /// what it answered then, at the time of then, whatever else is asked for. 0 has no identity, and is new each time.
+    pub number: u64,
     /// The tenant.
     pub namespace: Namespace,
     /// The queue.

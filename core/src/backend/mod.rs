@@ -71,8 +71,10 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Takes over what dead workers left. Oldest first; each at most once among living workers. Answers at once, also
     /// when there is nothing. Called by one task for each worker.
     ///
+    /// What an answer holds is told once, so an answer that was lost must be told again: see [`Claim::number`].
+    ///
     /// # Errors
-    /// [`StoreErrorKind::LeaseLost`] if the worker is not alive; otherwise call again.
+    /// [`StoreErrorKind::LeaseLost`] if the worker is not alive; otherwise call again under the same number.
     async fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError>;
 
     /// Registers a worker, prolongs its lease, or retires it. Called every 3 s by one task for each worker.

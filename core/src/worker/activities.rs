@@ -85,6 +85,15 @@ pub(super) struct EndedSideEffect {
     pub(super) at: Timestamp,
 }
 
+/// Whether the lease still holds, so that a user effect may begin. Asked right before it does.
+fn may_begin(cx: &Context) -> bool {
+    let holds = cx.life().holds_at(cx.clock.elapsed());
+    if !holds {
+        cx.lease_lost.notify_one();
+    }
+    holds
+}
+
 /// Starts a job on the current runtime, unless the life that it belongs to is over.
 pub(super) fn start(cx: &Arc<Context>, life: &Life, shards: &Arc<Shards>, running: &Arc<Running>, job: Job) {
     if !life.holds_at(cx.clock.elapsed()) {
@@ -102,8 +111,11 @@ pub(super) fn start(cx: &Arc<Context>, life: &Life, shards: &Arc<Shards>, runnin
             }
         }
         Job::SideEffect(job) if running.lives(life.worker) => {
-            let (cx, shards) = (cx.clone(), shards.clone());
+            let (cx, shards, running, worker) = (cx.clone(), shards.clone(), running.clone(), life.worker);
             cx.clone().home.spawn(Role::SideEffectBody, async move {
+                if !may_begin(&cx) || !running.lives(worker) {
+                    return;
+                }
                 let SideEffectJob { run_id, token, scheduled, effect } = job;
                 let value = match std::panic::catch_unwind(AssertUnwindSafe(effect)) {
                     Ok(value) => value.map_err(|error| error.to_string()),
@@ -138,9 +150,13 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
     }
     let (home, cx, shards, bodies) = (cx.home.clone(), cx.clone(), shards.clone(), running.clone());
     let task = home.spawn(Role::ActivityBody, async move {
+        // It may have stood in line, or this process have stood still, since it was given a slot.
+        if !may_begin(&cx) || job.cancel.is_cancelled() {
+            return;
+        }
         let span = tracing::info_span!("activity", name = %job.call.activity, run = %job.run, attempt = %job.attempt);
         let slot = Arc::new(slot);
-        let result = run(&cx, &job, &slot).instrument(span).await;
+        let Some(result) = run(&cx, &job, &slot).instrument(span).await else { return };
         // The slot is free before the run goes on, so that its next call can have it.
         drop(slot);
         if bodies.ended(key, attempt) {
@@ -163,8 +179,8 @@ fn in_slot<T>(body: impl FnOnce() -> T, slot: Arc<Slot>) -> impl FnOnce() -> T {
     }
 }
 
-/// Runs one attempt to its end, its panic or its time limit.
-async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Result<Payload, Failure> {
+/// Runs one attempt to its end, its panic or its time limit; `None` if it is too late for it to begin.
+async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Option<Result<Payload, Failure>> {
     let call = &job.call;
     let definition = cx.registry.activities.get(&call.activity).expect("only what is registered begins");
     let info = ActivityInfo {
@@ -177,18 +193,23 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Result<P
     let context = ActivityContext::new(info, cx.registry.state.clone(), job.cancel.clone());
     let attempt = async {
         match std::panic::catch_unwind(AssertUnwindSafe(|| definition.start(context, &call.input))) {
-            Ok(ActivityRun::Async(body)) => AssertUnwindSafe(body)
-                .catch_unwind()
-                .await
-                .unwrap_or_else(|panic| Err(panicked(panic.as_ref()))),
+            Ok(ActivityRun::Async(body)) => {
+                let ended = AssertUnwindSafe(body).catch_unwind().await;
+                Some(ended.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))))
+            }
             Ok(ActivityRun::Blocking(body)) => {
+                // A thread for it may come late: then nobody wants it any more.
+                let (own, cancel) = (cx.clone(), job.cancel.clone());
+                let body = move || (!cancel.is_cancelled() && may_begin(&own)).then(body);
                 match cx.home.run_blocking(in_slot(body, slot.clone())).await {
                     Ok(result) => result,
-                    Err(Some(panic)) => Err(panicked(panic.as_ref())),
-                    Err(None) => Err(Failure::of_kind(FailureKind::WorkerLost, "the runtime shut down")),
+                    Err(Some(panic)) => Some(Err(panicked(panic.as_ref()))),
+                    Err(None) => {
+                        Some(Err(Failure::of_kind(FailureKind::WorkerLost, "the runtime shut down")))
+                    }
                 }
             }
-            Err(panic) => Err(panicked(panic.as_ref())),
+            Err(panic) => Some(Err(panicked(panic.as_ref()))),
         }
     };
     match call.start_to_close {
@@ -201,15 +222,18 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Result<P
 async fn within(
     cx: &Arc<Context>,
     limit: Duration,
-    attempt: impl Future<Output = Result<Payload, Failure>>,
+    attempt: impl Future<Output = Option<Result<Payload, Failure>>>,
     cancel: &CancelFlag,
-) -> Result<Payload, Failure> {
+) -> Option<Result<Payload, Failure>> {
     let attempt = std::pin::pin!(attempt);
     match select(attempt, cx.clock.sleep(limit)).await {
         Either::Left((result, _)) => result,
         Either::Right(_) => {
             cancel.cancel();
-            Err(Failure::of_kind(FailureKind::Timeout, format!("the attempt took longer than {limit:?}")))
+            Some(Err(Failure::of_kind(
+                FailureKind::Timeout,
+                format!("the attempt took longer than {limit:?}"),
+            )))
         }
     }
 }

@@ -24,14 +24,21 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Claims for as long as the worker lives.
 pub(super) async fn claim_on(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Running>) {
     let mut seen = Mark::default();
+    // A claim without an answer is asked again under its number: what it got would be told to nobody else.
+    let mut number = 1;
+    let mut again = false;
     while !cx.is_draining() {
         let life = cx.life();
-        let claim = request(&cx, &life, shards.busy());
+        let claim = request(&cx, &life, number, shards.busy());
         let asked = cx.clock.now();
         let wait = match cx.backend.claim(&claim).await {
             Ok(claimed) => {
+                number += 1;
                 cx.store_answered();
-                cx.learn_time(asked, claimed.now);
+                // An answer that was lost before tells the time of then.
+                if !std::mem::take(&mut again) {
+                    cx.learn_time(asked, claimed.now);
+                }
                 let full = claimed.runs.len() >= claim.runs_max && claim.runs_max > 0;
                 let next_due = claimed.next_due;
                 hand_out(&cx, &life, &shards, &running, &claim, claimed).await;
@@ -45,6 +52,7 @@ pub(super) async fn claim_on(cx: Arc<Context>, shards: Arc<Shards>, running: Arc
                 Wait { longest: AGAIN_AFTER, next_due: None }
             }
             Err(error) => {
+                again = true;
                 cx.store_failed(&error);
                 cx.clock.sleep(AGAIN_AFTER).await;
                 continue;
@@ -73,7 +81,7 @@ async fn something_changed(cx: &Context, seen: Mark, wait: Wait) -> Mark {
     mark.unwrap_or(seen)
 }
 
-fn request(cx: &Context, life: &Life, busy: usize) -> Claim {
+fn request(cx: &Context, life: &Life, number: u64, busy: usize) -> Claim {
     let group = |blocking: bool| ActivityRequest {
         names: cx.registry.activity_names(blocking),
         max: cx.slots[usize::from(blocking)].room(cx.clock.elapsed()),
@@ -82,6 +90,7 @@ fn request(cx: &Context, life: &Life, busy: usize) -> Claim {
     let room = (2 * cx.options.cached_runs_max.max(RUNS_MAX)).saturating_sub(busy);
     Claim {
         worker: life.worker,
+        number,
         namespace: cx.namespace.clone(),
         task_queue: cx.task_queue.clone(),
         workflows: cx.registry.workflow_types(),

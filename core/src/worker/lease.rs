@@ -28,8 +28,12 @@ pub(super) async fn keep(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Run
         tracing::warn!(worker = %life.worker, "the worker's lease is lost; it goes on under a new identity");
         life.prolong(Duration::ZERO);
         running.end_life();
-        let next = Life::fresh(&cx.home);
+        let mut next = Life::fresh(&cx.home);
         while let Err(error) = register(&cx, &next).await {
+            // Registered by a call whose answer was lost, and run out since: it stays over.
+            if error.kind == StoreErrorKind::LeaseLost {
+                next = Life::fresh(&cx.home);
+            }
             cx.store_failed(&error);
             cx.clock.sleep(AGAIN_AFTER).await;
         }

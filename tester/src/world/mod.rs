@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use retell::backend::Backend;
 use retell::clock::{Clock, ManualClock};
 use retell::vocabulary::Timestamp;
@@ -112,6 +113,20 @@ impl World {
         };
         let link = Link::new(self.store.clone(), wire);
         (process, Orchestrator::new(link).clock(self.clock.clone()).host(host))
+    }
+
+    /// As [`orchestrator`](Self::orchestrator), over a wire that knows whose it is.
+    pub(crate) fn orchestrator_with(
+        &mut self,
+        wire: impl FnOnce(ProcessId) -> Arc<dyn Wire>,
+    ) -> (ProcessId, Orchestrator) {
+        let wire = wire(ProcessId(self.processes + 1));
+        self.orchestrator(wire)
+    }
+
+    /// Gives a process a task beside those of its engine.
+    pub(crate) fn spawn(&self, process: ProcessId, task: BoxFuture<'static, ()>) {
+        self.executor.spawner().spawn(process, task);
     }
 
     /// Does all that can be done without time passing, and without waiting for real code.

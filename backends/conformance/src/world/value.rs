@@ -51,6 +51,7 @@ pub(crate) fn closing_event() -> ClosingEvent {
 pub(crate) fn claim_all(worker: WorkerId) -> Claim {
     Claim {
         worker,
+        number: 0,
         namespace: Namespace::default(),
         task_queue: TaskQueue::default(),
         workflows: vec![order()],

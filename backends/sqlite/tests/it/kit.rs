@@ -124,6 +124,7 @@ pub(crate) fn send(run: &RunKey) -> Send {
 pub(crate) fn claim(worker: WorkerId) -> Claim {
     Claim {
         worker,
+        number: 0,
         namespace: Namespace::default(),
         task_queue: TaskQueue::default(),
         workflows: vec![order()],

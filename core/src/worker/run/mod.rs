@@ -241,8 +241,13 @@ impl Run {
         self.incoming.push_back(Incoming::SideEffect(ended));
     }
 
-    /// When it next has something to do by itself: a timer, or the next try of a failed task.
+    /// When it next has something to do by itself: a timer, or the next try of a failed task. Nothing is due while a
+    /// commit is under way: its outcome comes first, and a timer that is due would only be looked at again and again.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
+        if self.is_committing() { None } else { self.due() }
+    }
+
+    fn due(&self) -> Option<Timestamp> {
         match &self.phase {
             Phase::Live(machine) => machine.next_due(),
             Phase::Cold { until, .. } => *until,
@@ -306,7 +311,7 @@ impl Run {
 
     /// Drops the live future and keeps the ownership: the next thing that comes, or falls due, loads it again.
     pub(super) fn evict(&mut self) {
-        self.phase = Phase::Cold { until: self.next_due(), parked: false };
+        self.phase = Phase::Cold { until: self.due(), parked: false };
     }
 
     /// Asks whether something foreign woke the code while it was at rest.

@@ -60,8 +60,8 @@ impl Tap for Flaky {
 
     async fn after(&self, call: Call<'_>) -> Result<(), StoreError> {
         match call {
-            Call::Apply(_) | Call::Read => self.chance(),
-            Call::Claim | Call::Renew => Ok(()),
+            Call::Apply(_) | Call::Claim | Call::Read => self.chance(),
+            Call::Renew => Ok(()),
         }
     }
 }
