@@ -54,6 +54,10 @@ impl<W: Workflow> TestRun<W> {
     /// # Errors
     /// [`Trouble`].
     pub fn try_result(&self) -> Result<Result<W::Output, ResultError>, Trouble> {
+        self.tester.inner().telling(self.drive_to_result())
+    }
+
+    fn drive_to_result(&self) -> Result<Result<W::Output, ResultError>, Trouble> {
         let inner = self.tester.inner();
         let closed = inner.drive(|| {
             let info = self.last();
