@@ -1,6 +1,7 @@
 //! What a tester and its runs share: the world, its worker, fakes and plans; and how all of it is driven.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub(crate) struct Inner {
     worker: Mutex<Option<Worker>>,
     /// What is there from the first start on.
     begun: OnceLock<Begun>,
+    /// Whether the test was given trouble as a value.
+    told: AtomicBool,
 }
 
 /// What does not change any more once the first run has started.
@@ -79,11 +82,22 @@ impl Inner {
             started: Mutex::default(),
             worker: Mutex::default(),
             begun: OnceLock::new(),
+            told: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Backend> {
         &self.store
+    }
+
+    /// Hands a result to the test. Trouble that it has as a value is its own affair, and not found again at the end.
+    pub(crate) fn telling<T>(&self, result: Result<T, Trouble>) -> Result<T, Trouble> {
+        self.told.fetch_or(result.is_err(), Ordering::Relaxed);
+        result
+    }
+
+    pub(crate) fn has_told(&self) -> bool {
+        self.told.load(Ordering::Relaxed)
     }
 
     pub(crate) fn has_begun(&self) -> bool {

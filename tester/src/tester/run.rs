@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::still::still;
 use super::trouble::Trouble;
 use super::{Tester, or_panic};
+use crate::recorded::Recorded;
 
 /// A run of `W` in a tester's world. Clones are the same run.
 ///
@@ -53,6 +54,10 @@ impl<W: Workflow> TestRun<W> {
     /// # Errors
     /// [`Trouble`].
     pub fn try_result(&self) -> Result<Result<W::Output, ResultError>, Trouble> {
+        self.tester.inner().telling(self.drive_to_result())
+    }
+
+    fn drive_to_result(&self) -> Result<Result<W::Output, ResultError>, Trouble> {
         let inner = self.tester.inner();
         let closed = inner.drive(|| {
             let info = self.last();
@@ -131,6 +136,12 @@ impl<W: Workflow> TestRun<W> {
     #[must_use]
     pub fn history(&self) -> Vec<Event> {
         self.tester.inner().history(&self.key)
+    }
+
+    /// Its history as a fixture: what [`Recorded::save`] writes and [`replay`](crate::replay) reads.
+    #[must_use]
+    pub fn recorded(&self) -> Recorded {
+        Recorded { run: self.key.clone(), events: self.history() }
     }
 
     /// The histories of it and of all runs that it has continued as, first to last.

@@ -131,8 +131,10 @@ impl Executor {
     /// Drops all tasks of a process, where they stand.
     pub(crate) fn kill(&mut self, process: ProcessId) {
         self.take_in_mail();
-        let killed: Vec<Task> =
-            self.tasks.extract_if(.., |_, task| task.process == process).map(|(_, task)| task).collect();
+        let (killed, others) =
+            std::mem::take(&mut self.tasks).into_iter().partition(|(_, task)| task.process == process);
+        self.tasks = others;
+        let killed: BTreeMap<TaskId, Task> = killed;
         drop(killed);
         // What they spawned while they were dropped goes with them.
         self.spawner.lock().spawned.retain(|(_, task)| task.process != process);

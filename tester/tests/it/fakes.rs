@@ -113,7 +113,6 @@ fn what_was_expected_and_did_not_happen_is_reported() {
     assert!(unmet[0].contains(r#"the fake of "charge" at tester/tests/it/fakes.rs"#), "{unmet:?}");
     assert!(unmet[0].contains("was to take 2 attempts, but took 1"), "{unmet:?}");
     assert!(unmet[1].contains(r#"but were ["charge", "ship"]"#), "{unmet:?}");
-    std::mem::forget(tester);
 }
 
 #[test]

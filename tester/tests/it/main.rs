@@ -5,6 +5,7 @@
 
 mod explorer;
 mod fakes;
+mod guide;
 mod outside;
 mod recorded;
 mod replay;

@@ -23,7 +23,6 @@ fn found<W: Workflow<Input = ()> + Copy>(workflow: W) -> String {
     let Err(Trouble::Nondeterminism(divergence)) = run.try_result() else { panic!("it replays") };
     let text = divergence.to_string();
     assert!(text.contains("tests/it/replay.rs:"), "{text}");
-    std::mem::forget(tester);
     text
 }
 
@@ -84,9 +83,7 @@ fn the_order_of_a_small_hash_set_is_found_mostly() {
     let found = (0..runs)
         .filter(|_| {
             let tester = tester().workflow(walks_a_small_hash_set);
-            let found = tester.start(walks_a_small_hash_set, "small", ()).try_result().is_err();
-            std::mem::forget(tester);
-            found
+            tester.start(walks_a_small_hash_set, "small", ()).try_result().is_err()
         })
         .count();
     assert!(found >= runs * 9 / 10, "{found} of {runs}");
@@ -133,7 +130,6 @@ fn what_was_read_long_before_it_is_used_is_found() {
     let run = tester.start(reads_the_clock_and_waits, "waits", ());
     run.signal("go", &()).unwrap();
     assert!(matches!(run.try_result(), Err(Trouble::Nondeterminism(_))));
-    std::mem::forget(tester);
 }
 
 #[test]
