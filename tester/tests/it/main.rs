@@ -1,1 +1,3 @@
 //! The tester's own tests, through what users meet.
+
+mod simulation;
