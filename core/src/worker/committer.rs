@@ -90,7 +90,7 @@ pub(super) async fn carry_out(
             told.push((ticket.run_id, ticket.token, outcome));
         }
     }
-    shards.send(shard, Input::Outcomes(told));
+    shards.send(shard, Input::Outcomes(life.worker, told));
     if !alive {
         cx.lease_lost.notify_one();
         return;
