@@ -43,6 +43,8 @@ impl Oracle {
         let retry = call.retry.clone();
         let max = retry.attempts_max;
         ensure!(max.is_none_or(|max| attempt.0 <= max), "effects", "{name} began, and {max:?} are allowed");
+        let ended = self.ended.contains(&(info.run.clone(), scheduled));
+        ensure!(!ended, "effects", "{name} began after the outcome of its call was accepted");
         let worker = self.workers.get(&process).copied();
         if run.is_wanted(scheduled) {
             let lives = worker.is_some_and(|worker| self.alive(worker, now));

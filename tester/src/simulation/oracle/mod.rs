@@ -8,7 +8,7 @@ mod ends;
 mod run;
 mod writes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use retell::backend::{Claimed, LeaseAction, Renewal};
@@ -44,6 +44,8 @@ pub(super) struct Oracle {
     tasks: BTreeMap<(RunKey, EventId), Task>,
     /// The last answer to a claim of each worker, and its number.
     answers: BTreeMap<WorkerId, (u64, Claimed)>,
+    /// Calls whose outcome the store has accepted as a message.
+    ended: BTreeSet<(RunKey, EventId)>,
     bodies: BTreeMap<(RunId, EventId, Attempt), Body>,
     /// What clients were told.
     told: Vec<Told>,

@@ -202,7 +202,10 @@ impl Oracle {
             report.worker
         );
         match &report.verdict {
-            ActivityVerdict::Ended(_) => _ = self.tasks.remove(&key),
+            ActivityVerdict::Ended(_) => {
+                self.tasks.remove(&key);
+                self.ended.insert(key);
+            }
             ActivityVerdict::Retry { attempt, visible_at, .. } => {
                 self.check_backoff(&key, *attempt, *visible_at, now)?;
                 let task = Task { attempt: *attempt, visible_at: *visible_at, worker: None };
