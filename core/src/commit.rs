@@ -148,6 +148,7 @@ fn build(
         worker: holder.worker,
         token: holder.token,
         expected_head,
+        request_id: None,
         record,
         taken_in: progress.taken_in,
         schedule: progress.schedule,

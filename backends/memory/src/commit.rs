@@ -9,6 +9,14 @@ use crate::state::State;
 
 impl State {
     pub(crate) fn commit(&mut self, commit: &Commit) -> Outcome {
+        let namespace = &commit.run.namespace;
+        let elapsed = self.clock.elapsed();
+        self.identities.forget_old(elapsed);
+        let known =
+            commit.request_id.is_some_and(|request| self.identities.find(namespace, request).is_some());
+        if known && let Some(run) = self.runs.get(&commit.run) {
+            return Ok(Applied::Committed { inbox: run.inbox.last });
+        }
         if let Some(first) = self.applied_before(commit) {
             return first;
         }
@@ -27,7 +35,11 @@ impl State {
             }
         }
         self.send_all(&commit.run, &commit.messages, at);
-        Ok(Applied::Committed { inbox: self.runs[&commit.run].inbox.last })
+        let applied = Applied::Committed { inbox: self.runs[&commit.run].inbox.last };
+        if let Some(request_id) = commit.request_id {
+            self.identities.keep(namespace, request_id, applied.clone(), elapsed);
+        }
+        Ok(applied)
     }
 
     /// The answer to a commit whose place in history is taken: by itself, or by another holder.

@@ -74,6 +74,7 @@ fn step(run: &RunKey, worker: WorkerId, head: u64) -> Commit {
         worker,
         token: FencingToken(1),
         expected_head: EventId(head),
+        request_id: None,
         record: Some(record(2)),
         taken_in: Position(0),
         schedule: Vec::new(),

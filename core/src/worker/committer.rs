@@ -13,7 +13,7 @@ use super::shard::{FirstTask, Input};
 use super::thread::Shards;
 use crate::backend::{StoreError, StoreErrorKind};
 use crate::history::EventKind;
-use crate::vocabulary::{FencingToken, RunId};
+use crate::vocabulary::{FencingToken, RequestId, RunId};
 use crate::write::{Batch, Outcome, Refusal, Write};
 
 /// The wait before a batch is applied again after a store's fault, doubled each time.
@@ -69,7 +69,7 @@ pub(super) async fn carry_out(
 ) {
     let _carried = Carried(shards.clone());
     let (writes, tickets): (Vec<Write>, Vec<Ticket>) =
-        orders.into_iter().map(|order| (order.write, order.ticket)).unzip();
+        orders.into_iter().map(|order| (identified(&cx, order.write), order.ticket)).unzip();
     let Ok(outcomes) = apply_until_known(&cx, writes.into()).await else { return };
     let alive = life.holds_at(cx.clock.elapsed());
     let mut told = Vec::with_capacity(outcomes.len());
@@ -90,13 +90,25 @@ pub(super) async fn carry_out(
             told.push((ticket.run_id, ticket.token, outcome));
         }
     }
-    shards.send(shard, Input::Outcomes(told));
+    shards.send(shard, Input::Outcomes(life.worker, told));
     if !alive {
         cx.lease_lost.notify_one();
         return;
     }
     successors.into_iter().for_each(|first_task| shards.begin(first_task));
     jobs.into_iter().for_each(|job| activities::start(&cx, &life, &shards, &running, job));
+}
+
+/// A commit without a record is told from itself, when it is applied again, by a request ID: a row that it queued may
+/// have come and gone since.
+fn identified(cx: &Context, mut write: Write) -> Write {
+    if let Write::Commit(commit) = &mut write {
+        let does_more =
+            !(commit.schedule.is_empty() && commit.ended.is_empty() && commit.messages.is_empty());
+        let unnamed = commit.record.is_none() && does_more;
+        commit.request_id = unnamed.then(|| RequestId(cx.home.fresh_id()));
+    }
+    write
 }
 
 /// A batch that is under way until this is dropped.

@@ -15,7 +15,7 @@ use super::thread::Alarms;
 use crate::backend::{ClaimedRun, InboxMessage, UnreadInbox};
 use crate::history::{WorkflowStarted, encode_kind};
 use crate::replay::{Machine, MachineOptions};
-use crate::vocabulary::{FencingToken, RequestId, RunId, RunKey, Timestamp};
+use crate::vocabulary::{FencingToken, RequestId, RunId, RunKey, Timestamp, WorkerId};
 use crate::write::{ActivityReport, ActivityVerdict, NewMessage, Outcome, Start, Write};
 
 /// The token of a run whose start named its owner.
@@ -72,7 +72,8 @@ pub(super) enum Input {
     Loaded(RunId, (FencingToken, u32), Result<Loaded, Trouble>),
     Activity(Box<EndedActivity>),
     SideEffect(EndedSideEffect),
-    Outcomes(Vec<(RunId, FencingToken, Outcome)>),
+    /// What became of commits that this worker made, under the identity that it had then.
+    Outcomes(WorkerId, Vec<(RunId, FencingToken, Outcome)>),
     /// Something foreign woke the code of this run while it was at rest.
     Alarm(RunId, FencingToken),
     /// This run was ended from outside.
@@ -179,7 +180,9 @@ impl Shard {
             Input::SideEffect(ended) => {
                 self.with(ended.run_id, ended.token, |run| run.offer_side_effect(ended));
             }
-            Input::Outcomes(outcomes) => {
+            // A run that was started for an earlier life, too late, may be claimed by this one under the very same token.
+            Input::Outcomes(worker, _) if worker != self.life.worker => {}
+            Input::Outcomes(_, outcomes) => {
                 outcomes
                     .into_iter()
                     .for_each(|(run_id, token, outcome)| self.outcome(run_id, token, &outcome, now));
@@ -364,12 +367,7 @@ impl Shard {
     }
 
     /// Tells the store how an attempt ended, when its run is not here to take it in.
-    fn report(
-        &mut self,
-        ended: EndedActivity,
-        worker: crate::vocabulary::WorkerId,
-        retry: Option<ActivityVerdict>,
-    ) {
+    fn report(&mut self, ended: EndedActivity, worker: WorkerId, retry: Option<ActivityVerdict>) {
         let request_id = RequestId(self.cx.home.fresh_id());
         let verdict = retry.map_or_else(
             || {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::activity::NewActivityTask;
 use super::message::Outgoing;
 use super::start::{CloseStatus, Start};
-use crate::vocabulary::{Attempt, EventId, FencingToken, Position, RunKey, Timestamp, WorkerId};
+use crate::vocabulary::{Attempt, EventId, FencingToken, Position, RequestId, RunKey, Timestamp, WorkerId};
 
 /// Commits one workflow task; without a record, changes only how the run is held.
 ///
@@ -21,7 +21,9 @@ use crate::vocabulary::{Attempt, EventId, FencingToken, Position, RunKey, Timest
 /// 4. If `next` closes the run, its inbox ends at `taken_in`, or its door is shut and `taken_in` reaches the door (else
 ///    [`InboxAdvanced`](super::Refusal::InboxAdvanced)).
 ///
-/// A commit without a record changes nothing when it is applied again; if it gave the run up, the answer is `LeaseLost`.
+/// A commit without a record leaves the head where it is. One that queues, ends or sends something therefore has a
+/// request ID, which is looked for first: applied again, it is `Committed` again and changes nothing. Any other changes
+/// nothing when it is applied again; if it gave the run up, the answer is `LeaseLost`.
 /// The commit's time is that of its record as stored, or the store's own if it has none. `schedule` comes before
 /// `ended` and `cancelled`; `messages` go last, when `next` has been done.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +36,8 @@ pub struct Commit {
     pub token: FencingToken,
     /// The last event before this commit.
     pub expected_head: EventId,
+    /// The identity of this write, if it has no record and is not the same done twice.
+    pub request_id: Option<RequestId>,
     /// The events, from `expected_head` + 1; `None` if there are none.
     pub record: Option<NewRecord>,
     /// The last inbox position that history has taken in; messages up to here leave the inbox.

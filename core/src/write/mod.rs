@@ -35,7 +35,7 @@ pub enum Write {
     Send(Send),
     /// Ends a run without its code. Identity: its request ID.
     Terminate(Terminate),
-    /// Commits a workflow task, or gives up its run. Identity: run, token and expected head.
+    /// Commits a workflow task, or gives up its run. Identity: run, token and expected head, or its request ID.
     Commit(Box<Commit>),
     /// Ends an attempt of a queued activity. Identity: its request ID; fence: run, event and attempt.
     Activity(Box<ActivityReport>),

@@ -75,7 +75,11 @@ impl Wire for FaultyWire {
     }
 
     fn done(&self, done: Done<'_>) {
-        self.stage.note(|| format!("{} {}", self.process, told(done)));
+        if !matches!(done, Done::Claimed(_, claimed)
+            if claimed.runs.is_empty() && claimed.unread.is_empty() && claimed.activities.is_empty())
+        {
+            self.stage.note(|| format!("{} {}", self.process, told(done)));
+        }
         self.stage.judge(|oracle, now| match done {
             Done::Applied(batch, outcomes) => oracle.applied(batch, outcomes, now),
             Done::Claimed(claim, claimed) => oracle.claimed(claim, claimed, now),
@@ -126,7 +130,8 @@ fn told(done: Done<'_>) -> String {
             let runs = claimed.runs.iter().map(|run| format!("{} under {}", run.run, run.token));
             let unread = claimed.unread.iter().map(|unread| format!("unread of {}", unread.run));
             let activities = claimed.activities.iter();
-            let activities = activities.map(|one| format!("attempt {} of {} {}", one.attempt, one.run, one.scheduled));
+            let activities =
+                activities.map(|one| format!("attempt {} of {} {}", one.attempt, one.run, one.scheduled));
             let got: Vec<String> = runs.chain(unread).chain(activities).collect();
             format!("claimed by {}: {}", claim.worker, got.join(", "))
         }
@@ -150,7 +155,12 @@ fn write(write: &Write) -> String {
                 commit.schedule.iter().map(|row| format!("{}/{}", row.scheduled, row.attempt)).collect();
             format!(
                 "commit {} under {} after {}: {events} events, taken in {}, rows [{}], ended {:?}, {next}",
-                commit.run, commit.token, commit.expected_head, commit.taken_in, rows.join(" "), commit.ended
+                commit.run,
+                commit.token,
+                commit.expected_head,
+                commit.taken_in,
+                rows.join(" "),
+                commit.ended
             )
         }
         Write::Activity(report) => {

@@ -63,11 +63,22 @@ pub(super) struct Plan {
 pub(super) enum Deed {
     Start(Box<StartDeed>),
     /// Signals of one sender, one after the other.
-    Signals { sender: u32, id: u32, count: u32, twice: bool },
-    Cancel { id: u32 },
-    Terminate { id: u32 },
+    Signals {
+        sender: u32,
+        id: u32,
+        count: u32,
+        twice: bool,
+    },
+    Cancel {
+        id: u32,
+    },
+    Terminate {
+        id: u32,
+    },
     /// Waits for the result of whatever is open, or was last.
-    Await { id: u32 },
+    Await {
+        id: u32,
+    },
     /// The user's own.
     Own(OwnStart),
 }
@@ -110,7 +121,12 @@ impl Plan {
         }
         let mut deeds = if own.is_empty() { draw_deeds(lots, limits) } else { Vec::new() };
         deeds.extend(own.iter().cloned().map(Deed::Own));
-        lots.shuffle(&mut deeds);
+        // Starts come early more often than not: who speaks to a run wants it to be there.
+        let mut places: Vec<(u32, Deed)> = (deeds.into_iter())
+            .map(|deed| (lots.u32(..100) + if matches!(deed, Deed::Start(_)) { 70 } else { 0 }, deed))
+            .collect();
+        places.sort_by_key(|(place, _)| *place);
+        let deeds = places.into_iter().map(|(_, deed)| deed).collect();
         Self {
             processes,
             options: draw_options(lots),

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
@@ -15,7 +15,9 @@ use super::report::Broken;
 use crate::world::ProcessId;
 
 /// How many of the last things on the links are kept.
-const LINKS_MAX: usize = 200;
+const LINKS_MAX: usize = 400;
+/// How many of them from the time after the last fault.
+const CALM_LINKS_MAX: usize = 150;
 
 thread_local! {
     /// The stage of the schedule that goes on on this thread: a side effect's closure is given nothing to find it by.
@@ -36,6 +38,8 @@ pub(super) struct Stage {
     oracle: Mutex<Oracle>,
     /// Set when faults have ceased.
     calm: AtomicBool,
+    /// How many lines may still be kept after that: a world in which nothing happens any more says nothing new.
+    lines_left: AtomicUsize,
     /// The last things on the links, if somebody is to read them.
     links: Option<Mutex<VecDeque<String>>>,
 }
@@ -43,7 +47,13 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn new(clock: ManualClock, keep_links: bool) -> Arc<Self> {
         let links = keep_links.then(Mutex::default);
-        Arc::new(Self { clock, oracle: Mutex::default(), calm: AtomicBool::new(false), links })
+        Arc::new(Self {
+            clock,
+            oracle: Mutex::default(),
+            calm: AtomicBool::new(false),
+            lines_left: AtomicUsize::new(CALM_LINKS_MAX),
+            links,
+        })
     }
 
     /// Makes this the stage of what goes on on this thread.
@@ -80,6 +90,13 @@ impl Stage {
     /// Keeps a line about the links, if somebody is to read it.
     pub(super) fn note(&self, line: impl FnOnce() -> String) {
         let Some(links) = &self.links else { return };
+        if self.is_calm() {
+            let left = self.lines_left.load(Ordering::Relaxed);
+            if left == 0 {
+                return;
+            }
+            self.lines_left.store(left - 1, Ordering::Relaxed);
+        }
         let mut links = links.lock().unwrap_or_else(PoisonError::into_inner);
         if links.len() == LINKS_MAX {
             links.pop_front();

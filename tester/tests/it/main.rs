@@ -10,5 +10,6 @@ mod outside;
 mod recorded;
 mod replay;
 mod shop;
+mod simulation;
 mod snapshot;
 mod time;

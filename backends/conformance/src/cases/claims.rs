@@ -232,6 +232,24 @@ pub async fn released_rowless_work_is_nobodys(world: World) {
     assert!(world.claim(worker).await.runs.is_empty());
 }
 
+/// H13. What a claim got is told once, so a claim whose answer was lost is answered as before; the next one is new.
+pub async fn a_claim_asked_again_is_answered_as_before(world: World) {
+    let worker = world.worker().await;
+    let held = world.with_task(worker, "held").await;
+    world.sent(&held.run, "one").await;
+    world.started("free").await;
+    let numbered = |number| Claim { number, ..claim_all(worker) };
+    let first = world.claim_as(&numbered(1)).await;
+    assert_eq!((first.runs.len(), first.unread.len(), first.activities.len()), (1, 1, 1));
+    world.sent(&held.run, "two").await;
+    assert_eq!(world.claim_as(&numbered(1)).await, first);
+    let second = world.claim_as(&numbered(2)).await;
+    assert_eq!((second.runs.len(), second.activities.len()), (0, 0));
+    assert_eq!(texts(&second.unread[0].messages), ["two"]);
+    let other = world.worker().await;
+    assert!(world.claim_as(&Claim { number: 2, ..claim_all(other) }).await.unread.is_empty());
+}
+
 /// Nothing polls: a claim says when it is worth asking again.
 pub async fn the_next_due_time_is_told(world: World) {
     let worker = world.worker().await;

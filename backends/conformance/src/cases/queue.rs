@@ -1,7 +1,7 @@
 //! H5 and H11: queued activities have one outcome each, and none blocks another.
 
 use retell::backend::{ActivityRequest, Claim, ClaimedActivity};
-use retell::vocabulary::{Attempt, EventId, Failure, Payload, TaskQueue};
+use retell::vocabulary::{Attempt, EventId, Failure, Payload, Position, RequestId, TaskQueue};
 use retell::write::{ActivityReport, ActivityVerdict, Applied, Commit, Hold, NewActivityTask, Refusal};
 
 use crate::world::{Held, LEASE, SECOND, TICK, World, activity_name, charge, claim_all, message, texts};
@@ -186,6 +186,29 @@ pub async fn a_released_activity_keeps_its_attempt(world: World) {
     assert_eq!(world.refused(after).await, Refusal::TaskLost);
     let claimed = world.claim(worker).await.activities;
     assert_eq!((claimed[0].attempt, claimed[0].taken_over), (Attempt(1), false));
+}
+
+/// H5. A retry is queued by a commit without a record. If its answer was lost, the row may have come and gone when it is
+/// applied again: it does not come back.
+pub async fn a_commit_without_a_record_queues_an_activity_once(world: World) {
+    let worker = world.worker().await;
+    let held = world.started_by(worker, "a").await;
+    let retry = NewActivityTask { attempt: Attempt(2), ..world.new_task(2) };
+    let request_id = Some(RequestId::fresh());
+    let commit = Commit { request_id, schedule: vec![retry], ..world.new_hold(&held, Hold::Keep) };
+    let first = world.applied(commit.clone()).await;
+    assert_eq!(first, Applied::Committed { inbox: Position(0) });
+    assert_eq!(world.claim(worker).await.activities.len(), 1);
+    let report = ActivityReport { attempt: Attempt(2), ..world.new_report(&held, 2, worker, ended("done")) };
+    world.applied(report).await;
+    assert_eq!(world.applied(commit.clone()).await, Applied::Committed { inbox: Position(1) });
+    world.retire(worker).await;
+    assert_eq!(
+        world.applied(commit).await,
+        Applied::Committed { inbox: Position(1) },
+        "whoever holds the run"
+    );
+    assert!(world.store.queued(&held.run).await.unwrap().is_empty());
 }
 
 /// H5. What a dead worker was running is run again as the next attempt, and says so, each time.

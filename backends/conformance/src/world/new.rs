@@ -102,6 +102,7 @@ impl World {
             worker: held.worker,
             token: held.token,
             expected_head: held.head,
+            request_id: None,
             record: None,
             taken_in: held.taken_in,
             schedule: Vec::new(),

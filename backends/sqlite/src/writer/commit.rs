@@ -13,6 +13,17 @@ impl Transaction<'_> {
     /// Applies a workflow task whole, or refuses it.
     pub(crate) fn commit(&mut self, commit: &Commit) -> Result<Applied, Stop> {
         let row = self.run_row(&commit.run)?.ok_or(Refusal::LeaseLost)?;
+        let Some(request_id) = commit.request_id else { return self.commit_once(row, commit) };
+        let namespace = &commit.run.namespace;
+        if self.first_outcome(namespace, request_id)?.is_some() {
+            return Ok(Applied::Committed { inbox: Position(self.state(row)?.inbox_last) });
+        }
+        let applied = self.commit_once(row, commit)?;
+        self.keep_outcome(namespace, request_id, &applied, row)?;
+        Ok(applied)
+    }
+
+    fn commit_once(&mut self, row: i64, commit: &Commit) -> Result<Applied, Stop> {
         let before = self.state(row)?;
         if before.head != commit.expected_head.0 {
             return self.applied_before(commit, &before);

@@ -1,6 +1,6 @@
 //! Identities of applied writes: a request that comes again gets its first outcome.
 
-use retell::vocabulary::{Namespace, RequestId, RunKey, WorkflowId};
+use retell::vocabulary::{Namespace, Position, RequestId, RunKey, WorkflowId};
 use retell::write::{Applied, IDENTITY_KEPT};
 use rusqlite::{OptionalExtension, Result, Row, params};
 
@@ -17,6 +17,7 @@ mod outcome {
     pub(super) const SENT: i64 = 3;
     pub(super) const TERMINATED: i64 = 4;
     pub(super) const REPORTED: i64 = 5;
+    pub(super) const COMMITTED: i64 = 6;
 }
 
 impl Transaction<'_> {
@@ -52,6 +53,7 @@ impl Transaction<'_> {
             Applied::Sent(_) => outcome::SENT,
             Applied::Terminated(_) => outcome::TERMINATED,
             Applied::Reported => outcome::REPORTED,
+            Applied::Committed { .. } => outcome::COMMITTED,
             other => {
                 let reason = format!("the outcome {other:?} has no number in this schema");
                 return Err(rusqlite::Error::ToSqlConversionFailure(reason.into()));
@@ -94,6 +96,8 @@ fn read(namespace: &Namespace, row: &Row) -> Result<Applied> {
         outcome::SENT => Applied::Sent(run),
         outcome::TERMINATED => Applied::Terminated(run),
         outcome::REPORTED => Applied::Reported,
+        // Where the inbox ends is for whoever asks to read: it goes on.
+        outcome::COMMITTED => Applied::Committed { inbox: Position(0) },
         other => return Err(rusqlite::Error::IntegralValueOutOfRange(0, other)),
     })
 }

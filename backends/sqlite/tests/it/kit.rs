@@ -95,6 +95,7 @@ pub(crate) fn commit(run: &RunKey, worker: WorkerId, token: u64, head: u64, byte
         worker,
         token: FencingToken(token),
         expected_head: EventId(head),
+        request_id: None,
         record: Some(record(1, bytes)),
         taken_in: Position(0),
         schedule: Vec::new(),

@@ -195,6 +195,7 @@ impl Run {
             worker: holder.worker,
             token: holder.token,
             expected_head: self.head,
+            request_id: None,
             record: None,
             taken_in: self.taken_in,
             schedule: self.lost.clone(),

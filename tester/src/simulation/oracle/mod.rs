@@ -8,10 +8,10 @@ mod ends;
 mod run;
 mod writes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use retell::backend::{LeaseAction, Renewal};
+use retell::backend::{Claimed, LeaseAction, Renewal};
 use retell::vocabulary::{Attempt, EventId, RequestId, RunId, RunKey, Timestamp, WorkerId};
 
 use super::report::{Broken, Figures, ensure};
@@ -42,6 +42,10 @@ pub(super) struct Oracle {
     /// Which run each start opened, and which message each request put where.
     requests: BTreeMap<RequestId, RunKey>,
     tasks: BTreeMap<(RunKey, EventId), Task>,
+    /// The last answer to a claim of each worker, and its number.
+    answers: BTreeMap<WorkerId, (u64, Claimed)>,
+    /// Calls whose outcome the store has accepted as a message.
+    ended: BTreeSet<(RunKey, EventId)>,
     bodies: BTreeMap<(RunId, EventId, Attempt), Body>,
     /// What clients were told.
     told: Vec<Told>,

@@ -117,6 +117,10 @@ impl Oracle {
     }
 
     fn committed(&mut self, commit: &Commit, now: Now) -> Result<(), Broken> {
+        let known = |request| self.requests.insert(request, commit.run.clone()).is_some();
+        if commit.request_id.is_some_and(known) {
+            return Ok(());
+        }
         let alive = self.alive(commit.worker, now);
         let run = self.run_mut(&commit.run)?;
         if run.head() > commit.expected_head {
@@ -188,10 +192,20 @@ impl Oracle {
             .tasks
             .get(&key)
             .is_some_and(|task| task.attempt == report.attempt && task.worker == Some(report.worker));
-        ensure!(own, "H5", "attempt {} of {} {} was reported by {}, who does not run it", report.attempt,
-            report.run, report.scheduled, report.worker);
+        ensure!(
+            own,
+            "H5",
+            "attempt {} of {} {} was reported by {}, who does not run it",
+            report.attempt,
+            report.run,
+            report.scheduled,
+            report.worker
+        );
         match &report.verdict {
-            ActivityVerdict::Ended(_) => _ = self.tasks.remove(&key),
+            ActivityVerdict::Ended(_) => {
+                self.tasks.remove(&key);
+                self.ended.insert(key);
+            }
             ActivityVerdict::Retry { attempt, visible_at, .. } => {
                 self.check_backoff(&key, *attempt, *visible_at, now)?;
                 let task = Task { attempt: *attempt, visible_at: *visible_at, worker: None };
@@ -206,9 +220,19 @@ impl Oracle {
     }
 
     /// A worker got work.
-    pub(in super::super) fn claimed(&mut self, claim: &Claim, claimed: &Claimed, now: Now) -> Result<(), Broken> {
+    pub(in super::super) fn claimed(
+        &mut self,
+        claim: &Claim,
+        claimed: &Claimed,
+        now: Now,
+    ) -> Result<(), Broken> {
         let asks = claim.worker;
         ensure!(self.alive(asks, now), "H2", "worker {asks} claimed, and its lease is over");
+        if let Some((_, first)) = self.answers.get(&asks).filter(|(number, _)| *number == claim.number) {
+            ensure!(first == claimed, "H6", "worker {asks} claimed again, and got something else");
+            return Ok(());
+        }
+        self.answers.insert(asks, (claim.number, claimed.clone()));
         for run in &claimed.runs {
             self.claimed_run(asks, run, now)?;
         }
@@ -232,7 +256,12 @@ impl Oracle {
         Ok(())
     }
 
-    fn claimed_activity(&mut self, worker: WorkerId, claimed: &ClaimedActivity, now: Now) -> Result<(), Broken> {
+    fn claimed_activity(
+        &mut self,
+        worker: WorkerId,
+        claimed: &ClaimedActivity,
+        now: Now,
+    ) -> Result<(), Broken> {
         let key = (claimed.run.clone(), claimed.scheduled);
         let holder = self.tasks.get(&key).and_then(|task| task.worker);
         let lives = holder.is_some_and(|holder| self.alive(holder, now));
@@ -246,7 +275,13 @@ impl Oracle {
         } else {
             ensure!(task.visible_at <= now.wall, "H8", "{} {} was claimed before its time", key.0, key.1);
         }
-        ensure!(task.attempt == claimed.attempt, "H5", "attempt {} was claimed, {} is next", claimed.attempt, task.attempt);
+        ensure!(
+            task.attempt == claimed.attempt,
+            "H5",
+            "attempt {} was claimed, {} is next",
+            claimed.attempt,
+            task.attempt
+        );
         task.worker = Some(worker);
         Ok(())
     }
@@ -278,7 +313,13 @@ fn applied_before(run: &Run, commit: &Commit) -> Result<(), Broken> {
         let bytes = commit.record.as_ref().map(|record| &record.bytes);
         *token == commit.token && bytes.is_none_or(|bytes| *bytes == record.bytes)
     });
-    ensure!(same, "H2", "a commit after {} of {} was answered as if it stood there", commit.expected_head, run.key);
+    ensure!(
+        same,
+        "H2",
+        "a commit after {} of {} was answered as if it stood there",
+        commit.expected_head,
+        run.key
+    );
     Ok(())
 }
 
