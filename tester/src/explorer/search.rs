@@ -135,7 +135,8 @@ fn tell_all(explorer: &Explorer, all_orders: bool) -> Result<Told, Box<Violation
             done.note(path.len(), walked.taken.len());
             progress.show(&done, waiting.values().map(VecDeque::len).sum());
             let script = walked_script(&walked, path.len());
-            if let Some(violation) = Violation::of(explorer, script, &walked, None) {
+            if let Some(mut violation) = Violation::of(explorer, script, &walked, None) {
+                violation.schedules = done.schedules;
                 return Err(violation);
             }
             if walked.mingled && !all_orders {
@@ -257,7 +258,8 @@ fn sample(
             let path: Path = walked.taken.iter().map(|(index, _)| *index).collect();
             let (path, walked) = shrink::shrink(explorer, path, &broken.what);
             let script = walked_script(&walked, path.len());
-            if let Some(violation) = Violation::of(explorer, script, &walked, Some(seed)) {
+            if let Some(mut violation) = Violation::of(explorer, script, &walked, Some(seed)) {
+                violation.schedules = done.schedules + done.samples;
                 return Err(violation);
             }
         }
