@@ -241,10 +241,9 @@ impl<'a> Stage<'a> {
         for action in &self.explorer.actions {
             let accepted = self.done.get(action.name()) == Some(&true);
             let Some(request_id) = action.request().filter(|_| accepted) else { continue };
-            let times = laws::times_received(&all, request_id);
-            let terminated = self.tester.any_terminated();
-            if times > 1 || (times == 0 && self.open.is_empty() && !terminated) {
-                let detail = format!("{} is in history {times} times", action.name());
+            let may_wait = !self.open.is_empty() || self.tester.any_terminated();
+            if let Some(broken) = laws::broken_reception(&all, request_id, may_wait) {
+                let detail = format!("{} {broken}", action.name());
                 return Err(Broken::new("what was accepted is in history once", detail));
             }
         }
