@@ -126,7 +126,8 @@ fn told(done: Done<'_>) -> String {
             let runs = claimed.runs.iter().map(|run| format!("{} under {}", run.run, run.token));
             let unread = claimed.unread.iter().map(|unread| format!("unread of {}", unread.run));
             let activities = claimed.activities.iter();
-            let activities = activities.map(|one| format!("attempt {} of {} {}", one.attempt, one.run, one.scheduled));
+            let activities =
+                activities.map(|one| format!("attempt {} of {} {}", one.attempt, one.run, one.scheduled));
             let got: Vec<String> = runs.chain(unread).chain(activities).collect();
             format!("claimed by {}: {}", claim.worker, got.join(", "))
         }
@@ -150,7 +151,12 @@ fn write(write: &Write) -> String {
                 commit.schedule.iter().map(|row| format!("{}/{}", row.scheduled, row.attempt)).collect();
             format!(
                 "commit {} under {} after {}: {events} events, taken in {}, rows [{}], ended {:?}, {next}",
-                commit.run, commit.token, commit.expected_head, commit.taken_in, rows.join(" "), commit.ended
+                commit.run,
+                commit.token,
+                commit.expected_head,
+                commit.taken_in,
+                rows.join(" "),
+                commit.ended
             )
         }
         Write::Activity(report) => {

@@ -27,7 +27,9 @@ pub(super) fn workflow_id(id: u32) -> String {
 pub(super) fn perform(deed: Deed, client: Client, stage: Arc<Stage>) -> BoxFuture<'static, ()> {
     match deed {
         Deed::Start(deed) => start(*deed, client, stage).boxed(),
-        Deed::Signals { sender, id, count, twice } => signals(sender, id, count, twice, client, stage).boxed(),
+        Deed::Signals { sender, id, count, twice } => {
+            signals(sender, id, count, twice, client, stage).boxed()
+        }
         Deed::Cancel { id } => cancel(workflow_id(id), client).boxed(),
         Deed::Terminate { id } => async move {
             if let Ok(run) = client.handle(Interpreter, workflow_id(id)) {

@@ -145,7 +145,12 @@ impl Simulation {
     /// Starts a run of your own workflow in every schedule, at some moment, from some process, instead of random
     /// programs. Half an hour after the last fault, runs that are still open are asked to cancel; within two, they must
     /// have ended.
-    pub fn start<W: Workflow<Input: Clone + Sync>>(mut self, workflow: W, workflow_id: &str, input: W::Input) -> Self {
+    pub fn start<W: Workflow<Input: Clone + Sync>>(
+        mut self,
+        workflow: W,
+        workflow_id: &str,
+        input: W::Input,
+    ) -> Self {
         let _ = workflow;
         let workflow_id = workflow_id.to_owned();
         self.code.starts.push(Arc::new(move |client: Client, stage: Arc<Stage>| {

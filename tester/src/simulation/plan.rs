@@ -63,11 +63,22 @@ pub(super) struct Plan {
 pub(super) enum Deed {
     Start(Box<StartDeed>),
     /// Signals of one sender, one after the other.
-    Signals { sender: u32, id: u32, count: u32, twice: bool },
-    Cancel { id: u32 },
-    Terminate { id: u32 },
+    Signals {
+        sender: u32,
+        id: u32,
+        count: u32,
+        twice: bool,
+    },
+    Cancel {
+        id: u32,
+    },
+    Terminate {
+        id: u32,
+    },
     /// Waits for the result of whatever is open, or was last.
-    Await { id: u32 },
+    Await {
+        id: u32,
+    },
     /// The user's own.
     Own(OwnStart),
 }

@@ -149,7 +149,12 @@ impl Op {
             Self::Effect(value) => *value,
             Self::Shielded(op) => op.sum(),
             Self::Join(ops) => ops.iter().map(Self::sum).sum(),
-            Self::Sleep(_) | Self::Listen(_) | Self::Hear | Self::Detach(_) | Self::Chance | Self::Race(_) => 0,
+            Self::Sleep(_)
+            | Self::Listen(_)
+            | Self::Hear
+            | Self::Detach(_)
+            | Self::Chance
+            | Self::Race(_) => 0,
         }
     }
 }
@@ -181,7 +186,9 @@ impl Call {
         let call =
             if self.blocking { cx.activity(Block, &self.work) } else { cx.activity(Labour, &self.work) };
         let call = call.retry(policy);
-        self.limit_millis.into_iter().fold(call, |call, limit| call.start_to_close(Duration::from_millis(limit)))
+        self.limit_millis
+            .into_iter()
+            .fold(call, |call, limit| call.start_to_close(Duration::from_millis(limit)))
     }
 }
 
@@ -318,7 +325,9 @@ impl Work {
     fn end(&self, cx: &ActivityContext, body: &BodyWatch) -> Result<u64, ActivityError> {
         let outcome = self.outcome(cx);
         let value = outcome.as_ref().map_err(|error| error.failure().clone());
-        body.end(&value.and_then(|value| Payload::encode(value).map_err(|error| Failure::from_error(&error))));
+        body.end(
+            &value.and_then(|value| Payload::encode(value).map_err(|error| Failure::from_error(&error))),
+        );
         outcome
     }
 

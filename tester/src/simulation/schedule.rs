@@ -114,7 +114,9 @@ impl Schedule {
                 break;
             }
             self.strike();
-            if self.lots.u32(..8) == 0 && let Some(deed) = self.plan.deeds.pop() {
+            if self.lots.u32(..8) == 0
+                && let Some(deed) = self.plan.deeds.pop()
+            {
                 let (process, client) = self.somebody();
                 let task = load::perform(deed, client, self.stage.clone());
                 self.world.spawn(process, task);
@@ -172,12 +174,15 @@ impl Schedule {
         if !self.code.starts.is_empty() {
             return;
         }
-        self.world.spawn(process, Box::pin(async move {
-            if let Ok(run) = client.handle(Interpreter, id) {
-                // It may have ended by now.
-                let _ = run.signal(SIGNAL, &News { sender: u32::MAX, number }).await;
-            }
-        }));
+        self.world.spawn(
+            process,
+            Box::pin(async move {
+                if let Ok(run) = client.handle(Interpreter, id) {
+                    // It may have ended by now.
+                    let _ = run.signal(SIGNAL, &News { sender: u32::MAX, number }).await;
+                }
+            }),
+        );
     }
 
     fn rest(&mut self) -> Result<(), Broken> {
@@ -221,13 +226,17 @@ impl Schedule {
     /// What befalls the world now.
     fn strike(&mut self) {
         let blows = self.plan.blows;
-        if self.happens(blows.kills) && let Some(process) = self.any_process() {
+        if self.happens(blows.kills)
+            && let Some(process) = self.any_process()
+        {
             let id = self.processes[process].id;
             self.stage.oracle().figures.kills += 1;
             self.stage.note(|| format!("{id} is killed"));
             self.bury(id);
         }
-        if self.happens(blows.pauses) && let Some(process) = self.any_process() {
+        if self.happens(blows.pauses)
+            && let Some(process) = self.any_process()
+        {
             let until = self.elapsed() + Duration::from_millis(self.lots.u64(1..20_000));
             let process = &mut self.processes[process];
             if process.paused_until.replace(until).is_none() {
@@ -236,7 +245,9 @@ impl Schedule {
                 self.world.pause(process.id);
             }
         }
-        if self.happens(blows.shutdowns) && let Some(process) = self.any_process() {
+        if self.happens(blows.shutdowns)
+            && let Some(process) = self.any_process()
+        {
             self.shut_down(process);
         }
         if self.happens(blows.clock_jumps) {
@@ -257,15 +268,20 @@ impl Schedule {
 
     fn shut_down(&mut self, index: usize) {
         let process = &mut self.processes[index];
-        let Some(engine) = process.engine.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let Some(engine) = process.engine.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
         process.retires = true;
         let (id, gone) = (process.id, process.gone.clone());
         self.stage.oracle().figures.shutdowns += 1;
         self.stage.note(|| format!("{id} shuts down"));
-        self.world.spawn(id, Box::pin(async move {
-            engine.shutdown().await;
-            gone.store(true, Ordering::Relaxed);
-        }));
+        self.world.spawn(
+            id,
+            Box::pin(async move {
+                engine.shutdown().await;
+                gone.store(true, Ordering::Relaxed);
+            }),
+        );
     }
 
     fn happens(&mut self, per_mille: u32) -> bool {

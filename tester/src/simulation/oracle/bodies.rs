@@ -26,7 +26,12 @@ enum State {
 
 impl Oracle {
     /// A body begins.
-    pub(in super::super) fn begins(&mut self, process: ProcessId, info: &ActivityInfo, now: Now) -> Result<(), Broken> {
+    pub(in super::super) fn begins(
+        &mut self,
+        process: ProcessId,
+        info: &ActivityInfo,
+        now: Now,
+    ) -> Result<(), Broken> {
         let (scheduled, attempt) = (info.scheduled, info.attempt);
         let name = format!("attempt {attempt} of {} {scheduled}", info.run);
         let Some(run) = self.runs.get(&info.run) else {
@@ -70,7 +75,12 @@ impl Oracle {
     }
 
     /// A body ended.
-    pub(in super::super) fn body_ended(&mut self, info: &ActivityInfo, result: &Result<Payload, Failure>, now: Now) {
+    pub(in super::super) fn body_ended(
+        &mut self,
+        info: &ActivityInfo,
+        result: &Result<Payload, Failure>,
+        now: Now,
+    ) {
         let key = (info.run.run_id, info.scheduled, info.attempt);
         if let Some(body) = self.bodies.get_mut(&key) {
             body.state = State::Ended(result.clone(), now.wall);
@@ -95,7 +105,8 @@ impl Oracle {
 
     /// A side effect's closure begins.
     pub(in super::super) fn effect_begins(&mut self, run: &RunKey) -> Result<(), Broken> {
-        let stored = self.runs.get(run).is_some_and(|run| !run.is_open() || super::writes::awaits_side_effect(run));
+        let stored =
+            self.runs.get(run).is_some_and(|run| !run.is_open() || super::writes::awaits_side_effect(run));
         ensure!(stored, "effects", "a side effect of {run} began before its commit was stored");
         Ok(())
     }
@@ -113,9 +124,14 @@ impl Oracle {
         let Some(State::Ended(Err(failure), ended)) = body.map(|body| &body.state) else { return Ok(()) };
         // A worker that died with the outcome is followed at once, and a jump of the clock cuts a wait short.
         let known = body.and_then(|body| body.worker).is_some_and(|worker| self.alive(worker, now));
-        let Some(policy) = self.policy(run, *scheduled).filter(|_| known && !self.jumped) else { return Ok(()) };
+        let Some(policy) = self.policy(run, *scheduled).filter(|_| known && !self.jumped) else {
+            return Ok(());
+        };
         let Some(delay) = policy.delay_after(failed, failure) else {
-            return Err(Broken::new("effects", format!("{run} {scheduled} is tried again for good reason to stop")));
+            return Err(Broken::new(
+                "effects",
+                format!("{run} {scheduled} is tried again for good reason to stop"),
+            ));
         };
         ensure!(visible_at >= *ended + delay, "effects", "{run} {scheduled} is tried again too soon");
         Ok(())
@@ -153,7 +169,12 @@ impl Oracle {
                 },
                 _ => true,
             };
-            ensure!(right, "H5", "event {} of {key} is not what came of attempt {attempt}: {event}", event.id);
+            ensure!(
+                right,
+                "H5",
+                "event {} of {key} is not what came of attempt {attempt}: {event}",
+                event.id
+            );
         }
         Ok(())
     }

@@ -60,8 +60,12 @@ impl Oracle {
             let (unread, rest) = check_messages(run, &machine, inherited)?;
             if run.closed == Some(CloseStatus::ContinuedAsNew) {
                 let successor = self.successor(run)?;
-                ensure!(successor.inherited == unread, "H4", "{key} left {unread:?} unread, and {:?} were passed on",
-                    successor.inherited);
+                ensure!(
+                    successor.inherited == unread,
+                    "H4",
+                    "{key} left {unread:?} unread, and {:?} were passed on",
+                    successor.inherited
+                );
                 carried.insert(key.run_id, unread.into_iter().chain(rest).collect());
             }
         }
@@ -110,7 +114,9 @@ impl Oracle {
         let kind = last.and_then(|run| run.events.last()).map(|event| &event.kind);
         let right = match (kind, result) {
             (Some(EventKind::WorkflowCompleted(body)), Ok(value)) => body.result == *value,
-            (Some(EventKind::WorkflowFailed(body)), Err(ResultError::Failed(failure))) => body.failure == *failure,
+            (Some(EventKind::WorkflowFailed(body)), Err(ResultError::Failed(failure))) => {
+                body.failure == *failure
+            }
             (Some(EventKind::WorkflowCancelled(_)), Err(ResultError::Cancelled)) => true,
             (Some(EventKind::WorkflowTerminated(_)), Err(ResultError::Terminated(_))) => true,
             // The store was silent until the client's deadline.
@@ -132,8 +138,13 @@ impl Oracle {
                 }
                 let Ok(news) = signal.input.decode::<News>() else { continue };
                 let before = last.insert((run.key.run_id, news.sender), news.number);
-                ensure!(before.is_none_or(|before| before < news.number), "H4",
-                    "{} heard {news:?} of sender {} after {before:?}", run.key, news.sender);
+                ensure!(
+                    before.is_none_or(|before| before < news.number),
+                    "H4",
+                    "{} heard {news:?} of sender {} after {before:?}",
+                    run.key,
+                    news.sender
+                );
             }
         }
         Ok(())
@@ -186,7 +197,8 @@ fn check_messages(
 
 /// A run of a random program returns what the program says, if nobody cancelled it.
 fn check_program(run: &Run) -> Result<(), Broken> {
-    let Some(EventKind::WorkflowStarted(WorkflowStarted { workflow, input, .. })) = run.event(EventId(1)) else {
+    let Some(EventKind::WorkflowStarted(WorkflowStarted { workflow, input, .. })) = run.event(EventId(1))
+    else {
         return Err(Broken::new("H1", format!("{} does not begin with its start", run.key)));
     };
     let own = workflow.name.as_str() == <Interpreter as retell::workflow::Workflow>::NAME;
@@ -200,7 +212,9 @@ fn check_program(run: &Run) -> Result<(), Broken> {
     let sum = program.sum();
     let right = match run.events.last().map(|event| &event.kind) {
         Some(EventKind::WorkflowCompleted(body)) => {
-            !program.fails() && !program.continues() && body.result.decode::<u64>().is_ok_and(|value| value == sum)
+            !program.fails()
+                && !program.continues()
+                && body.result.decode::<u64>().is_ok_and(|value| value == sum)
         }
         Some(EventKind::WorkflowFailed(body)) => program.fails() && *body.failure.message == *sum.to_string(),
         Some(EventKind::WorkflowContinuedAsNew(body)) => {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use retell::history::{Event, EventKind, Plain, Record, decode_record};
-use retell::vocabulary::{EventId, FencingToken, RequestId, RunId, RunKey, Timestamp, WorkerId, WorkflowType};
+use retell::vocabulary::{
+    EventId, FencingToken, RequestId, RunId, RunKey, Timestamp, WorkerId, WorkflowType,
+};
 use retell::write::{CloseStatus, NewRecord, Start};
 
 use super::super::report::{Broken, ensure};
@@ -82,8 +84,9 @@ impl Run {
         let before = self.records.last().map_or(new.at, |(_, record)| record.at);
         let (first, at) = (self.head().next(), new.at.max(before));
         let record = Record { first, count: new.count, at, bytes: new.bytes.clone() };
-        let events = decode_record(&record, &Plain)
-            .map_err(|error| Broken::new("H1", format!("a record of {} does not decode: {error}", self.key)))?;
+        let events = decode_record(&record, &Plain).map_err(|error| {
+            Broken::new("H1", format!("a record of {} does not decode: {error}", self.key))
+        })?;
         ensure!(
             events.len() == new.count as usize && new.count > 0,
             "H1",

@@ -188,8 +188,15 @@ impl Oracle {
             .tasks
             .get(&key)
             .is_some_and(|task| task.attempt == report.attempt && task.worker == Some(report.worker));
-        ensure!(own, "H5", "attempt {} of {} {} was reported by {}, who does not run it", report.attempt,
-            report.run, report.scheduled, report.worker);
+        ensure!(
+            own,
+            "H5",
+            "attempt {} of {} {} was reported by {}, who does not run it",
+            report.attempt,
+            report.run,
+            report.scheduled,
+            report.worker
+        );
         match &report.verdict {
             ActivityVerdict::Ended(_) => _ = self.tasks.remove(&key),
             ActivityVerdict::Retry { attempt, visible_at, .. } => {
@@ -206,7 +213,12 @@ impl Oracle {
     }
 
     /// A worker got work.
-    pub(in super::super) fn claimed(&mut self, claim: &Claim, claimed: &Claimed, now: Now) -> Result<(), Broken> {
+    pub(in super::super) fn claimed(
+        &mut self,
+        claim: &Claim,
+        claimed: &Claimed,
+        now: Now,
+    ) -> Result<(), Broken> {
         let asks = claim.worker;
         ensure!(self.alive(asks, now), "H2", "worker {asks} claimed, and its lease is over");
         for run in &claimed.runs {
@@ -232,7 +244,12 @@ impl Oracle {
         Ok(())
     }
 
-    fn claimed_activity(&mut self, worker: WorkerId, claimed: &ClaimedActivity, now: Now) -> Result<(), Broken> {
+    fn claimed_activity(
+        &mut self,
+        worker: WorkerId,
+        claimed: &ClaimedActivity,
+        now: Now,
+    ) -> Result<(), Broken> {
         let key = (claimed.run.clone(), claimed.scheduled);
         let holder = self.tasks.get(&key).and_then(|task| task.worker);
         let lives = holder.is_some_and(|holder| self.alive(holder, now));
@@ -246,7 +263,13 @@ impl Oracle {
         } else {
             ensure!(task.visible_at <= now.wall, "H8", "{} {} was claimed before its time", key.0, key.1);
         }
-        ensure!(task.attempt == claimed.attempt, "H5", "attempt {} was claimed, {} is next", claimed.attempt, task.attempt);
+        ensure!(
+            task.attempt == claimed.attempt,
+            "H5",
+            "attempt {} was claimed, {} is next",
+            claimed.attempt,
+            task.attempt
+        );
         task.worker = Some(worker);
         Ok(())
     }
@@ -278,7 +301,13 @@ fn applied_before(run: &Run, commit: &Commit) -> Result<(), Broken> {
         let bytes = commit.record.as_ref().map(|record| &record.bytes);
         *token == commit.token && bytes.is_none_or(|bytes| *bytes == record.bytes)
     });
-    ensure!(same, "H2", "a commit after {} of {} was answered as if it stood there", commit.expected_head, run.key);
+    ensure!(
+        same,
+        "H2",
+        "a commit after {} of {} was answered as if it stood there",
+        commit.expected_head,
+        run.key
+    );
     Ok(())
 }
 

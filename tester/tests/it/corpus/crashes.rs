@@ -1,9 +1,9 @@
 //! Crashes: the worker dies where work was done and nobody has heard of it yet.
 
-use std::sync::Mutex;
+use std::cell::Cell;
 
 use retell::prelude::*;
-use retell_tester::Explorer;
+use retell_tester::{Explorer, Tester};
 
 use super::{
     GOODS_OR_MONEY, Outside, charge, check, did, goods_or_money, order, order_with, refund, ship, times,
@@ -78,8 +78,10 @@ fn never_tried_again_and_the_worker_dies() {
     );
 }
 
-/// What the process remembers. A schedule begins with a process of its own.
-static RATE: Mutex<Option<u32>> = Mutex::new(None);
+thread_local! {
+    /// What the process remembers. A schedule has a thread, and begins with a process of its own.
+    static RATE: Cell<Option<u32>> = const { Cell::new(None) };
+}
 
 #[retell::activity]
 async fn fetch_rate(_cx: ActivityContext) -> Result<u32, ActivityError> {
@@ -89,12 +91,11 @@ async fn fetch_rate(_cx: ActivityContext) -> Result<u32, ActivityError> {
 /// The bug: the process remembers what the history does not know of, so that a replay asks for less.
 #[retell::workflow]
 async fn keeps_a_rate_in_the_process(cx: WorkflowContext) -> WorkflowResult<u32> {
-    let known = *RATE.lock().unwrap();
-    if let Some(rate) = known {
+    if let Some(rate) = RATE.get() {
         return Ok(rate);
     }
     let rate = cx.activity(fetch_rate, &()).await?;
-    *RATE.lock().unwrap() = Some(rate);
+    RATE.set(Some(rate));
     Ok(rate)
 }
 
@@ -107,7 +108,7 @@ async fn asks_for_the_rate(cx: WorkflowContext) -> WorkflowResult<u32> {
 fn state_kept_in_the_process() {
     fn explorer<W: Workflow<Input = ()> + Copy>(workflow: W) -> Explorer {
         Explorer::new(move |tester| {
-            RATE.lock().unwrap().take();
+            RATE.set(None);
             let tester = tester.activity(fetch_rate).workflow(workflow);
             tester.start(workflow, "price", ());
             tester
@@ -119,5 +120,59 @@ fn state_kept_in_the_process() {
         &explorer(asks_for_the_rate),
         "the workflow replays its own history",
         &[],
+    );
+}
+
+thread_local! {
+    /// The roll of numbers at the entrance, which no crash winds back; each schedule begins with a new one.
+    static ROLL: Cell<u32> = const { Cell::new(0) };
+}
+
+fn tear_off() -> u32 {
+    ROLL.set(ROLL.get() + 1);
+    ROLL.get()
+}
+
+/// The bug: a side effect may run again before its value is stored, and this one changes the world.
+#[retell::workflow]
+async fn tears_off_in_a_side_effect(cx: WorkflowContext) -> WorkflowResult<u32> {
+    cx.activity(charge, &()).await?;
+    Ok(cx.side_effect(tear_off).await?)
+}
+
+#[retell::workflow]
+async fn tears_off_in_an_activity(cx: WorkflowContext) -> WorkflowResult<u32> {
+    cx.activity(charge, &()).await?;
+    Ok(cx.activity(torn_off, &()).await?)
+}
+
+/// Gives all attempts of a call the same number.
+#[retell::activity]
+async fn torn_off(cx: ActivityContext) -> Result<u32, ActivityError> {
+    let (outside, key) = (cx.state::<Outside>()?, cx.idempotency_key());
+    if outside.times(&key) == 0 {
+        outside.did(key);
+        outside.did("tear off");
+    }
+    Ok(1)
+}
+
+#[test]
+fn an_effect_before_its_record() {
+    const NO_GAP: &str = "each number that was torn off is somebody's";
+    fn explorer<W: Workflow<Input = (), Output = u32> + Copy>(workflow: W) -> Explorer {
+        let outside = |shop: Tester| {
+            ROLL.set(0);
+            shop.activity(torn_off)
+        };
+        order_with(workflow, outside)
+            .crashes(1)
+            .always(NO_GAP, |ending| usize::try_from(ROLL.get()).unwrap() + times(ending, "tear off") == 1)
+    }
+    check(
+        &explorer(tears_off_in_a_side_effect),
+        &explorer(tears_off_in_an_activity),
+        NO_GAP,
+        &["order: charge#1 ends, and the worker dies before commit 2"],
     );
 }
