@@ -23,6 +23,8 @@ pub(super) enum Choice {
     Overtaken(Box<Choice>, String),
     /// This happens; the worker dies when its commit is stored, before it hears of that.
     Unheard(Box<Choice>),
+    /// This happens and leads to several commits; the worker dies before the store hears of that one, from 2.
+    Unstored(Box<Choice>, usize),
 }
 
 /// What a choice costs of the explorer's allowances.
@@ -41,7 +43,7 @@ impl Choice {
             Self::Ends { outcome: FAILS, .. } => Cost::Failure,
             Self::Ends { .. } | Self::Time | Self::Action(_) | Self::Overtaken(..) => Cost::Nothing,
             Self::Again(_) => Cost::Duplicate,
-            Self::Crash | Self::Unheard(_) => Cost::Crash,
+            Self::Crash | Self::Unheard(_) | Self::Unstored(..) => Cost::Crash,
         }
     }
 
@@ -74,6 +76,9 @@ impl fmt::Display for Choice {
             Self::Crash => f.write_str("the worker dies"),
             Self::Overtaken(choice, name) => write!(f, "{choice}, overtaken by {name}"),
             Self::Unheard(choice) => write!(f, "{choice}, and the worker dies unheard"),
+            Self::Unstored(choice, commit) => {
+                write!(f, "{choice}, and the worker dies before commit {commit}")
+            }
         }
     }
 }

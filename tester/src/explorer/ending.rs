@@ -1,6 +1,8 @@
 //! What an invariant may look at when a schedule has ended.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use retell::client::ResultError;
 use retell::history::Event;
@@ -73,6 +75,16 @@ impl Ending<'_> {
     #[must_use]
     pub fn calls(&self) -> &Calls {
         &self.calls
+    }
+
+    /// The value of type `T` that the setup shared with [`Tester::state`]: the world outside, as activities left it.
+    ///
+    /// # Panics
+    /// If it shared none.
+    #[must_use]
+    #[track_caller]
+    pub fn state<T: Any + Send + Sync>(&self) -> Arc<T> {
+        self.tester.shared()
     }
 
     /// Whether an action was done and accepted: `order-42: signal confirmed`, `order-42: cancel`, or the name that it

@@ -29,14 +29,24 @@ pub(crate) fn broken_law(events: &[Event]) -> Option<String> {
     None
 }
 
-/// How often a message is in these histories.
-pub(crate) fn times_received(histories: &[Vec<Event>], request_id: RequestId) -> usize {
+/// What is wrong with how often a message was taken in, in words: once it must be, and again only in a run to which it was
+/// carried over unread. While it may still lie in an inbox, it need not be.
+pub(crate) fn broken_reception(
+    histories: &[Vec<Event>],
+    request_id: RequestId,
+    may_wait: bool,
+) -> Option<String> {
     let is_it = |event: &&Event| match &event.kind {
         EventKind::SignalReceived(signal) => signal.request_id == request_id,
         EventKind::WorkflowCancelRequested(request) => request.request_id == request_id,
         _ => false,
     };
-    histories.iter().flatten().filter(is_it).count()
+    let times = histories.iter().map(|events| events.iter().filter(is_it).count());
+    match times.max() {
+        Some(times) if times > 1 => Some(format!("is in one history {times} times")),
+        Some(0) | None if !may_wait => Some("is in no history".to_owned()),
+        _ => None,
+    }
 }
 
 fn outcome_of(kind: &EventKind) -> Option<EventId> {

@@ -56,8 +56,12 @@ pub struct Violation {
     pub detail: String,
     /// The steps that lead there, by name; then the default course goes on.
     pub script: Vec<String>,
+    /// All steps that were taken: those of the script, then the default course.
+    pub steps: Vec<String>,
     /// The histories and the calls at the end, for a person.
     pub told: String,
+    /// How many schedules it took to find it, itself included; shrinking does not count.
+    pub schedules: usize,
     /// The seed by which it was drawn, if it was.
     pub seed: Option<u64>,
     explorer: &'static Location<'static>,
@@ -75,7 +79,9 @@ impl Violation {
             what: broken.what,
             detail: broken.detail,
             script,
+            steps: walked.taken.iter().map(|(_, choice)| choice.to_string()).collect(),
             told: walked.told.clone(),
+            schedules: 1,
             seed,
             explorer: explorer.place,
         }))
@@ -96,8 +102,14 @@ impl fmt::Display for Violation {
             writeln!(f, "    ]);")?;
         }
         writeln!(f, "}}")?;
-        if let Some(seed) = self.seed {
-            writeln!(f, "\nDrawn by seed {seed}, then shrunk.")?;
+        match (self.seed, self.schedules) {
+            (Some(seed), count) => writeln!(f, "\nDrawn by seed {seed} as schedule {count}, then shrunk.")?,
+            (None, 1) => {}
+            (None, count) => writeln!(f, "\nFound in schedule {count}.")?,
+        }
+        if self.steps.len() > self.script.len() {
+            let of_itself = &self.steps[self.script.len()..];
+            writeln!(f, "\nAfter the script, the default course went on: {}.", of_itself.join(", "))?;
         }
         write!(f, "\n{}", self.told)
     }

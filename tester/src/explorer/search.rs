@@ -13,7 +13,7 @@ use retell::vocabulary::RequestId;
 
 use super::choice::{Choice, Cost};
 use super::report::{Exploration, Violation};
-use super::stage::{Broken, Stage};
+use super::stage::{Broken, Happened, Stage};
 use super::{Explorer, PROGRESS_EVERY, shrink};
 
 /// How many schedules are tried before what came of them is looked at.
@@ -28,8 +28,8 @@ pub(super) struct Walked {
     pub(super) taken: Vec<(usize, Choice)>,
     /// What could have happened at each rest.
     offered: Vec<Vec<Choice>>,
-    /// At which steps a commit closed a run.
-    closes: Vec<bool>,
+    /// What each step has done; one in which something broke is missing.
+    happened: Vec<Happened>,
     pub(super) broken: Option<Broken>,
     /// The histories and calls, if something is broken.
     pub(super) told: String,
@@ -65,7 +65,7 @@ pub(super) fn walk(explorer: &Explorer, mut guide: impl Guide) -> Walked {
     let mut walked = Walked {
         taken: Vec::new(),
         offered: Vec::new(),
-        closes: Vec::new(),
+        happened: Vec::new(),
         broken: None,
         told: String::new(),
         mingled: false,
@@ -88,7 +88,7 @@ pub(super) fn walk(explorer: &Explorer, mut guide: impl Guide) -> Walked {
         let happened = stage.take(&choice);
         walked.taken.push((index, choice));
         match happened {
-            Ok(closes) => walked.closes.push(closes),
+            Ok(happened) => walked.happened.push(happened),
             Err(broken) => break Err(broken),
         }
     };
@@ -135,7 +135,8 @@ fn tell_all(explorer: &Explorer, all_orders: bool) -> Result<Told, Box<Violation
             done.note(path.len(), walked.taken.len());
             progress.show(&done, waiting.values().map(VecDeque::len).sum());
             let script = walked_script(&walked, path.len());
-            if let Some(violation) = Violation::of(explorer, script, &walked, None) {
+            if let Some(mut violation) = Violation::of(explorer, script, &walked, None) {
+                violation.schedules = done.schedules;
                 return Err(violation);
             }
             if walked.mingled && !all_orders {
@@ -180,14 +181,14 @@ fn walk_all(explorer: &Explorer, paths: &[Path]) -> Vec<Walked> {
 
 /// The schedules that are told by this one's script and one deviation more.
 fn children(path: &Path, walked: &Walked, all_orders: bool) -> Vec<Path> {
-    let mut children = overtaken(path, walked);
+    let mut children = interrupted(path, walked);
     for step in path.len()..walked.taken.len() {
         if !all_orders && step > path.len() && is_swapped(walked, step - 1) {
             // What follows is told by the schedule with these two the other way round.
             break;
         }
         for index in 1..walked.offered[step].len() {
-            if matches!(walked.offered[step][index], Choice::Overtaken(..)) {
+            if matches!(walked.offered[step][index], Choice::Overtaken(..) | Choice::Unstored(..)) {
                 continue;
             }
             if !all_orders && step > 0 && swaps(walked, step, index) {
@@ -202,17 +203,21 @@ fn children(path: &Path, walked: &Walked, all_orders: bool) -> Vec<Path> {
     children
 }
 
-/// The schedules that differ from this one in that a message overtakes a commit that closes a run. What overtakes
-/// another commit comes after it all the same, which another schedule tells.
-fn overtaken(path: &Path, walked: &Walked) -> Vec<Path> {
+/// The schedules that differ from this one in what happens before a commit of one step is stored: a message overtakes one
+/// that closes a run, or the worker dies before one that is not the first. What overtakes another commit comes after it
+/// all the same, and what dies before the first has died before the step, which other schedules tell.
+fn interrupted(path: &Path, walked: &Walked) -> Vec<Path> {
     let mut children = Vec::new();
-    for step in path.len().saturating_sub(1)..walked.closes.len() {
+    for step in path.len().saturating_sub(1)..walked.happened.len() {
+        let Happened { closes, commits } = walked.happened[step];
         let (_, taken) = &walked.taken[step];
-        if !walked.closes[step] || matches!(taken, Choice::Overtaken(..)) {
-            continue;
-        }
         for (index, offered) in walked.offered[step].iter().enumerate() {
-            if matches!(offered, Choice::Overtaken(choice, _) if **choice == *taken) {
+            let differs = match offered {
+                Choice::Overtaken(choice, _) => closes && **choice == *taken,
+                Choice::Unstored(choice, commit) => *commit as u64 <= commits && **choice == *taken,
+                _ => false,
+            };
+            if differs {
                 let mut child = path.clone();
                 child.resize(step, 0);
                 child.push(index);
@@ -257,7 +262,8 @@ fn sample(
             let path: Path = walked.taken.iter().map(|(index, _)| *index).collect();
             let (path, walked) = shrink::shrink(explorer, path, &broken.what);
             let script = walked_script(&walked, path.len());
-            if let Some(violation) = Violation::of(explorer, script, &walked, Some(seed)) {
+            if let Some(mut violation) = Violation::of(explorer, script, &walked, Some(seed)) {
+                violation.schedules = done.schedules + done.samples;
                 return Err(violation);
             }
         }

@@ -14,6 +14,9 @@ use super::laws;
 use crate::fakes::FAILS;
 use crate::tester::{Tester, Trouble};
 
+/// The last commit of a step before which a worker may die.
+const COMMITS_MAX: usize = 4;
+
 /// A schedule under way.
 pub(super) struct Stage<'a> {
     explorer: &'a Explorer,
@@ -27,6 +30,15 @@ pub(super) struct Stage<'a> {
     pub(super) steps: usize,
     /// Whether something that concerned one workflow ID alone wrote to another.
     pub(super) mingled: bool,
+}
+
+/// What a step has done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Happened {
+    /// Whether a commit closed a run.
+    pub(super) closes: bool,
+    /// How many commits there were.
+    pub(super) commits: u64,
 }
 
 /// What does not hold.
@@ -116,8 +128,14 @@ impl<'a> Stage<'a> {
         if self.may_spend(Cost::Crash) {
             let unheard: Vec<_> =
                 choices.iter().cloned().map(|choice| Choice::Unheard(Box::new(choice))).collect();
+            let unstored = |choice: &Choice| {
+                let before = |commit| Choice::Unstored(Box::new(choice.clone()), commit);
+                (2..=COMMITS_MAX).map(before).collect::<Vec<_>>()
+            };
+            let unstored: Vec<_> = choices.iter().flat_map(unstored).collect();
             choices.push(Choice::Crash);
             choices.extend(unheard);
+            choices.extend(unstored);
         }
         choices.extend(overtaken);
         choices
@@ -143,32 +161,30 @@ impl<'a> Stage<'a> {
         self.explorer.actions.iter().filter(may_come).map(Action::name)
     }
 
-    /// Lets one thing happen, and the world come to rest. Whether a commit of it closed a run.
-    pub(super) fn take(&mut self, choice: &Choice) -> Result<bool, Broken> {
+    /// Lets one thing happen, and the world come to rest.
+    pub(super) fn take(&mut self, choice: &Choice) -> Result<Happened, Broken> {
         self.steps += 1;
         if let Some(spent) = index(choice.cost()) {
             self.spent[spent] += 1;
         }
         self.tester.note_written();
-        let crash = match choice {
-            Choice::Unheard(_) => Some(self.tester.commits()),
-            _ => None,
-        };
-        if crash.is_some() {
-            self.tester.crash_after_commit(1);
+        let before = self.tester.commits();
+        match choice {
+            Choice::Unheard(_) => self.tester.crash_after_commit(1),
+            Choice::Unstored(_, commit) => self.tester.crash_before_commit(commit - 1),
+            _ => {}
         }
         self.happen(choice)?;
         self.rest()?;
-        if crash == Some(self.tester.commits()) {
-            // Nothing was committed: it dies all the same.
-            self.tester.spare();
+        if self.tester.spare() {
+            // There were not so many commits: it dies all the same.
             guarded(|| self.tester.crash())?;
             self.rest()?;
         }
         if let Some(alone) = choice.concerns() {
             self.mingled |= self.tester.written().iter().any(|written| written != alone);
         }
-        Ok(self.tester.has_closed())
+        Ok(Happened { closes: self.tester.has_closed(), commits: self.tester.commits() - before })
     }
 
     fn happen(&mut self, choice: &Choice) -> Result<(), Broken> {
@@ -189,7 +205,7 @@ impl<'a> Stage<'a> {
                 self.tester.release_commits();
             }
             Choice::Crash => guarded(|| self.tester.crash())?,
-            Choice::Unheard(choice) => self.happen(choice)?,
+            Choice::Unheard(choice) | Choice::Unstored(choice, _) => self.happen(choice)?,
         }
         Ok(())
     }
@@ -241,10 +257,9 @@ impl<'a> Stage<'a> {
         for action in &self.explorer.actions {
             let accepted = self.done.get(action.name()) == Some(&true);
             let Some(request_id) = action.request().filter(|_| accepted) else { continue };
-            let times = laws::times_received(&all, request_id);
-            let terminated = self.tester.any_terminated();
-            if times > 1 || (times == 0 && self.open.is_empty() && !terminated) {
-                let detail = format!("{} is in history {times} times", action.name());
+            let may_wait = !self.open.is_empty() || self.tester.any_terminated();
+            if let Some(broken) = laws::broken_reception(&all, request_id, may_wait) {
+                let detail = format!("{} {broken}", action.name());
                 return Err(Broken::new("what was accepted is in history once", detail));
             }
         }

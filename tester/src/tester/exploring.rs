@@ -93,9 +93,9 @@ impl Tester {
         lock(&self.inner().tally).written.clone()
     }
 
-    /// Takes back that the worker is to die.
-    pub(crate) fn spare(&self) {
-        *lock(&self.inner().death) = None;
+    /// Takes back that the worker is to die; `false` if it has died.
+    pub(crate) fn spare(&self) -> bool {
+        lock(&self.inner().death).take().is_some()
     }
 
     /// How the last run of a workflow ID that was started here closed.

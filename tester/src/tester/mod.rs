@@ -9,7 +9,7 @@ mod still;
 mod trouble;
 mod wire;
 
-use std::any::Any;
+use std::any::{Any, type_name};
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -162,6 +162,19 @@ impl Tester {
     #[track_caller]
     pub fn state<T: Any + Send + Sync>(self, value: T) -> Self {
         self.set(|setup| setup.state.insert(value))
+    }
+
+    /// The value of type `T` that is shared with the real code of activities, to look at what they did with it.
+    ///
+    /// # Panics
+    /// If none is.
+    #[must_use]
+    #[track_caller]
+    pub fn shared<T: Any + Send + Sync>(&self) -> Arc<T> {
+        let state = lock(&self.inner.setup).state.clone();
+        state.find().unwrap_or_else(|| {
+            panic!("no `{}` is shared, only {state:?}: give it with `Tester::state`", type_name::<T>())
+        })
     }
 
     /// Sets what payloads pass on their way to the store and back.

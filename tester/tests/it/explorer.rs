@@ -236,3 +236,24 @@ fn what_is_beyond_the_limit_is_sampled_and_shrunk() {
     assert_eq!(passed_over, violation.script.len(), "{violation}");
     assert_eq!(violation.script.len(), 8, "{violation}");
 }
+
+#[retell::workflow]
+async fn one_number_a_run(cx: WorkflowContext, left: u32) -> WorkflowResult<u32> {
+    let number = cx.signal::<u32>("number").await?;
+    cx.activity(work, &number).await?;
+    if left > 0 { cx.continue_as_new(one_number_a_run, &(left - 1)) } else { Ok(number) }
+}
+
+#[test]
+fn what_is_carried_over_unread_is_in_two_histories() {
+    let explored = Explorer::new(|tester| {
+        let tester = tester.workflow(one_number_a_run).activity(work);
+        tester.start(one_number_a_run, "chain", 1);
+        tester
+    })
+    .signal("chain", "number", &1)
+    .signal("chain", "number", &2)
+    .always("each number is worked on", |ending| ending.calls().len() == 2)
+    .run();
+    assert!(explored.complete(), "{explored}");
+}
