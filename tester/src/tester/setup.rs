@@ -1,16 +1,20 @@
 //! What a tester is made of before its first run starts, and how a worker is made of it.
 
+use std::any::{Any, type_name};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use retell::Orchestrator;
-use retell::activity::{ActivityDefinition, SharedState};
+use retell::activity::{Activity, ActivityDefinition, SharedState};
 use retell::history::{CodecError, PayloadCodec, Plain};
 use retell::replay::Definition;
-use retell::vocabulary::{ActivityName, Payload, WorkflowType};
+use retell::vocabulary::{ActivityName, Payload, Timestamp, WorkflowType};
 use retell::worker::WorkerOptions;
+use retell::workflow::{Workflow, definition};
 
+use super::Tester;
+use super::inner::lock;
 use crate::fakes::Fakes;
 use crate::follower::Follower;
 use crate::world::NEVER;
@@ -111,5 +115,108 @@ impl PayloadCodec for Codec {
 impl fmt::Debug for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// # Setting up
+impl Tester {
+    /// Sets when the world begins.
+    #[must_use]
+    pub fn starting_at(self, now: Timestamp) -> Self {
+        self.inner.clock.set_wall(now);
+        self
+    }
+
+    /// Lets time stand still unless [`advance`](Self::advance) moves it.
+    #[must_use]
+    pub fn with_time_by_hand(self) -> Self {
+        self.set(|setup| setup.time = Time::ByHand)
+    }
+
+    /// Switches the second machine off that follows each run. What it finds fails in production when a worker dies.
+    #[must_use]
+    pub fn without_replay_check(self) -> Self {
+        self.set(|setup| setup.replays = false)
+    }
+
+    /// Registers a workflow.
+    ///
+    /// # Panics
+    /// If its name is none, or after the first start.
+    #[must_use]
+    #[track_caller]
+    pub fn workflow<W: Workflow>(self, workflow: W) -> Self {
+        let _ = workflow;
+        let definition = definition::<W>().unwrap_or_else(|error| panic!("{error}"));
+        self.set(|setup| _ = setup.workflows.insert(definition.workflow_type().clone(), definition))
+    }
+
+    /// Registers the real code of an activity. It runs where no fake takes the call; one that is only faked need not
+    /// be registered.
+    ///
+    /// # Panics
+    /// If its name is none, or after the first start.
+    #[must_use]
+    #[track_caller]
+    pub fn activity<A: Activity>(self, activity: A) -> Self {
+        let _ = activity;
+        let definition = ActivityDefinition::of::<A>().unwrap_or_else(|error| panic!("{error}"));
+        self.set(|setup| _ = setup.activities.insert(definition.name().clone(), definition))
+    }
+
+    /// Shares a value with the real code of activities.
+    ///
+    /// # Panics
+    /// After the first start.
+    #[must_use]
+    #[track_caller]
+    pub fn state<T: Any + Send + Sync>(self, value: T) -> Self {
+        self.set(|setup| setup.state.insert(value))
+    }
+
+    /// The value of type `T` that is shared with the real code of activities, to look at what they did with it.
+    ///
+    /// # Panics
+    /// If none is.
+    #[must_use]
+    #[track_caller]
+    pub fn shared<T: Any + Send + Sync>(&self) -> Arc<T> {
+        let state = lock(&self.inner.setup).state.clone();
+        state.find().unwrap_or_else(|| {
+            panic!("no `{}` is shared, only {state:?}: give it with `Tester::state`", type_name::<T>())
+        })
+    }
+
+    /// Sets what payloads pass on their way to the store and back.
+    ///
+    /// # Panics
+    /// After the first start.
+    #[must_use]
+    #[track_caller]
+    pub fn codec(self, codec: impl PayloadCodec) -> Self {
+        self.set(|setup| setup.codec = Codec(Arc::new(codec)))
+    }
+
+    /// Changes the worker's options: slots, caches, what a panic does. Lease and threads are the tester's own.
+    ///
+    /// # Panics
+    /// After the first start.
+    #[must_use]
+    #[track_caller]
+    pub fn options(self, change: impl FnOnce(&mut WorkerOptions)) -> Self {
+        self.set(|setup| {
+            let own = setup.options.clone();
+            change(&mut setup.options);
+            setup.options.lease = own.lease;
+            setup.options.claim_interval = own.claim_interval;
+            setup.options.workflow_threads = own.workflow_threads;
+        })
+    }
+
+    #[track_caller]
+    pub(super) fn set(self, change: impl FnOnce(&mut Setup)) -> Self {
+        assert!(!self.inner.has_begun(), "a tester is set up before its first run starts");
+        change(&mut lock(&self.inner.setup));
+        self
     }
 }
