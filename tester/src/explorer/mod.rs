@@ -201,8 +201,8 @@ impl Explorer {
         self
     }
 
-    /// The longest schedule; one that is longer is cut there, and not asked whether anything is still open. 200 unless
-    /// set.
+    /// The longest schedule; one that is longer is cut there, not asked whether anything is still open, and the
+    /// exploration is not [`complete`](Exploration::complete). 200 unless set.
     pub fn steps_max(mut self, count: usize) -> Self {
         self.limits.steps_max = count;
         self

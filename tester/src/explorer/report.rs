@@ -16,6 +16,8 @@ pub struct Exploration {
     pub script_max: usize,
     /// The length of the longest schedule.
     pub steps_max: usize,
+    /// How many of all schedules were cut at the limit of steps, so that what comes later in them is not known.
+    pub cut: usize,
     /// How many schedules were drawn beyond, because there were more than the limit.
     pub samples: usize,
     /// The seed of the samples.
@@ -23,22 +25,26 @@ pub struct Exploration {
 }
 
 impl Exploration {
-    /// Whether all schedules were tried that there are.
+    /// Whether all schedules were tried that there are, each to its end.
     #[must_use]
     pub fn complete(&self) -> bool {
-        self.seed.is_none()
+        self.seed.is_none() && self.cut == 0
     }
 
-    pub(super) fn note(&mut self, script: usize, steps: usize) {
+    pub(super) fn note(&mut self, script: usize, walked: &Walked) {
         self.schedules += 1;
         self.script_max = self.script_max.max(script);
-        self.steps_max = self.steps_max.max(steps);
+        self.steps_max = self.steps_max.max(walked.taken.len());
+        self.cut += usize::from(walked.cut);
     }
 }
 
 impl fmt::Display for Exploration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} schedules of up to {} steps", self.schedules, self.steps_max)?;
+        if self.cut > 0 {
+            write!(f, " ({} of them cut there)", self.cut)?;
+        }
         match self.seed {
             Some(seed) => write!(f, " and {} samples (seed {seed})", self.samples),
             None => Ok(()),

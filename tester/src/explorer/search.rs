@@ -34,6 +34,8 @@ pub(super) struct Walked {
     /// The histories and calls, if something is broken.
     pub(super) told: String,
     mingled: bool,
+    /// Whether it ended at the limit of steps, with runs open.
+    pub(super) cut: bool,
 }
 
 /// Who says what happens next.
@@ -69,6 +71,7 @@ pub(super) fn walk(explorer: &Explorer, mut guide: impl Guide) -> Walked {
         broken: None,
         told: String::new(),
         mingled: false,
+        cut: false,
     };
     let mut stage = match Stage::set(explorer) {
         Ok(stage) => stage,
@@ -97,6 +100,7 @@ pub(super) fn walk(explorer: &Explorer, mut guide: impl Guide) -> Walked {
         walked.broken = Some(broken);
     }
     walked.mingled = stage.mingled;
+    walked.cut = stage.is_cut();
     walked
 }
 
@@ -121,7 +125,7 @@ fn tell_all(explorer: &Explorer, all_orders: bool) -> Result<Told, Box<Violation
     let mut waiting: BTreeMap<usize, VecDeque<Path>> = BTreeMap::new();
     waiting.entry(0).or_default().push_back(Vec::new());
     let mut progress = Progress::new();
-    let mut done = Exploration { schedules: 0, script_max: 0, steps_max: 0, samples: 0, seed: None };
+    let mut done = Exploration { schedules: 0, script_max: 0, steps_max: 0, cut: 0, samples: 0, seed: None };
     loop {
         let left = explorer.limits.schedules_max.saturating_sub(done.schedules);
         let paths = next(&mut waiting, left.min(BATCH));
@@ -132,7 +136,7 @@ fn tell_all(explorer: &Explorer, all_orders: bool) -> Result<Told, Box<Violation
             return sample(explorer, done, progress).map(Told::Done);
         }
         for (path, walked) in paths.iter().zip(walk_all(explorer, &paths)) {
-            done.note(path.len(), walked.taken.len());
+            done.note(path.len(), &walked);
             progress.show(&done, waiting.values().map(VecDeque::len).sum());
             let script = walked_script(&walked, path.len());
             if let Some(mut violation) = Violation::of(explorer, script, &walked, None) {
@@ -257,6 +261,7 @@ fn sample(
     for _ in 0..explorer.limits.samples {
         let walked = walk(explorer, Lots(seeds.fork()));
         done.samples += 1;
+        done.cut += usize::from(walked.cut);
         progress.show(&done, 0);
         if let Some(broken) = &walked.broken {
             let path: Path = walked.taken.iter().map(|(index, _)| *index).collect();

@@ -225,10 +225,14 @@ impl<'a> Stage<'a> {
         rested.map_err(|trouble| Broken::of(&trouble))
     }
 
+    /// Whether it has come to the limit of steps with runs open.
+    pub(super) fn is_cut(&self) -> bool {
+        self.steps >= self.explorer.limits.steps_max && !self.open.is_empty()
+    }
+
     /// What does not hold at the end.
     pub(super) fn end(&self) -> Result<(), Broken> {
-        let cut = self.steps >= self.explorer.limits.steps_max;
-        if !cut && !self.explorer.limits.may_stay_open && !self.open.is_empty() {
+        if !self.is_cut() && !self.explorer.limits.may_stay_open && !self.open.is_empty() {
             let detail = self.tester.why_still();
             return Err(Broken::new("every run comes to an end", detail));
         }

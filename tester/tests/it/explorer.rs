@@ -257,3 +257,23 @@ fn what_is_carried_over_unread_is_in_two_histories() {
     .run();
     assert!(explored.complete(), "{explored}");
 }
+
+#[retell::workflow]
+async fn works_for_ever(cx: WorkflowContext) -> WorkflowResult<()> {
+    loop {
+        cx.activity(work, &1).await?;
+    }
+}
+
+#[test]
+fn what_is_cut_is_not_complete() {
+    let explored = Explorer::new(|tester| {
+        let tester = tester.workflow(works_for_ever).activity(work);
+        tester.start(works_for_ever, "ever", ());
+        tester
+    })
+    .steps_max(5)
+    .run();
+    assert_eq!((explored.cut, explored.complete()), (1, false));
+    assert_eq!(explored.to_string(), "1 schedules of up to 5 steps (1 of them cut there)");
+}
