@@ -227,7 +227,8 @@ impl Explorer {
         self
     }
 
-    /// Tries both orders also of what concerns different workflow IDs that exchange no message.
+    /// Tries both orders also of what concerns different workflow IDs that exchange no message and whose activities share
+    /// no state: for fakes that share something of their own.
     pub fn all_orders(mut self) -> Self {
         self.limits.all_orders = true;
         self

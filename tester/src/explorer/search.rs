@@ -99,7 +99,7 @@ pub(super) fn walk(explorer: &Explorer, mut guide: impl Guide) -> Walked {
         walked.told = stage.told();
         walked.broken = Some(broken);
     }
-    walked.mingled = stage.mingled;
+    walked.mingled = stage.mingles();
     walked.cut = stage.is_cut();
     walked
 }

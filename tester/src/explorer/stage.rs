@@ -29,7 +29,7 @@ pub(super) struct Stage<'a> {
     open: BTreeSet<WorkflowId>,
     pub(super) steps: usize,
     /// Whether something that concerned one workflow ID alone wrote to another.
-    pub(super) mingled: bool,
+    mingled: bool,
 }
 
 /// What a step has done.
@@ -223,6 +223,12 @@ impl<'a> Stage<'a> {
         let rested = guarded(|| self.tester.try_rest())?;
         self.open = self.tester.open_ids();
         rested.map_err(|trouble| Broken::of(&trouble))
+    }
+
+    /// Whether the order of what concerns different workflow IDs may matter: they write to each other, or their activities
+    /// share a state.
+    pub(super) fn mingles(&self) -> bool {
+        self.mingled || self.tester.shares_outside()
     }
 
     /// Whether it has come to the limit of steps with runs open.

@@ -93,6 +93,11 @@ impl Tester {
         lock(&self.inner().tally).written.clone()
     }
 
+    /// Whether several workflow IDs share what activities do to the world outside, as far as can be seen.
+    pub(crate) fn shares_outside(&self) -> bool {
+        lock(&self.inner().setup).shares && self.inner().started().len() > 1
+    }
+
     /// Takes back that the worker is to die; `false` if it has died.
     pub(crate) fn spare(&self) -> bool {
         lock(&self.inner().death).take().is_some()

@@ -36,6 +36,8 @@ pub(crate) struct Setup {
     pub(crate) workflows: HashMap<WorkflowType, Arc<dyn Definition>>,
     pub(crate) activities: HashMap<ActivityName, ActivityDefinition>,
     pub(crate) state: SharedState,
+    /// Whether anything is in it.
+    pub(crate) shares: bool,
     pub(crate) codec: Codec,
     pub(crate) options: WorkerOptions,
     pub(crate) time: Time,
@@ -55,6 +57,7 @@ impl Default for Setup {
             workflows: HashMap::new(),
             activities: HashMap::new(),
             state: SharedState::default(),
+            shares: false,
             codec: Codec(Arc::new(Plain)),
             options,
             time: Time::Jumps,
@@ -171,7 +174,10 @@ impl Tester {
     #[must_use]
     #[track_caller]
     pub fn state<T: Any + Send + Sync>(self, value: T) -> Self {
-        self.set(|setup| setup.state.insert(value))
+        self.set(|setup| {
+            setup.state.insert(value);
+            setup.shares = true;
+        })
     }
 
     /// The value of type `T` that is shared with the real code of activities, to look at what they did with it.

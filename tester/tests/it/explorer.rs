@@ -167,18 +167,21 @@ async fn one_of_two(cx: WorkflowContext) -> WorkflowResult<()> {
 
 #[test]
 fn what_concerns_different_runs_is_tried_in_one_order() {
-    let explorer = || {
-        Explorer::new(|tester| {
+    let explorer = |shared: bool| {
+        Explorer::new(move |tester| {
             let tester = tester.workflow(one_of_two).activity(work);
+            let tester = if shared { tester.state(0_u32) } else { tester };
             tester.start(one_of_two, "left", ());
             tester.start(one_of_two, "right", ());
             tester
         })
     };
     // Each run has two orders; four events of two runs have 24.
-    assert_eq!(explorer().all_orders().run().schedules, 24);
-    let reduced = explorer().run().schedules;
+    assert_eq!(explorer(false).all_orders().run().schedules, 24);
+    let reduced = explorer(false).run().schedules;
     assert!((4..24).contains(&reduced), "{reduced}");
+    // What they share may tell one of the other.
+    assert_eq!(explorer(true).run().schedules, 24);
 }
 
 #[retell::workflow]
