@@ -34,6 +34,7 @@ use action::{Action, Message};
 ///
 /// - An attempt of an activity ends when the explorer lets it, whenever that is; in one of the ways that its fake
 ///   allows ([`one_of`](crate::Fake::one_of)). One that [`takes`](crate::Fake::takes) its time ends when that has passed.
+///   What it does to the world it does when it begins, or when its time has passed: failing or dying, it has done it.
 /// - Time passes when the explorer lets it, to where something is next due, also while attempts run.
 /// - An action from outside happens at any time or never; one that a run cannot do without happens at the end.
 ///
@@ -195,7 +196,8 @@ impl Explorer {
         self
     }
 
-    /// How often the worker may die in one schedule: at rest, or between a commit and hearing of it.
+    /// How often the worker may die in one schedule: at rest, between a commit and hearing of it, or between two
+    /// commits of what one thing leads to.
     pub fn crashes(mut self, count: usize) -> Self {
         self.limits.crashes = count;
         self
