@@ -53,10 +53,6 @@ impl Outside {
     fn times(&self, what: &str) -> usize {
         self.0.lock().unwrap().iter().filter(|did| *did == what).count()
     }
-
-    fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
 }
 
 /// What an ending has of it.
