@@ -188,3 +188,37 @@ impl Clock for SystemClock {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn sleepers_wake_by_the_clock_that_they_wait_for() {
+        let clock = ManualClock::at(Timestamp::EPOCH);
+        let (mut elapsed, mut wall) = (clock.sleep(SECOND), clock.sleep_until(Timestamp::EPOCH + 2 * SECOND));
+        clock.set_wall(Timestamp::EPOCH + 2 * SECOND);
+        assert_eq!(((&mut elapsed).now_or_never(), (&mut wall).now_or_never()), (None, Some(())));
+        clock.advance(SECOND);
+        assert_eq!((&mut elapsed).now_or_never(), Some(()));
+        assert_eq!(clock.sleep_until(Timestamp::EPOCH).now_or_never(), Some(()));
+        assert_eq!(clock.sleep(Duration::ZERO).now_or_never(), Some(()));
+    }
+
+    #[test]
+    fn the_next_is_the_nearest_that_still_sleeps() {
+        let clock = ManualClock::at(Timestamp::EPOCH);
+        assert_eq!(clock.until_next(), None);
+        let near = clock.sleep(SECOND);
+        let _far = clock.sleep_until(Timestamp::EPOCH + 3 * SECOND);
+        assert_eq!(clock.until_next(), Some(SECOND));
+        drop(near);
+        assert_eq!(clock.until_next(), Some(3 * SECOND));
+        clock.set_wall(Timestamp::EPOCH + SECOND);
+        assert_eq!(clock.until_next(), Some(2 * SECOND));
+    }
+}

@@ -106,6 +106,20 @@ impl CommandKind {
             _ => Err(OTHER),
         }
     }
+
+    /// Whether this is the call that history holds, though perhaps with another input or length.
+    pub(crate) fn is_same_call(&self, event: &EventKind) -> bool {
+        match (self, event) {
+            (Self::ScheduleActivity(asked), EventKind::ActivityScheduled(held)) => {
+                asked.activity == held.activity
+            }
+            (Self::StartTimer { .. }, EventKind::TimerStarted(_))
+            | (Self::CancelActivity { .. }, EventKind::ActivityCancelled(_))
+            | (Self::CancelTimer { .. }, EventKind::TimerCancelled(_))
+            | (Self::ContinueAsNew { .. }, EventKind::WorkflowContinuedAsNew(_)) => true,
+            _ => self.matches(event).is_ok(),
+        }
+    }
 }
 
 impl fmt::Display for CommandKind {

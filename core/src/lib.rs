@@ -44,6 +44,8 @@
 //! - [`activity`](mod@activity): side effects, blocking ones too, and what they share.
 //! - [`Orchestrator`], [`Engine`], [`client`]: embedding it, starting runs, talking to them.
 //! - [`backend`], [`write`](mod@write): for those who write a store. [`replay`], [`history`]: for those who write tools.
+//!
+//! Workflows are tested with the crate `retell-tester`: in virtual time, with fakes, in every order of what can happen.
 
 pub mod activity;
 pub mod backend;

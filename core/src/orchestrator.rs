@@ -110,6 +110,12 @@ impl Orchestrator {
         self
     }
 
+    /// Shares these values with all activities, in place of what [`state`](Self::state) gave before.
+    pub fn shared_state(mut self, state: SharedState) -> Self {
+        self.state = state;
+        self
+    }
+
     /// The tenant; `default` unless set.
     pub fn namespace(mut self, namespace: Namespace) -> Self {
         self.namespace = namespace;

@@ -9,13 +9,14 @@ use crate::{source, workspace};
 const TABLE: &str = "core/docs/faults.md";
 
 /// Where the tests stand whose names begin so, and whether a list beside them says which are run.
-const PLACES: [(&str, &str, bool); 6] = [
+const PLACES: [(&str, &str, bool); 7] = [
     ("store", "backends/conformance/src/cases", true),
     ("engine", "backends/conformance/src/engine/cases", true),
     ("replay", "core/tests/it/replay", false),
     ("core", "core/tests/it", false),
     ("unit", "core/src", false),
     ("sqlite", "backends/sqlite/tests/it", false),
+    ("tester", "tester/tests/it", false),
 ];
 
 /// The tests that a line of the table names, as in `engine::signals::a_case`.

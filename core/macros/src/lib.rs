@@ -5,6 +5,7 @@
 
 mod attribute;
 mod combine;
+mod folder;
 
 use proc_macro::TokenStream;
 
@@ -163,4 +164,11 @@ pub fn select(branches: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn race(futures: TokenStream) -> TokenStream {
     combine::race(futures.into()).into()
+}
+
+/// What `retell_tester::replay_folder!` expands to; use that.
+#[doc(hidden)]
+#[proc_macro]
+pub fn replay_folder(tokens: TokenStream) -> TokenStream {
+    folder::expand(tokens.into()).into()
 }

@@ -59,6 +59,12 @@ impl<W: Workflow> RunHandle<W> {
         Self { run_id: Some(run_id), waiter: Mutex::new(None), ..self }
     }
 
+    /// The same run, or workflow ID, spoken to by another client of the same namespace: one whose process lives longer.
+    #[must_use]
+    pub fn through(self, client: Client) -> Self {
+        Self { client, waiter: Mutex::new(None), ..self }
+    }
+
     /// Sends a signal. Once it returns, the signal is durably stored and will be taken in exactly once, in order.
     ///
     /// It goes to the open run of the workflow ID, also if the run of this handle has continued as new.
@@ -84,7 +90,19 @@ impl<W: Workflow> RunHandle<W> {
         request_id: RequestId,
     ) -> Result<(), SendError> {
         let signal = name.try_into().map_err(Into::into)?;
-        let input = Payload::encode(value)?;
+        self.signal_payload(signal, Payload::encode(value)?, request_id).await
+    }
+
+    /// As [`signal_with`](Self::signal_with), for a value that is encoded already: one that came over a wire.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn signal_payload(
+        &self,
+        signal: SignalName,
+        input: Payload,
+        request_id: RequestId,
+    ) -> Result<(), SendError> {
         self.send(SignalReceived { signal, input, request_id }.into(), request_id).await
     }
 

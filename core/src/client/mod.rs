@@ -76,6 +76,15 @@ impl Client {
         input: W::Input,
     ) -> StartCall<W> {
         let _ = workflow;
+        self.start_as(workflow_id, input)
+    }
+
+    /// As [`start`](Self::start), for code that has the workflow as a type only.
+    pub fn start_as<W: Workflow>(
+        &self,
+        workflow_id: impl TryInto<WorkflowId, Error: Into<InvalidId>>,
+        input: W::Input,
+    ) -> StartCall<W> {
         StartCall::new(self.clone(), workflow_id.try_into().map_err(Into::into), input)
     }
 

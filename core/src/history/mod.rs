@@ -17,4 +17,4 @@ pub use event::{
     WorkflowStarted, WorkflowTerminated,
 };
 pub use record::Record;
-pub use text::{Text, TextError, from_text, to_text};
+pub use text::{PayloadText, Text, TextError, from_text, to_text};

@@ -42,12 +42,12 @@ impl Machine {
         if self.closed || self.head <= EventId(1) {
             return Ok(());
         }
-        let unmatched = self.world.state().issued.pop_front();
-        let done = match (unmatched, self.passed.take()) {
+        let passed = self.passed.take();
+        let done = match (self.world.state().issued.front(), passed) {
             (None, _) => Ok(()),
-            (Some(command), Some(passed)) => Err(passed.mismatch(&command)),
+            (Some(command), Some(passed)) => Err(passed.mismatch(command)),
             (Some(command), None) => {
-                Err(mismatch(self.head.next(), "the end of the history".to_owned(), &command, ASKS_MORE))
+                Err(mismatch(self.head.next(), "the end of the history".to_owned(), command, ASKS_MORE))
             }
         };
         self.remember(done)
@@ -93,7 +93,8 @@ impl Machine {
 
     fn match_command(&mut self, event: Event) -> Result<(), TaskError> {
         let mut state = self.world.state();
-        let Some(command) = state.issued.pop_front() else {
+        // What does not match stays, so that a divergence can show all that the code asked for.
+        let Some(command) = state.issued.front() else {
             return Err(Nondeterminism {
                 event_id: event.id,
                 expected: describe(&event.kind),
@@ -105,12 +106,13 @@ impl Machine {
         };
         if let Err(hint) = command.kind.matches(&event.kind) {
             return Err(match self.passed.take() {
-                Some(passed) => passed.mismatch(&command),
-                None => mismatch(event.id, describe(&event.kind), &command, hint),
+                Some(passed) => passed.mismatch(command),
+                None => mismatch(event.id, describe(&event.kind), command, hint),
             });
         }
         (self.head, self.last_at) = (event.id, event.at);
         self.closed = command.kind.closes();
+        state.issued.pop_front();
         if let EventKind::ActivityScheduled(body) = event.kind {
             state.recorded(event.id, || body);
         }

@@ -5,6 +5,8 @@
 //! `workflow` puts what users meet on top, and the worker, the tester and the debugger drive it.
 
 mod call;
+mod check;
+mod divergence;
 mod error;
 mod foreign;
 mod machine;
@@ -23,6 +25,8 @@ mod world;
 use futures::future::BoxFuture;
 
 pub(crate) use call::Call;
+pub use check::check;
+pub use divergence::{Divergence, Row, Verdict};
 pub use error::{HistoryFault, Nondeterminism, TaskError};
 pub use foreign::Alarm;
 pub use machine::{Machine, MachineOptions, PanicPolicy};

@@ -1,6 +1,7 @@
 //! What a user may set on a worker; the defaults are for speed.
 
 use std::num::NonZeroUsize;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::replay::PanicPolicy;
@@ -33,7 +34,9 @@ pub struct WorkerOptions {
 
 impl Default for WorkerOptions {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        // Asking reads the system's files, and takes longer than starting an engine.
+        static CORES: OnceLock<usize> = OnceLock::new();
+        let cores = *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
         Self {
             activity_slots: 1_000,
             blocking_activity_slots: 4 * cores,

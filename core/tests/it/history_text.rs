@@ -25,7 +25,7 @@ fn a_history_reads_well_and_is_read_back() {
 
 #[test]
 fn fixtures_may_leave_out_what_has_a_default() {
-    let text = "# a fixture\n\nretell history 1\n  # the only event\n  7 2026-11-21T06:55:00Z  ActivityFailed \
+    let text = "# a fixture\n\n  retell history 1\n  # the only event\n  7 2026-11-21T06:55:00Z  ActivityFailed \
         scheduled = 2 attempt=1 failure={ \"error_type\": \"E\", \"message\": \"m\" }  @ a.rs:1 \n";
     let events = from_text(text).unwrap();
     assert_eq!(events[0].id, EventId(7));

@@ -33,12 +33,34 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use retell_tester::Tester;
+
     use super::*;
 
-    #[tokio::test]
-    async fn a_file_is_read_on_a_blocking_thread() {
+    /// The tester runs real code where no fake takes the call: time stands still until it ends.
+    #[test]
+    fn a_file_is_read_on_a_blocking_thread() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "one two three").unwrap();
-        assert_eq!(run(file.path()).await.unwrap(), 3);
+        let tester = Tester::new().workflow(measure).activity(count_words);
+        let began = tester.now();
+        assert_eq!(
+            tester.start(measure, "measure-1", file.path().display().to_string()).result().unwrap(),
+            3
+        );
+        assert_eq!(tester.now(), began);
+    }
+
+    #[test]
+    fn a_file_that_comes_later_is_found_by_a_later_attempt() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("late.txt");
+        let tester = Tester::new().workflow(measure).activity(count_words);
+        let run = tester.start(measure, "measure-1", path.display().to_string());
+        tester.after(Duration::from_secs(3_600), move |_| std::fs::write(&path, "better late").unwrap());
+        assert_eq!(run.result().unwrap(), 2);
+        assert!(tester.calls().count("count_words") > 1);
     }
 }

@@ -53,10 +53,54 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 #[cfg(test)]
 mod tests {
-    #[tokio::test]
-    async fn a_cancelled_booking_gives_its_room_back() {
-        let (ended, seen) = super::run().await.unwrap();
-        assert!(ended.contains("cancel"), "{ended}");
-        assert_eq!(seen.last().map(String::as_str), Some("given back"));
+    use retell::client::ResultError;
+    use retell_tester::{Calls, Explorer, Tester};
+
+    use super::*;
+
+    fn notes(calls: &Calls) -> Vec<String> {
+        calls.of(note).into_iter().map(|call| call.input).collect()
+    }
+
+    #[test]
+    fn a_booking_lasts_an_hour() {
+        let tester = Tester::new().workflow(book_room);
+        tester.fake(note).returns(());
+        let began = tester.now();
+        tester.start(book_room, "room-1", ()).result().unwrap();
+        assert_eq!(tester.now(), began + Duration::from_secs(3_600));
+        assert_eq!(notes(&tester.calls()), ["booked", "given back"]);
+    }
+
+    #[test]
+    fn a_booking_that_is_cancelled_ends_at_once() {
+        let tester = Tester::new().workflow(book_room);
+        tester.fake(note).returns(());
+        let began = tester.now();
+        let run = tester.start(book_room, "room-1", ());
+        let cancelled = run.clone();
+        tester.after(Duration::from_secs(600), move |_| cancelled.cancel("the meeting is off").unwrap());
+        assert!(matches!(run.result(), Err(ResultError::Cancelled)));
+        assert_eq!(tester.now(), began + Duration::from_secs(600));
+        assert_eq!(notes(&tester.calls()), ["booked", "given back"]);
+    }
+
+    /// The cancel request comes before, while and after the room is booked, and the worker dies anywhere.
+    #[test]
+    fn the_room_is_given_back_whenever_the_cancel_request_comes() {
+        let explored = Explorer::new(|tester| {
+            let tester = tester.workflow(book_room);
+            tester.fake(note).returns(());
+            tester.start(book_room, "room-1", ());
+            tester
+        })
+        .cancel("room-1")
+        .crashes(1)
+        .always("what was booked is given back, and last of all", |ending| {
+            let notes = notes(ending.calls());
+            notes.is_empty() || notes.last().is_some_and(|last| last == "given back")
+        })
+        .run();
+        assert!(explored.complete(), "{explored}");
     }
 }

@@ -41,8 +41,32 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 #[cfg(test)]
 mod tests {
-    #[tokio::test]
-    async fn no_signal_is_lost_between_runs() {
-        assert_eq!(super::run(205).await.unwrap(), 205 * 206 / 2);
+    use retell_tester::Tester;
+
+    use super::*;
+
+    /// A result follows the chain of runs; `histories` shows it run by run.
+    #[test]
+    fn no_signal_is_lost_between_runs() {
+        let tester = Tester::new().workflow(meter);
+        let run = tester.start(meter, "meter-1", 0);
+        (1..=205_u64).for_each(|number| run.signal("add", &number).unwrap());
+        run.signal("add", &0_u64).unwrap();
+        assert_eq!(run.result().unwrap(), 205 * 206 / 2);
+        assert_eq!(run.histories().len(), 21);
+    }
+
+    #[test]
+    fn no_signal_is_lost_where_a_worker_dies() {
+        for commits in 1..8 {
+            let tester = Tester::new().workflow(meter);
+            tester.crash_after_commit(commits);
+            let run = tester.start(meter, "meter-1", 0);
+            for number in (1..=25_u64).chain([0]) {
+                run.signal("add", &number).unwrap();
+                tester.rest();
+            }
+            assert_eq!(run.result().unwrap(), 25 * 26 / 2, "it died after {commits} commits");
+        }
     }
 }

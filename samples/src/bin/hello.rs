@@ -33,8 +33,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 #[cfg(test)]
 mod tests {
+    use retell_tester::Tester;
+
+    use super::*;
+
+    #[test]
+    fn the_workflow_returns_what_its_activity_said() {
+        let tester = Tester::new().workflow(hello).activity(greet);
+        assert_eq!(tester.start(hello, "hello-1", "Ada".to_owned()).result().unwrap(), "Hello, Ada!");
+    }
+
+    #[test]
+    fn a_fake_stands_in_for_the_activity() {
+        let tester = Tester::new().workflow(hello);
+        tester.fake(greet).times(1).answers(|name| Ok(format!("Good evening, {name}.")));
+        assert_eq!(tester.start(hello, "hello-1", "Ada".to_owned()).result().unwrap(), "Good evening, Ada.");
+    }
+
+    /// On a real engine, since it is the program that is tested here.
     #[tokio::test]
-    async fn the_workflow_returns_what_its_activity_said() {
-        assert_eq!(super::run("Ada").await.unwrap(), "Hello, Ada!");
+    async fn the_program_greets() {
+        assert_eq!(run("Ada").await.unwrap(), "Hello, Ada!");
     }
 }

@@ -42,8 +42,37 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 #[cfg(test)]
 mod tests {
-    #[tokio::test]
-    async fn every_branch_brings_its_result() {
-        assert_eq!(super::run(100).await.unwrap(), "the squares of 1 to 100 add up to 338350");
+    use std::time::Duration;
+
+    use retell_tester::{Explorer, Tester};
+
+    use super::*;
+
+    /// Hours of virtual time take no time, and tell what ran side by side.
+    #[test]
+    fn all_branches_together_take_as_long_as_one() {
+        let hour = Duration::from_secs(3_600);
+        let tester = Tester::new().workflow(squares).activity(title);
+        tester.fake(square).times(100).takes(hour).answers(|number| Ok(number * number));
+        let began = tester.now();
+        let text = tester.start(squares, "squares-1", 100).result().unwrap();
+        assert_eq!(text, "the squares of 1 to 100 add up to 338350");
+        assert_eq!(tester.now(), began + hour);
+    }
+
+    /// Four calls end in 24 orders.
+    #[test]
+    fn the_order_in_which_branches_end_does_not_matter() {
+        let explored = Explorer::new(|tester| {
+            let tester = tester.workflow(squares).activity(square).activity(title);
+            tester.start(squares, "squares-1", 3);
+            tester
+        })
+        .always("the sum is the same", |ending| {
+            let text = ending.result(squares, "squares-1").unwrap().unwrap();
+            text == "the squares of 1 to 3 add up to 14"
+        })
+        .run();
+        assert_eq!((explored.complete(), explored.schedules), (true, 24));
     }
 }

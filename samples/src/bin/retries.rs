@@ -44,9 +44,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 #[cfg(test)]
 mod tests {
-    #[tokio::test]
-    async fn a_busy_page_is_asked_again_and_a_missing_one_is_not() {
-        assert_eq!(super::run("home").await.unwrap(), "home, at attempt 3");
-        assert_eq!(super::run("nowhere").await.unwrap(), "gave up: there is no such page");
+    use retell_tester::Tester;
+
+    use super::*;
+
+    #[test]
+    fn a_busy_page_is_asked_again_and_a_missing_one_is_not() {
+        let tester = Tester::new().workflow(read).activity(fetch);
+        let page = |page: &str| tester.start(read, page, page.to_owned()).result().unwrap();
+        assert_eq!(page("home"), "home, at attempt 3");
+        assert_eq!(page("nowhere"), "gave up: there is no such page");
+        assert_eq!(tester.calls().count("fetch"), 4);
+    }
+
+    /// The policy, attempt by attempt: each wait is twice the one before.
+    #[test]
+    fn a_page_that_stays_busy_is_given_up_after_five_attempts() {
+        let tester = Tester::new().workflow(read);
+        let began = tester.now();
+        tester.fake(fetch).times(5).fails(ActivityError::new("Busy", "come back later"));
+        let text = tester.start(read, "read-1", "home".to_owned()).result().unwrap();
+        assert_eq!(text, "gave up: come back later");
+        let waited: Vec<_> = tester.calls().iter().map(|call| call.at.since(began).as_millis()).collect();
+        assert_eq!(waited, [0, 1, 3, 7, 15]);
     }
 }

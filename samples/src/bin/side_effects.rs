@@ -43,10 +43,44 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 #[cfg(test)]
 mod tests {
-    #[tokio::test]
-    async fn the_side_effect_brings_the_outside_in() {
-        let ticket = super::run().await.unwrap();
-        assert_eq!(ticket.process, std::process::id());
+    use retell::history::EventKind;
+    use retell::vocabulary::Payload;
+    use retell_tester::{Tester, replay};
+
+    use super::*;
+
+    fn drawn(seed: u64) -> Ticket {
+        let tester = Tester::with_seed(seed).workflow(draw);
+        tester.start(draw, "draw-1", ()).result().unwrap()
+    }
+
+    /// What a workflow draws comes from its run, and the tester's seed says which runs there are.
+    #[test]
+    fn the_same_seed_draws_the_same_lot() {
+        let ticket = drawn(1);
+        assert_eq!((&ticket.id, ticket.lot), (&drawn(1).id, drawn(1).lot));
+        assert_ne!(ticket.id, drawn(2).id);
         assert!((1..50).contains(&ticket.lot), "{ticket:?}");
+        assert_eq!(ticket.process, std::process::id());
+    }
+
+    /// In another process the closure would give another number, were it asked again.
+    #[test]
+    fn a_recorded_side_effect_is_not_asked_for_again() {
+        let tester = Tester::new().workflow(draw);
+        let run = tester.start(draw, "draw-1", ());
+        run.result().unwrap();
+        let mut recorded = run.recorded();
+        for event in &mut recorded.events {
+            match &mut event.kind {
+                EventKind::SideEffectRecorded(body) => body.value = Payload::encode(&4_711_u32).unwrap(),
+                EventKind::WorkflowCompleted(body) => {
+                    let ticket = Ticket { process: 4_711, ..body.result.decode().unwrap() };
+                    body.result = Payload::encode(&ticket).unwrap();
+                }
+                _ => {}
+            }
+        }
+        replay(draw, recorded);
     }
 }

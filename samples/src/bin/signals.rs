@@ -37,9 +37,43 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 #[cfg(test)]
 mod tests {
-    #[tokio::test]
-    async fn every_signal_is_taken_once_and_in_order() {
+    use std::time::Duration;
+
+    use retell::vocabulary::RequestId;
+    use retell_tester::Tester;
+
+    use super::*;
+
+    #[test]
+    fn every_signal_is_taken_once_and_in_order() {
         let numbers: Vec<_> = (1..=200).collect();
-        assert_eq!(super::run(&numbers).await.unwrap(), numbers);
+        let tester = Tester::new().workflow(tally);
+        let run = tester.start(tally, "tally-1", ());
+        numbers.iter().for_each(|number| run.signal("add", number).unwrap());
+        run.signal("add", &0).unwrap();
+        assert_eq!(run.result().unwrap(), numbers);
+    }
+
+    /// A test says beforehand what comes when; the result then takes the time that it takes.
+    #[test]
+    fn signals_come_in_the_order_of_their_times() {
+        let tester = Tester::new().workflow(tally);
+        let run = tester.start(tally, "tally-1", ());
+        for (days, number) in [(3, 0), (1, 7), (2, 5)] {
+            let run = run.clone();
+            tester.after(Duration::from_secs(days * 86_400), move |_| run.signal("add", &number).unwrap());
+        }
+        assert_eq!(run.result().unwrap(), [7, 5]);
+    }
+
+    #[test]
+    fn a_signal_that_is_sent_again_under_its_request_id_counts_once() {
+        let tester = Tester::new().workflow(tally);
+        let run = tester.start(tally, "tally-1", ());
+        let request = RequestId::from_key("the seventh of May");
+        run.signal_with("add", &7, request).unwrap();
+        run.signal_with("add", &7, request).unwrap();
+        run.signal("add", &0).unwrap();
+        assert_eq!(run.result().unwrap(), [7]);
     }
 }

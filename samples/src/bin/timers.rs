@@ -33,14 +33,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 #[cfg(test)]
 mod tests {
+    use retell_tester::Tester;
+
     use super::*;
 
-    #[tokio::test]
-    async fn the_shorter_sleep_wins_and_is_never_cut_short() {
-        let (short, long) = (Duration::from_millis(5), Duration::from_secs(3_600));
-        let (rested, slept) = run(short, long).await.unwrap();
-        assert!(rested && slept >= short, "{slept:?}");
-        let (rested, slept) = run(long, short).await.unwrap();
-        assert!(!rested && slept >= short, "{slept:?}");
+    const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+    #[test]
+    fn the_shorter_sleep_wins_and_takes_as_long_as_it_says() {
+        let tester = Tester::new().workflow(nap);
+        let short = Duration::from_millis(5);
+        assert_eq!(tester.start(nap, "rested", (short, YEAR)).result().unwrap(), (true, short));
+        assert_eq!(tester.start(nap, "woken", (YEAR, short)).result().unwrap(), (false, short));
+    }
+
+    /// It wakes late, in another process, and by the clock of that.
+    #[test]
+    fn a_sleep_outlives_its_process() {
+        let tester = Tester::new().workflow(nap);
+        let run = tester.start(nap, "nap-1", (YEAR, 2 * YEAR));
+        tester.stop_worker();
+        tester.advance(3 * YEAR / 2);
+        tester.start_worker();
+        assert_eq!(run.result().unwrap(), (true, 3 * YEAR / 2));
     }
 }

@@ -44,7 +44,9 @@ impl From<CallError> for Stop {
     }
 }
 
-/// Reserves and charges, waits for the confirmation, ships and bills; makes up for what was done if any of it fails.
+/// Reserves and charges, waits for the confirmation, ships and bills.
+///
+/// Makes up for what was done if any of it fails, or if it is cancelled before it is confirmed.
 #[retell::workflow]
 pub async fn process_order(cx: WorkflowContext, request: OrderRequest) -> WorkflowResult<OrderOutcome> {
     let mut done = Vec::new();
@@ -64,8 +66,10 @@ pub async fn process_order(cx: WorkflowContext, request: OrderRequest) -> Workfl
 
 async fn fulfil(cx: &WorkflowContext, request: &OrderRequest, done: &mut Vec<Step>) -> Result<(), Stop> {
     let order = &request.order;
-    done.push(perform(cx, Step::Reserve, order).await?);
-    done.push(perform(cx, Step::Charge, order).await?);
+    // A cancel request may come while a step is under way: whether that was done must be known to make up for it.
+    let steps = cx.shielded();
+    done.push(perform(&steps, Step::Reserve, order).await?);
+    done.push(perform(&steps, Step::Charge, order).await?);
 
     let answer = retell::select! {
         answer = cx.signal::<Answer>(CONFIRMATION) => answer?,
@@ -78,7 +82,8 @@ async fn fulfil(cx: &WorkflowContext, request: &OrderRequest, done: &mut Vec<Ste
         return Err(Stop::Ends(OrderOutcome::Rejected { by: answer.by }));
     }
 
-    let (shipped, billed) = retell::join!(perform(cx, Step::Ship, order), perform(cx, Step::Bill, order));
+    let (shipped, billed) =
+        retell::join!(perform(&steps, Step::Ship, order), perform(&steps, Step::Bill, order));
     let both = [shipped, billed];
     done.extend(both.iter().filter_map(|step| step.as_ref().ok()));
     both.into_iter().try_for_each(|step| step.map(drop))

@@ -108,7 +108,7 @@ fn name(request: Request<'_>) -> String {
             let writes: Vec<String> = batch.iter().map(write).collect();
             format!("apply {}", writes.join(", "))
         }
-        Request::Claim(_) => "claim".to_owned(),
+        Request::Claim => "claim".to_owned(),
         Request::Renew(renewal) => format!("{:?}", renewal.action),
         Request::Read => "read".to_owned(),
     }

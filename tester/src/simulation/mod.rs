@@ -169,15 +169,13 @@ impl Simulation {
     /// # Errors
     /// The first [`Violation`] of a promise.
     pub fn run(&self) -> Result<Figures, Box<Violation>> {
-        self.attempt(false).or_else(|first| {
-            // The same course once more, this time with an eye on the links.
-            match self.attempt(true) {
-                Err(violation) => Err(violation),
-                Ok(_) => Err(Box::new(Violation {
-                    what: format!("{}; and it was not broken when the seed ran again", first.what),
-                    ..*first
-                })),
-            }
+        // The same course once more, this time with an eye on the links.
+        self.attempt(false).map_err(|first| match self.attempt(true) {
+            Err(violation) => violation,
+            Ok(_) => Box::new(Violation {
+                what: format!("{}; and it was not broken when the seed ran again", first.what),
+                ..*first
+            }),
         })
     }
 

@@ -65,6 +65,8 @@ struct Mail {
     ready: BTreeSet<TaskId>,
     spawned: Vec<(TaskId, Task)>,
     aborted: Vec<TaskId>,
+    /// Whether the driver waits for another thread to wake something.
+    awaited: bool,
 }
 
 struct TaskWaker {
@@ -129,8 +131,10 @@ impl Executor {
     /// Drops all tasks of a process, where they stand.
     pub(crate) fn kill(&mut self, process: ProcessId) {
         self.take_in_mail();
-        let killed: Vec<Task> =
-            self.tasks.extract_if(.., |_, task| task.process == process).map(|(_, task)| task).collect();
+        let (killed, others) =
+            std::mem::take(&mut self.tasks).into_iter().partition(|(_, task)| task.process == process);
+        self.tasks = others;
+        let killed: BTreeMap<TaskId, Task> = killed;
         drop(killed);
         // What they spawned while they were dropped goes with them.
         self.spawner.lock().spawned.retain(|(_, task)| task.process != process);
@@ -138,10 +142,13 @@ impl Executor {
 
     /// Waits until a task or the driver is woken from another thread, at most so long. `false` if none was.
     pub(crate) fn wait(&self, longest: Duration) -> bool {
-        let mail = self.spawner.lock();
+        let mut mail = self.spawner.lock();
+        mail.awaited = true;
         let asleep = |mail: &mut Mail| mail.ready.is_empty() && mail.spawned.is_empty();
         let waited = self.spawner.woken.wait_timeout_while(mail, longest, asleep);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        let (mut mail, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        mail.awaited = false;
+        !timeout.timed_out()
     }
 
     fn take_in_mail(&mut self) {
@@ -164,15 +171,22 @@ impl Spawner {
         let id = TaskId(mail.last);
         let waker = Waker::from(Arc::new(TaskWaker { task: id, spawner: self.clone() }));
         mail.spawned.push((id, Task { process, future, waker }));
-        mail.ready.insert(id);
-        drop(mail);
-        self.woken.notify_all();
+        self.make_ready(mail, id);
         id
     }
 
     /// Drops a task before its next poll.
     pub(crate) fn abort(&self, task: TaskId) {
         self.lock().aborted.push(task);
+    }
+
+    fn make_ready(&self, mut mail: MutexGuard<'_, Mail>, task: TaskId) {
+        mail.ready.insert(task);
+        let awaited = mail.awaited;
+        drop(mail);
+        if awaited {
+            self.woken.notify_all();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Mail> {
@@ -186,8 +200,7 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.spawner.lock().ready.insert(self.task);
-        self.spawner.woken.notify_all();
+        self.spawner.make_ready(self.spawner.lock(), self.task);
     }
 }
 

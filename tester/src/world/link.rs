@@ -16,7 +16,7 @@ use retell::write::{Batch, Outcome, Target};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Request<'a> {
     Apply(&'a Batch),
-    Claim(&'a Claim),
+    Claim,
     Renew(&'a Renewal),
     Read,
 }
@@ -89,10 +89,10 @@ impl Backend for Link {
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
-        self.wire.before(Request::Claim(claim)).await?;
+        self.wire.before(Request::Claim).await?;
         let claimed = self.store.claim(claim).await?;
         self.wire.done(Done::Claimed(claim, &claimed));
-        self.wire.after(Request::Claim(claim)).await?;
+        self.wire.after(Request::Claim).await?;
         Ok(claimed)
     }
 

@@ -1,3 +1,16 @@
 //! The tester's own tests, through what users meet.
 
+// Helpers outside of `#[test]` functions are tests too.
+#![allow(clippy::unwrap_used)]
+
+mod corpus;
+mod explorer;
+mod fakes;
+mod guide;
+mod outside;
+mod recorded;
+mod replay;
+mod shop;
 mod simulation;
+mod snapshot;
+mod time;

@@ -23,7 +23,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, EventKind};
-use crate::vocabulary::{EventId, Value};
+use crate::vocabulary::{EventId, Payload, Value};
 use read::Reader;
 
 /// The first line.
@@ -57,6 +57,16 @@ impl fmt::Display for Event {
     }
 }
 
+/// A payload to be printed as the value that it holds, as in the text form of a history.
+#[derive(Debug, Clone, Copy)]
+pub struct PayloadText<'a>(pub &'a Payload);
+
+impl fmt::Display for PayloadText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write::value(f, &readable(self.0).ok_or(fmt::Error)?)
+    }
+}
+
 /// Prints a history in its text form.
 #[must_use]
 pub fn to_text(events: &[Event]) -> String {
@@ -74,7 +84,7 @@ pub fn from_text(text: &str) -> Result<Vec<Event>, TextError> {
         !line.is_empty() && !line.starts_with('#')
     });
     match lines.next() {
-        Some((_, line)) if line.trim_end() == HEADER => {}
+        Some((_, line)) if line.trim() == HEADER => {}
         first => {
             let line = first.map_or(1, |(line, _)| line);
             return Err(TextError { line, reason: format!("a history begins with {HEADER:?}") });
@@ -99,10 +109,14 @@ fn event(line: &str) -> Result<Event, String> {
 
 /// An event kind as a map from its field names to readable values.
 fn fields(kind: &EventKind) -> Option<Value> {
+    readable(kind)?.field(kind.name()).cloned()
+}
+
+fn readable<T: Serialize>(of: &T) -> Option<Value> {
     let mut bytes = Vec::new();
     let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable();
-    kind.serialize(&mut serializer).ok()?;
-    rmp_serde::from_slice::<Value>(&bytes).ok()?.field(kind.name()).cloned()
+    of.serialize(&mut serializer).ok()?;
+    rmp_serde::from_slice(&bytes).ok()
 }
 
 fn kind(name: &str, given: &Value) -> Result<EventKind, String> {

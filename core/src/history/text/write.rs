@@ -32,7 +32,7 @@ fn place(f: &mut Formatter<'_>, place: &Place) -> Result {
     write!(f, ":{}", place.line)
 }
 
-fn value(f: &mut Formatter<'_>, shown: &Value) -> Result {
+pub(super) fn value(f: &mut Formatter<'_>, shown: &Value) -> Result {
     if let Some((seconds, nanos)) = duration(shown) {
         return if nanos == 0 {
             write!(f, "{seconds}s")

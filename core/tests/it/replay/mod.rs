@@ -2,6 +2,7 @@
 
 mod calls;
 mod cancel;
+mod check;
 mod closing;
 mod combinators;
 mod foreign;

@@ -5,7 +5,7 @@ use retell::history::EventKind;
 use retell::vocabulary::{RequestId, RunKey, WorkerId};
 use retell::write::{
     ActivityReport, ActivityVerdict, Applied, Batch, CloseStatus, ClosingEvent, Commit, Hold,
-    IdConflictPolicy, NewRecord, Next, Outcome, Refusal, Start, Write,
+    IdConflictPolicy, NewRecord, Next, Outcome, Refusal, Start, Terminate, Write,
 };
 
 use super::super::report::{Broken, ensure};
@@ -13,6 +13,14 @@ use super::run::{Open, Run};
 use super::{Now, Oracle, Task};
 
 impl Oracle {
+    /// A run was ended from outside; a termination that is applied again is known.
+    fn terminated(&mut self, terminate: &Terminate, run: &RunKey) -> Result<(), Broken> {
+        if self.requests.insert(terminate.request_id, run.clone()).is_some() {
+            return Ok(());
+        }
+        self.terminate(run, &terminate.closing, terminate.at)
+    }
+
     /// A batch was applied.
     pub(in super::super) fn applied(
         &mut self,
@@ -26,9 +34,7 @@ impl Oracle {
                 (Write::Start(start), Ok(applied)) => self.started(start, applied, now)?,
                 (Write::Send(send), Ok(Applied::Sent(run))) => self.sent(send.message.request_id, run)?,
                 (Write::Terminate(terminate), Ok(Applied::Terminated(run))) => {
-                    if self.requests.insert(terminate.request_id, run.clone()).is_none() {
-                        self.terminate(run, &terminate.closing, terminate.at)?;
-                    }
+                    self.terminated(terminate, run)?;
                 }
                 (Write::Commit(commit), Ok(_)) => self.committed(commit, now)?,
                 (Write::Commit(_), Err(Refusal::InboxAdvanced(_))) => self.figures.doors_shut += 1,

@@ -1,1 +1,0 @@
-//! Recorded histories: replayed against today's code.

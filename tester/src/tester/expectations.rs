@@ -1,0 +1,75 @@
+//! Fakes, the calls that were made, and what was expected of them.
+
+use std::panic::Location;
+
+use retell::activity::Activity;
+use retell::vocabulary::ActivityName;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Tester;
+use super::inner::lock;
+use super::trouble::Trouble;
+use crate::fakes::{Calls, Expected, Fake};
+
+/// # Fakes
+impl Tester {
+    /// Begins a fake of an activity; what this returns says which calls it takes and how it answers.
+    ///
+    /// # Panics
+    /// If the activity's name is none, or if it was unknown before the first start.
+    #[track_caller]
+    pub fn fake<A: Activity>(&self, activity: A) -> Fake<A::Input, A::Output> {
+        let _ = activity;
+        self.fake_named(A::NAME)
+    }
+
+    /// As [`fake`](Self::fake), by name, with whatever types the test has for input and output.
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn fake_named<I: DeserializeOwned, O: Serialize>(&self, name: &str) -> Fake<I, O> {
+        let name = ActivityName::new(name).unwrap_or_else(|error| panic!("{error}"));
+        let served = lock(&self.inner.setup).serves(&name, &self.inner.fakes);
+        assert!(
+            served || !self.inner.has_begun(),
+            "{name:?} is first faked after the first start, so that no worker serves it"
+        );
+        Fake::new(self.inner.fakes.clone(), name, Location::caller())
+    }
+
+    /// Expects that the calls of these activities are made in this order, and no others of them; checked when the test
+    /// ends. Attempts after the first do not count.
+    #[track_caller]
+    pub fn expect_order<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        let names = names.into_iter().map(str::to_owned).collect();
+        self.inner.fakes.expect_order(Expected::new(names, Location::caller()));
+    }
+
+    /// The attempts that were made until now.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.inner.fakes.calls()
+    }
+
+    /// Checks that what was expected has happened, and that all runs replay, the open ones too. Dropping the tester
+    /// does it as well.
+    ///
+    /// # Errors
+    /// [`Trouble::Unmet`] or [`Trouble::Nondeterminism`].
+    pub fn check(&self) -> Result<(), Trouble> {
+        self.inner.telling(self.find_trouble())
+    }
+
+    fn find_trouble(&self) -> Result<(), Trouble> {
+        if let Some(follower) = self.inner.follower() {
+            follower.replay_all();
+            if let Some(divergence) = follower.divergence() {
+                return Err(Trouble::Nondeterminism(divergence));
+            }
+        }
+        let unmet = self.inner.fakes.unmet();
+        if unmet.is_empty() { Ok(()) } else { Err(Trouble::Unmet(unmet)) }
+    }
+}

@@ -1,0 +1,194 @@
+//! A run under test.
+
+use std::fmt;
+use std::sync::Arc;
+
+use retell::backend::{RunInfo, RunStatus};
+use retell::client::{ReadError, ResultError, RunHandle, SendError};
+use retell::history::{Event, EventKind};
+use retell::vocabulary::{RequestId, RunKey};
+use retell::workflow::Workflow;
+use retell::write::CloseStatus;
+use serde::Serialize;
+
+use super::still::still;
+use super::trouble::Trouble;
+use super::{Tester, or_panic};
+use crate::recorded::Recorded;
+
+/// A run of `W` in a tester's world. Clones are the same run.
+///
+/// What speaks to it goes the way of a client in another process: to the store, and from there to the worker.
+pub struct TestRun<W: Workflow> {
+    tester: Tester,
+    handle: Arc<RunHandle<W>>,
+    key: RunKey,
+}
+
+impl<W: Workflow> TestRun<W> {
+    pub(super) fn new(tester: Tester, handle: RunHandle<W>, key: RunKey) -> Self {
+        Self { tester, handle: Arc::new(handle), key }
+    }
+
+    /// Which run it is: the first of its chain, if it continues as new.
+    #[must_use]
+    pub fn key(&self) -> &RunKey {
+        &self.key
+    }
+
+    /// Lets the world go on until the run has closed, and returns what its function returned. Time jumps to whatever is
+    /// next due. Follows runs that continue as new.
+    ///
+    /// # Errors
+    /// What a client would get: the workflow failed, was cancelled or terminated.
+    ///
+    /// # Panics
+    /// With a [`Trouble`]: the workflow does not replay, its task fails, or nothing can happen any more.
+    #[track_caller]
+    pub fn result(&self) -> Result<W::Output, ResultError> {
+        or_panic(self.try_result())
+    }
+
+    /// As [`result`](Self::result), but tells of trouble instead of panicking.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub fn try_result(&self) -> Result<Result<W::Output, ResultError>, Trouble> {
+        self.tester.inner().telling(self.drive_to_result())
+    }
+
+    fn drive_to_result(&self) -> Result<Result<W::Output, ResultError>, Trouble> {
+        let inner = self.tester.inner();
+        let closed = inner.drive(|| {
+            let info = self.last();
+            match (info.status, info.failure) {
+                (RunStatus::Running, None) => None,
+                (RunStatus::Running, Some(failure)) => {
+                    Some(Err(Trouble::TaskFailed { run: info.run, failure }))
+                }
+                (RunStatus::Closed(_), _) => Some(Ok(())),
+            }
+        })?;
+        closed.unwrap_or_else(|| Err(Trouble::Still(still(inner, "the result"))))?;
+        inner.call(self.handle.result()).map_err(|stuck| inner.trouble(stuck))
+    }
+
+    /// Sends a signal; it has been stored when this returns, and is taken in when the world goes on.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn signal<T: Serialize + Sync + ?Sized>(&self, name: &str, value: &T) -> Result<(), SendError> {
+        self.ask(self.handle.signal(name, value))
+    }
+
+    /// As [`signal`](Self::signal), under a request ID: sent again under it, it counts once.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn signal_with<T: Serialize + Sync + ?Sized>(
+        &self,
+        name: &str,
+        value: &T,
+        request_id: RequestId,
+    ) -> Result<(), SendError> {
+        self.ask(self.handle.signal_with(name, value, request_id))
+    }
+
+    /// Asks the run to cancel.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn cancel(&self, reason: &str) -> Result<(), SendError> {
+        self.ask(self.handle.cancel(reason))
+    }
+
+    /// Ends the run without asking its code.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn terminate(&self, reason: &str) -> Result<(), SendError> {
+        self.ask(self.handle.terminate(reason))
+    }
+
+    /// The run as it stands in the store. Nothing happens meanwhile.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn describe(&self) -> Result<RunInfo, ReadError> {
+        self.ask(self.handle.describe())
+    }
+
+    /// How it has closed, or how the last run of its chain has; `None` while one of them is open.
+    #[must_use]
+    pub fn closed(&self) -> Option<CloseStatus> {
+        match self.last().status {
+            RunStatus::Running => None,
+            RunStatus::Closed(status) => Some(status),
+        }
+    }
+
+    /// Its history, as far as it is stored. Nothing happens meanwhile.
+    #[must_use]
+    pub fn history(&self) -> Vec<Event> {
+        self.tester.inner().history(&self.key)
+    }
+
+    /// Its history as a fixture: what [`Recorded::save`] writes and [`replay`](crate::replay) reads.
+    #[must_use]
+    pub fn recorded(&self) -> Recorded {
+        Recorded { run: self.key.clone(), events: self.history() }
+    }
+
+    /// The histories of it and of all runs that it has continued as, first to last.
+    #[must_use]
+    pub fn histories(&self) -> Vec<(RunKey, Vec<Event>)> {
+        self.tester.inner().histories(&self.key)
+    }
+
+    /// Lets the world go on until the run, or one that it continued as, has an event like this.
+    ///
+    /// # Panics
+    /// With a [`Trouble`], as for [`result`](Self::result).
+    #[track_caller]
+    pub fn wait_for(&self, is_like: impl Fn(&EventKind) -> bool) {
+        let inner = self.tester.inner();
+        let has_come = || self.has_event(&is_like).then_some(());
+        let come = inner
+            .drive(has_come)
+            .and_then(|come| come.ok_or_else(|| Trouble::Still(still(inner, "the event"))));
+        or_panic(come);
+    }
+
+    /// Whether its history, or that of a run that it continued as, has an event like this.
+    pub fn has_event(&self, is_like: impl Fn(&EventKind) -> bool) -> bool {
+        self.histories().iter().any(|(_, events)| events.iter().any(|event| is_like(&event.kind)))
+    }
+
+    /// The last run of its chain.
+    fn last(&self) -> RunInfo {
+        self.tester.inner().last_of(&self.key)
+    }
+
+    #[track_caller]
+    fn ask<T: Send>(&self, call: impl Future<Output = T> + Send) -> T {
+        let inner = self.tester.inner();
+        or_panic(inner.call(call).map_err(|stuck| inner.trouble(stuck)))
+    }
+}
+
+impl<W: Workflow> Clone for TestRun<W> {
+    fn clone(&self) -> Self {
+        Self { tester: self.tester.another(), handle: self.handle.clone(), key: self.key.clone() }
+    }
+}
+
+impl<W: Workflow> fmt::Debug for TestRun<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestRun").field("workflow", &W::NAME).field("run", &self.key).finish_non_exhaustive()
+    }
+}
