@@ -52,7 +52,7 @@ pub(crate) struct Context {
 pub(super) struct Life {
     /// The worker's ID in this life.
     pub(super) worker: WorkerId,
-    /// When the lease runs out, in microseconds of the clock's elapsed time.
+    /// When the lease runs out, in microseconds of the clock's elapsed time; 0 before it has begun, and when it is over.
     deadline_micros: AtomicU64,
 }
 
@@ -62,10 +62,21 @@ impl Life {
         Arc::new(Self { worker: WorkerId(home.fresh_id()), deadline_micros: AtomicU64::new(0) })
     }
 
-    /// Moves the end of the lease.
-    pub(super) fn prolong(&self, until: Duration) {
-        let micros = u64::try_from(until.as_micros()).unwrap_or(u64::MAX);
-        self.deadline_micros.store(micros, Ordering::Release);
+    /// Begins the lease.
+    pub(super) fn begin(&self, until: Duration) {
+        self.deadline_micros.store(micros(until), Ordering::Release);
+    }
+
+    /// Moves the end of the lease; `false` if it is over. It stays over once anybody has found it so: what was not begun
+    /// for that reason would never begin.
+    pub(super) fn prolong(&self, until: Duration) -> bool {
+        let later = |deadline: u64| (deadline > 0).then(|| deadline.max(micros(until)));
+        self.deadline_micros.fetch_update(Ordering::AcqRel, Ordering::Acquire, later).is_ok()
+    }
+
+    /// Ends the lease.
+    pub(super) fn end(&self) {
+        self.deadline_micros.store(0, Ordering::Release);
     }
 
     /// How long the lease still holds at this elapsed time.
@@ -73,10 +84,15 @@ impl Life {
         Duration::from_micros(self.deadline_micros.load(Ordering::Acquire)).saturating_sub(elapsed)
     }
 
-    /// Whether the lease still holds at this elapsed time.
+    /// Whether the lease still holds at this elapsed time. If it does not, it never will again.
     pub(super) fn holds_at(&self, elapsed: Duration) -> bool {
-        elapsed.as_micros() < u128::from(self.deadline_micros.load(Ordering::Acquire))
+        let over = |deadline: u64| (elapsed.as_micros() >= u128::from(deadline)).then_some(0);
+        self.deadline_micros.fetch_update(Ordering::AcqRel, Ordering::Acquire, over).is_err()
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The seams and names that a context is made of.

@@ -17,7 +17,8 @@ const AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// Opens the lease of a life.
 pub(super) async fn register(cx: &Context, life: &Life) -> Result<(), StoreError> {
     let lease = cx.options.lease;
-    act(cx, life, LeaseAction::Register { identity: identity(), lease }).await
+    life.begin(act(cx, life, LeaseAction::Register { identity: identity(), lease }).await?);
+    Ok(())
 }
 
 /// Renews the lease for ever; a lost one is followed by a new life.
@@ -26,7 +27,7 @@ pub(super) async fn keep(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Run
         let life = cx.life();
         renew_until_lost(&cx, &life).await;
         tracing::warn!(worker = %life.worker, "the worker's lease is lost; it goes on under a new identity");
-        life.prolong(Duration::ZERO);
+        life.end();
         running.end_life();
         let mut next = Life::fresh(&cx.home);
         while let Err(error) = register(&cx, &next).await {
@@ -52,7 +53,7 @@ pub(super) async fn keep(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Run
 /// Ends the lease; a store that does not answer finds it out when it expires.
 pub(super) async fn retire(cx: &Context) {
     let life = cx.life();
-    life.prolong(Duration::ZERO);
+    life.end();
     if let Err(error) = cx.backend.renew(&Renewal { worker: life.worker, action: LeaseAction::Retire }).await
     {
         tracing::debug!(%error, "the worker could not retire; its lease will expire");
@@ -79,7 +80,9 @@ async fn renew_until_lost(cx: &Context, life: &Life) {
                 Either::Right(_) => return,
             };
         match renewed {
-            Ok(()) => {
+            // It came too late for somebody who has found the lease over.
+            Ok(until) if !life.prolong(until) => return,
+            Ok(_) => {
                 cx.store_answered();
                 wait = lease * 3 / 10;
             }
@@ -92,13 +95,13 @@ async fn renew_until_lost(cx: &Context, life: &Life) {
     }
 }
 
-async fn act(cx: &Context, life: &Life, action: LeaseAction) -> Result<(), StoreError> {
+/// Does something to a lease; answers until when it then lasts.
+async fn act(cx: &Context, life: &Life, action: LeaseAction) -> Result<Duration, StoreError> {
     // Counted from before the request: the store's own count begins later.
     let (until, asked) = (cx.clock.elapsed() + cx.options.lease, cx.clock.now());
     let Renewed { now } = cx.backend.renew(&Renewal { worker: life.worker, action }).await?;
     cx.learn_time(asked, now);
-    life.prolong(until);
-    Ok(())
+    Ok(until)
 }
 
 /// For people: the process that the worker lives in.

@@ -295,7 +295,7 @@ impl Shell {
             shard = self.index,
             "the engine panicked; its runs are taken up again under a new lease"
         );
-        self.cx.life().prolong(Duration::ZERO);
+        self.cx.life().end();
         self.cx.lease_lost.notify_one();
         Shard::new(self.cx.clone(), alarms)
     }
