@@ -34,7 +34,7 @@ pub(crate) const HORIZON: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 1_
 /// Longer than the horizon: what never happens unless it is made to.
 pub(crate) const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 10_000);
 /// The most polls between two moves of time: an engine that does not come to rest is at fault.
-const POLLS_MAX: u64 = 10_000_000;
+const POLLS_MAX: u64 = 1_000_000;
 /// How long real code may run, in real time, while the world waits for it.
 const REAL_CODE_MAX: Duration = Duration::from_secs(60);
 
