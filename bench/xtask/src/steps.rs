@@ -51,6 +51,13 @@ const STEPS: &[Step] = &[
     Step { name: "docs", action: Action::Cargo(WARNINGS_DENIED, &["doc", "--workspace", "--no-deps"]) },
     Step { name: "tests", action: Action::Cargo(None, &["test", "--workspace"]) },
     Step {
+        name: "simulation",
+        action: Action::Cargo(
+            None,
+            &["run", "-q", "-p", "retell-tester", "--bin", "simulate", "--", "--schedules", "1000"],
+        ),
+    },
+    Step {
         name: "kills",
         action: Action::Cargo(
             None,
