@@ -303,6 +303,30 @@ impl EventKind {
         )
     }
 
+    /// The event whose outcome this is: the call, sleep or side effect that it ends. Each has one outcome at most.
+    #[must_use]
+    pub fn outcome_of(&self) -> Option<EventId> {
+        match self {
+            Self::ActivityCompleted(body) => Some(body.scheduled),
+            Self::ActivityFailed(body) => Some(body.scheduled),
+            Self::ActivityCancelled(body) => Some(body.scheduled),
+            Self::TimerFired(body) => Some(body.started),
+            Self::TimerCancelled(body) => Some(body.started),
+            Self::SideEffectRecorded(body) => Some(body.scheduled),
+            Self::WorkflowStarted(_)
+            | Self::WorkflowCompleted(_)
+            | Self::WorkflowFailed(_)
+            | Self::WorkflowCancelled(_)
+            | Self::WorkflowTerminated(_)
+            | Self::WorkflowContinuedAsNew(_)
+            | Self::WorkflowCancelRequested(_)
+            | Self::SignalReceived(_)
+            | Self::ActivityScheduled(_)
+            | Self::TimerStarted(_)
+            | Self::SideEffectScheduled(_) => None,
+        }
+    }
+
     /// The payload that codecs change, if this kind holds one.
     pub(super) fn payload_mut(&mut self) -> Option<&mut Payload> {
         match self {

@@ -20,7 +20,7 @@ pub(crate) fn broken_law(events: &[Event]) -> Option<String> {
         if event.kind.closes() && expected != events.len() as u64 {
             return Some(format!("event {} closes the run, but is not its last", event.id));
         }
-        if let Some(of) = outcome_of(&event.kind)
+        if let Some(of) = event.kind.outcome_of()
             && let Some(first) = outcomes.insert(of, event.id)
         {
             return Some(format!("event {of} has two outcomes, events {first} and {}", event.id));
@@ -45,18 +45,6 @@ pub(crate) fn broken_reception(
     match times.max() {
         Some(times) if times > 1 => Some(format!("is in one history {times} times")),
         Some(0) | None if !may_wait => Some("is in no history".to_owned()),
-        _ => None,
-    }
-}
-
-fn outcome_of(kind: &EventKind) -> Option<EventId> {
-    match kind {
-        EventKind::ActivityCompleted(body) => Some(body.scheduled),
-        EventKind::ActivityFailed(body) => Some(body.scheduled),
-        EventKind::ActivityCancelled(body) => Some(body.scheduled),
-        EventKind::TimerFired(body) => Some(body.started),
-        EventKind::TimerCancelled(body) => Some(body.started),
-        EventKind::SideEffectRecorded(body) => Some(body.scheduled),
         _ => None,
     }
 }

@@ -75,14 +75,11 @@ fn open_run(inner: &Inner, info: &RunInfo, text: &mut String) {
 fn open_calls(events: &[Event]) -> BTreeMap<EventId, &Event> {
     let mut open = BTreeMap::new();
     for event in events {
-        match &event.kind {
-            EventKind::ActivityScheduled(_) | EventKind::TimerStarted(_) => _ = open.insert(event.id, event),
-            EventKind::ActivityCompleted(body) => _ = open.remove(&body.scheduled),
-            EventKind::ActivityFailed(body) => _ = open.remove(&body.scheduled),
-            EventKind::ActivityCancelled(body) => _ = open.remove(&body.scheduled),
-            EventKind::TimerFired(body) => _ = open.remove(&body.started),
-            EventKind::TimerCancelled(body) => _ = open.remove(&body.started),
-            _ => {}
+        if let Some(of) = event.kind.outcome_of() {
+            open.remove(&of);
+        }
+        if matches!(event.kind, EventKind::ActivityScheduled(_) | EventKind::TimerStarted(_)) {
+            open.insert(event.id, event);
         }
     }
     open

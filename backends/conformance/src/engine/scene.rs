@@ -10,7 +10,7 @@ use futures::future::{Either, select};
 use retell::backend::Backend;
 use retell::client::RunHandle;
 use retell::clock::ManualClock;
-use retell::history::{Event, EventKind};
+use retell::history::Event;
 use retell::vocabulary::EventId;
 use retell::worker::WorkerOptions;
 use retell::workflow::Workflow;
@@ -192,7 +192,7 @@ pub(crate) async fn history<W: Workflow>(run: &RunHandle<W>) -> Vec<Event> {
     let mut outcomes = BTreeMap::<EventId, usize>::new();
     for (event, id) in events.iter().zip(1..) {
         assert_eq!(event.id, EventId(id), "a gap in {events:#?}");
-        if let Some(of) = outcome_of(&event.kind) {
+        if let Some(of) = event.kind.outcome_of() {
             *outcomes.entry(of).or_default() += 1;
         }
     }
@@ -210,16 +210,4 @@ pub(crate) async fn kinds<W: Workflow>(run: &RunHandle<W>) -> Vec<&'static str> 
 /// How many events of this name a history has.
 pub(crate) fn count(events: &[Event], name: &str) -> usize {
     events.iter().filter(|event| event.kind.name() == name).count()
-}
-
-fn outcome_of(kind: &EventKind) -> Option<EventId> {
-    match kind {
-        EventKind::ActivityCompleted(body) => Some(body.scheduled),
-        EventKind::ActivityFailed(body) => Some(body.scheduled),
-        EventKind::ActivityCancelled(body) => Some(body.scheduled),
-        EventKind::TimerFired(body) => Some(body.started),
-        EventKind::TimerCancelled(body) => Some(body.started),
-        EventKind::SideEffectRecorded(body) => Some(body.scheduled),
-        _ => None,
-    }
 }

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use super::park::Trouble;
 use super::places::Place;
 use super::settle::Row;
-use super::task::outcome_of;
 use super::{Incoming, Phase, Run};
 use crate::history::{ActivityScheduled, Event, EventKind, Record, decode_kind, decode_record};
 use crate::replay::{Machine, MachineOptions};
@@ -170,7 +169,7 @@ impl Run {
         let mut ended = HashSet::new();
         for incoming in &self.incoming {
             if let Incoming::Message(message) = incoming {
-                ended.extend(outcome_of(&decode_kind(&message.body, cx.codec.as_ref())?));
+                ended.extend(decode_kind(&message.body, cx.codec.as_ref())?.outcome_of());
             }
         }
         Ok(ended)

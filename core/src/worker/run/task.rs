@@ -235,7 +235,7 @@ impl Gathered {
         match incoming {
             Incoming::Message(message) => {
                 let kind = decode_kind(&message.body, codec)?;
-                if outcome_of(&kind).is_none_or(|scheduled| machine.is_open(scheduled)) {
+                if kind.outcome_of().is_none_or(|scheduled| machine.is_open(scheduled)) {
                     machine.take_in(at, kind, &mut self.progress.events)?;
                 }
                 self.progress.taken_in = message.position;
@@ -274,7 +274,7 @@ fn absorb(
     for incoming in incoming.range(taken..) {
         if let Incoming::Message(message) = incoming {
             let kind = decode_kind(&message.body, codec)?;
-            if outcome_of(&kind).is_none() {
+            if kind.outcome_of().is_none() {
                 machine.absorb(kind, &mut progress.events);
             }
             progress.taken_in = message.position;
@@ -294,13 +294,4 @@ fn inherited(successor: &Start) -> Vec<InboxMessage> {
         body: message.body.clone(),
     };
     positions.zip(&successor.inbox).map(message).collect()
-}
-
-/// The call whose outcome a message brings, if it brings one.
-pub(super) fn outcome_of(kind: &EventKind) -> Option<EventId> {
-    match kind {
-        EventKind::ActivityCompleted(body) => Some(body.scheduled),
-        EventKind::ActivityFailed(body) => Some(body.scheduled),
-        _ => None,
-    }
 }
