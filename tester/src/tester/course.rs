@@ -16,7 +16,7 @@ impl Tester {
     /// Starts a run; its first workflow task has run when this returns.
     ///
     /// # Panics
-    /// If it does not start, or with a [`Trouble`].
+    /// If it does not start, or with a [`Trouble`](crate::Trouble).
     #[track_caller]
     pub fn start<W: Workflow>(&self, workflow: W, workflow_id: &str, input: W::Input) -> TestRun<W> {
         let _ = workflow;
@@ -32,7 +32,7 @@ impl Tester {
     /// As for a client.
     ///
     /// # Panics
-    /// With a [`Trouble`].
+    /// With a [`Trouble`](crate::Trouble).
     #[track_caller]
     pub fn start_with<W: Workflow>(
         &self,
@@ -101,7 +101,7 @@ impl Tester {
     /// Moves time on by this much, doing on the way all that falls due.
     ///
     /// # Panics
-    /// With a [`Trouble`].
+    /// With a [`Trouble`](crate::Trouble).
     #[track_caller]
     pub fn advance(&self, by: Duration) {
         or_panic(self.inner.advance(by));
@@ -110,7 +110,7 @@ impl Tester {
     /// Lets everything happen that needs no time.
     ///
     /// # Panics
-    /// With a [`Trouble`].
+    /// With a [`Trouble`](crate::Trouble).
     #[track_caller]
     pub fn rest(&self) {
         or_panic(self.inner.rest());

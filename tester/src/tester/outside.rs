@@ -34,7 +34,7 @@ impl Tester {
     /// the queue is tried again.
     ///
     /// # Panics
-    /// With a [`Trouble`].
+    /// With a [`Trouble`](crate::Trouble).
     #[track_caller]
     pub fn crash(&self) {
         self.stop_worker();
@@ -67,7 +67,7 @@ impl Tester {
     /// Starts a worker, unless there is one.
     ///
     /// # Panics
-    /// With a [`Trouble`].
+    /// With a [`Trouble`](crate::Trouble).
     #[track_caller]
     pub fn start_worker(&self) {
         or_panic(self.inner.worker_client().map(drop));
