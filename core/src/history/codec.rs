@@ -1,6 +1,7 @@
 //! The hook through which payloads pass on their way to a store and back: compression, encryption.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::vocabulary::Payload;
 
@@ -26,6 +27,55 @@ pub trait PayloadCodec: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the payload codec failed: {0}")]
 pub struct CodecError(pub String);
+
+/// Several codecs as one: payloads pass them in order on their way to the store, and in reverse on their way back.
+///
+/// ```
+/// use retell::history::{CodecChain, PayloadCodec, Plain};
+/// use retell::vocabulary::Payload;
+///
+/// let chain = CodecChain::new().then(Plain).then(Plain);
+/// let payload = Payload::encode(&42)?;
+/// assert_eq!(chain.decode(chain.encode(payload.clone())?)?, payload);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct CodecChain(Vec<Arc<dyn PayloadCodec>>);
+
+impl CodecChain {
+    /// A chain of none, which changes nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a codec at the side of the store.
+    #[must_use]
+    pub fn then(mut self, codec: impl PayloadCodec) -> Self {
+        self.0.push(Arc::new(codec));
+        self
+    }
+}
+
+impl PayloadCodec for CodecChain {
+    fn encode(&self, payload: Payload) -> Result<Payload, CodecError> {
+        self.0.iter().try_fold(payload, |payload, codec| codec.encode(payload))
+    }
+
+    fn decode(&self, payload: Payload) -> Result<Payload, CodecError> {
+        self.0.iter().rev().try_fold(payload, |payload, codec| codec.decode(payload))
+    }
+}
+
+impl<C: PayloadCodec + ?Sized> PayloadCodec for Arc<C> {
+    fn encode(&self, payload: Payload) -> Result<Payload, CodecError> {
+        (**self).encode(payload)
+    }
+
+    fn decode(&self, payload: Payload) -> Result<Payload, CodecError> {
+        (**self).decode(payload)
+    }
+}
 
 /// The codec that changes nothing.
 #[derive(Debug, Clone, Copy, Default)]

@@ -8,7 +8,7 @@ mod event;
 mod record;
 mod text;
 
-pub use codec::{CodecError, PayloadCodec, Plain};
+pub use codec::{CodecChain, CodecError, PayloadCodec, Plain};
 pub use encoding::{FORMAT_VERSION, HistoryError, decode_kind, decode_record, encode_kind, encode_record};
 pub use event::{
     ActivityCancelled, ActivityCompleted, ActivityFailed, ActivityScheduled, Event, EventKind,

@@ -2,14 +2,13 @@
 
 use std::any::{Any, type_name};
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
 use retell::Orchestrator;
 use retell::activity::{Activity, ActivityDefinition, SharedState};
-use retell::history::{CodecError, PayloadCodec, Plain};
+use retell::history::{PayloadCodec, Plain};
 use retell::replay::Definition;
-use retell::vocabulary::{ActivityName, Payload, Timestamp, WorkflowType};
+use retell::vocabulary::{ActivityName, Timestamp, WorkflowType};
 use retell::worker::WorkerOptions;
 use retell::workflow::{Workflow, definition};
 
@@ -38,7 +37,7 @@ pub(crate) struct Setup {
     pub(crate) state: SharedState,
     /// Whether anything is in it.
     pub(crate) shares: bool,
-    pub(crate) codec: Codec,
+    pub(crate) codec: Arc<dyn PayloadCodec>,
     pub(crate) options: WorkerOptions,
     pub(crate) time: Time,
     /// Whether a second machine follows each run.
@@ -58,7 +57,7 @@ impl Default for Setup {
             activities: HashMap::new(),
             state: SharedState::default(),
             shares: false,
-            codec: Codec(Arc::new(Plain)),
+            codec: Arc::new(Plain),
             options,
             time: Time::Jumps,
             replays: true,
@@ -98,26 +97,6 @@ impl Setup {
             let code = self.activities.get(&name).cloned();
             orchestrator.activity_definition(fakes.definition(name, code))
         })
-    }
-}
-
-/// A codec that several share.
-#[derive(Clone)]
-pub(crate) struct Codec(pub(crate) Arc<dyn PayloadCodec>);
-
-impl PayloadCodec for Codec {
-    fn encode(&self, payload: Payload) -> Result<Payload, CodecError> {
-        self.0.encode(payload)
-    }
-
-    fn decode(&self, payload: Payload) -> Result<Payload, CodecError> {
-        self.0.decode(payload)
-    }
-}
-
-impl fmt::Debug for Codec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 
@@ -200,7 +179,7 @@ impl Tester {
     #[must_use]
     #[track_caller]
     pub fn codec(self, codec: impl PayloadCodec) -> Self {
-        self.set(|setup| setup.codec = Codec(Arc::new(codec)))
+        self.set(|setup| setup.codec = Arc::new(codec))
     }
 
     /// Changes the worker's options: slots, caches, what a panic does. Lease and threads are the tester's own.
