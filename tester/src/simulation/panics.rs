@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 use std::sync::Once;
 
+use super::program::STUMBLES;
+
 thread_local! {
     /// What has panicked on this thread, while somebody gathers it.
     static GATHERED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
@@ -29,7 +31,11 @@ pub(super) fn gathered<T>(act: impl FnOnce() -> T) -> (T, Vec<String>) {
 fn gather(info: &PanicHookInfo<'_>) -> bool {
     GATHERED.with_borrow_mut(|gathered| {
         let Some(gathered) = gathered else { return false };
-        gathered.push(info.to_string());
+        let text = info.to_string();
+        // That is what the program is there for.
+        if !text.contains(STUMBLES) {
+            gathered.push(text);
+        }
         true
     })
 }

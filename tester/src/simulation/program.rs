@@ -17,6 +17,8 @@ use super::stage::{BodyWatch, Site, on_stage};
 
 /// The signal that programs listen to.
 pub(super) const SIGNAL: &str = "news";
+/// What a program says that panics.
+pub(super) const STUMBLES: &str = "the program stumbles";
 /// How deep joins and races nest.
 const DEPTH_MAX: u32 = 2;
 
@@ -45,6 +47,11 @@ enum Op {
     Join(Vec<Op>),
     Race(Vec<Op>),
     Shielded(Box<Op>),
+    /// The code panics so many times here, until a deploy heals it.
+    Stumble {
+        label: u64,
+        times: u32,
+    },
 }
 
 /// What it does when it is asked to cancel.
@@ -131,6 +138,7 @@ impl Op {
             11 => Self::Hear,
             12 => Self::Effect(lots.u64(..1_000)),
             13 => Self::Detach(Call::draw(lots)),
+            14 if lots.bool() => Self::Stumble { label: lots.u64(..), times: lots.u32(1..=3) },
             14 => Self::Chance,
             15 if depth > 0 => Self::Shielded(Box::new(Self::draw(lots, left, depth - 1))),
             16 | 17 if depth > 0 => Self::Join(Self::several(lots, left, depth)),
@@ -154,6 +162,7 @@ impl Op {
             | Self::Hear
             | Self::Detach(_)
             | Self::Chance
+            | Self::Stumble { .. }
             | Self::Race(_) => 0,
         }
     }
@@ -262,6 +271,10 @@ fn go(cx: WorkflowContext, op: Op) -> BoxFuture<'static, Result<u64, CallError>>
             }
             Op::Race(ops) => select_all(ops.into_iter().map(|op| go(cx.clone(), op))).await.0.map(|_| 0),
             Op::Shielded(op) => go(cx.shielded(), *op).await,
+            Op::Stumble { label, times } => {
+                stumble(cx.run(), label, times);
+                Ok(0)
+            }
         }
     }
     .boxed()
@@ -271,6 +284,13 @@ fn go(cx: WorkflowContext, op: Op) -> BoxFuture<'static, Result<u64, CallError>>
 fn effect_of(run: &RunKey, value: u64) -> u64 {
     on_stage(|stage| stage.judge(|oracle, _| oracle.effect_begins(run)));
     value
+}
+
+/// Panics as long as the code is broken.
+fn stumble(run: &RunKey, label: u64, times: u32) {
+    let mut broken = false;
+    on_stage(|stage| broken = stage.stumbles(run.run_id, label, times));
+    assert!(!broken, "{STUMBLES}");
 }
 
 async fn chance(cx: &WorkflowContext) -> Result<u64, CallError> {

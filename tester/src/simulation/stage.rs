@@ -1,14 +1,14 @@
 //! The stage: what all of a schedule share, and what one process brings along.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use retell::activity::{ActivityContext, ActivityDefinition, ActivityInfo, ActivityRun};
 use retell::clock::{Clock, ManualClock};
-use retell::vocabulary::{Failure, Payload};
+use retell::vocabulary::{Failure, Payload, RunId};
 
 use super::oracle::{Now, Oracle};
 use super::report::Broken;
@@ -36,6 +36,8 @@ pub(super) fn on_stage(act: impl FnOnce(&Stage)) {
 pub(super) struct Stage {
     pub(super) clock: ManualClock,
     oracle: Mutex<Oracle>,
+    /// How often a run has panicked at a place of its program.
+    stumbled: Mutex<HashMap<(RunId, u64), u32>>,
     /// Set when faults have ceased.
     calm: AtomicBool,
     /// How many lines may still be kept after that: a world in which nothing happens any more says nothing new.
@@ -50,6 +52,7 @@ impl Stage {
         Arc::new(Self {
             clock,
             oracle: Mutex::default(),
+            stumbled: Mutex::default(),
             calm: AtomicBool::new(false),
             lines_left: AtomicUsize::new(CALM_LINKS_MAX),
             links,
@@ -85,6 +88,15 @@ impl Stage {
     /// From now on nothing fails.
     pub(super) fn calm_down(&self) {
         self.calm.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a run panics once more at this place: so many times, and never after the last fault.
+    pub(super) fn stumbles(&self, run_id: RunId, label: u64, times: u32) -> bool {
+        let mut stumbled = self.stumbled.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = stumbled.entry((run_id, label)).or_default();
+        let stumbles = *count < times && !self.is_calm();
+        *count += u32::from(stumbles);
+        stumbles
     }
 
     /// Keeps a line about the links, if somebody is to read it.

@@ -8,6 +8,7 @@ use retell::write::{
     IdConflictPolicy, NewRecord, Next, Outcome, Refusal, Start, Terminate, Write,
 };
 
+use super::super::program::STUMBLES;
 use super::super::report::{Broken, ensure};
 use super::run::{Open, Run};
 use super::{Now, Oracle, Task};
@@ -154,7 +155,9 @@ impl Oracle {
         self.change_tasks(commit, now)?;
         match &commit.next {
             Next::Open(open) => {
-                if let Some(failure) = &open.failure {
+                if let Some(failure) =
+                    open.failure.as_ref().filter(|failure| !failure.message.contains(STUMBLES))
+                {
                     let (run, message) = (&commit.run, &failure.message);
                     return Err(Broken::new("H13", format!("a task of {run} has failed: {message}")));
                 }
