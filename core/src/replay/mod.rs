@@ -6,6 +6,7 @@
 
 mod call;
 mod check;
+mod condition;
 mod divergence;
 mod error;
 mod foreign;
@@ -16,6 +17,7 @@ mod operations;
 mod presence;
 mod random;
 mod receive;
+mod scope;
 mod state;
 mod step;
 mod tasks;
@@ -26,12 +28,14 @@ use futures::future::BoxFuture;
 
 pub(crate) use call::Call;
 pub use check::check;
+pub(crate) use condition::Condition;
 pub use divergence::{Divergence, Row, Verdict};
 pub use error::{HistoryFault, Nondeterminism, TaskError};
 pub use foreign::Alarm;
 pub use machine::{Machine, MachineOptions, PanicPolicy};
 pub(crate) use operations::Resolution;
 pub(crate) use receive::Receive;
+pub(crate) use scope::Scope;
 pub(crate) use state::{Manner, Received, Request};
 pub use world::World;
 

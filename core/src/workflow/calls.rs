@@ -132,7 +132,7 @@ impl<T: DeserializeOwned> Typed<Call, T> {
                 payload.decode().map_err(CallError::Payload)
             }
             Resolution::Failed(failure) => Err(CallError::Failed(Box::new(failure))),
-            Resolution::Cancelled => Err(CallError::Cancelled),
+            Resolution::Cancelled(_) => Err(CallError::Cancelled),
             Resolution::Fired => unreachable!("only a timer is resolved so"),
         })
     }
@@ -170,7 +170,7 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match ready!(Pin::new(&mut self.0).poll(cx)) {
-            Resolution::Cancelled => Err(CallError::Cancelled),
+            Resolution::Cancelled(_) => Err(CallError::Cancelled),
             Resolution::Fired => Ok(()),
             Resolution::Value(_) | Resolution::Recorded(_) | Resolution::Failed(_) => {
                 unreachable!("a timer is never resolved so")

@@ -6,8 +6,13 @@
 mod calls;
 mod chance;
 mod context;
+mod deadline;
 mod definition;
 mod error;
+mod scope;
+mod semaphore;
+mod together;
+mod until;
 
 use std::future::Future;
 
@@ -16,8 +21,13 @@ use serde::de::DeserializeOwned;
 
 pub use calls::{ActivityCall, SideEffectCall, Signal, Sleep};
 pub use context::{WorkflowContext, WorkflowInfo};
+pub use deadline::TimedOut;
 pub use definition::{definition, workflow_type};
 pub use error::{CallError, WorkflowError, WorkflowResult};
+pub use scope::CancelScope;
+pub use semaphore::{Acquire, Mutex, MutexGuard, Permit, Semaphore};
+pub use together::{All, TryAll, all, try_all};
+pub use until::Until;
 
 /// A deterministic function whose every decision is kept in a history.
 ///

@@ -10,4 +10,5 @@ mod recorded;
 mod replay;
 mod shop;
 mod snapshot;
+mod structure;
 mod time;

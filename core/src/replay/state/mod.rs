@@ -4,19 +4,21 @@
 //! drop is handed out as an [`Aftermath`], for when the lock is released.
 
 mod calls;
+mod conditions;
 mod endings;
 mod signals;
 mod views;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use super::mailboxes::Mailboxes;
-use super::operations::{Operation, Operations, Resolution};
+use super::operations::{Operation, Operations, Resolution, Slot};
 use super::random::Random;
+use super::scope::Scope;
 use super::{Conclusion, SideEffect};
 use crate::command::Command;
 use crate::history::{
@@ -53,11 +55,13 @@ pub(crate) enum Received {
 }
 
 /// How a call is made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Manner {
     pub(crate) location: &'static Location<'static>,
     /// Its await survives a cancel request.
     pub(crate) shielded: bool,
+    /// Its await ends with this one.
+    pub(crate) scope: Option<Scope>,
 }
 
 /// The cancel request that the run goes by: the first one.
@@ -85,13 +89,16 @@ pub(in crate::replay) struct State {
     operations: Operations,
     timers: BTreeSet<(Timestamp, EventId)>,
     mailboxes: Mailboxes,
+    /// The conditions that the code waits for, in the order in which it began to.
+    conditions: BTreeMap<u64, Slot>,
+    conditions_met: bool,
     cancellation: Option<Cancellation>,
     /// Cancel requests that came after the code had ended.
     late_cancels: Vec<(u64, WorkflowCancelRequested)>,
     first_polls: u64,
     arrivals: u64,
-    /// How many calls the code waits for.
-    pub(in crate::replay) waiting: usize,
+    /// How many calls, signals and conditions the code waits for.
+    waiting: usize,
     /// Bytes of the payloads that are kept.
     payload_bytes: usize,
 }
@@ -120,6 +127,8 @@ impl State {
             operations: Operations::default(),
             timers: BTreeSet::new(),
             mailboxes: Mailboxes::default(),
+            conditions: BTreeMap::new(),
+            conditions_met: false,
             cancellation: None,
             late_cancels: Vec::new(),
             first_polls: 0,
@@ -188,9 +197,14 @@ impl State {
         }
     }
 
-    /// Whether calls of this manner are over because the run is cancelled.
-    pub(in crate::replay) fn cancels(&self, manner: Manner) -> bool {
-        self.cancellation.is_some() && !manner.shielded
+    /// Whether calls of this manner are over because the run, or their scope, is cancelled. Such a call is never made;
+    /// the code has seen why.
+    pub(in crate::replay) fn cancels(&mut self, manner: &Manner) -> bool {
+        if self.cancellation.is_some() && !manner.shielded {
+            self.saw_cancel();
+            return true;
+        }
+        manner.scope.as_ref().is_some_and(Scope::is_cancelled)
     }
 
     pub(in crate::replay) fn is_cancelled(&self) -> bool {
@@ -198,7 +212,7 @@ impl State {
     }
 
     /// An await of the code has returned because of the cancel request.
-    pub(in crate::replay) fn saw_cancel(&mut self) {
+    fn saw_cancel(&mut self) {
         if let Some(cancellation) = &mut self.cancellation {
             cancellation.seen = true;
         }
