@@ -141,6 +141,15 @@ impl WorkflowError {
         })
     }
 
+    /// Says what lies beneath. The end of a run that continues as new is no cause of anything.
+    #[must_use]
+    pub fn caused_by(self, cause: &Self) -> Self {
+        match cause.failure() {
+            Some(cause) => self.change(|failure| failure.add_cause(cause)),
+            None => self,
+        }
+    }
+
     /// What history will hold; `None` for what [`continue_as_new`](super::WorkflowContext::continue_as_new) returned.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {

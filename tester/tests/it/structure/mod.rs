@@ -3,6 +3,7 @@
 mod conditions;
 mod deadlines;
 mod open_work;
+mod saga;
 mod scopes;
 mod semaphores;
 mod together;
