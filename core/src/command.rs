@@ -82,7 +82,7 @@ impl CommandKind {
         let same = |same: bool, hint| if same { Ok(()) } else { Err(hint) };
         match (self, event) {
             (Self::ScheduleActivity(asked), EventKind::ActivityScheduled(held)) => {
-                same(asked.activity == held.activity, OTHER)?;
+                same(asked.activity == held.activity && asked.local == held.local, OTHER)?;
                 same(asked.input == held.input, INPUT)
             }
             (Self::StartTimer { due }, EventKind::TimerStarted(held)) => same(
@@ -126,7 +126,7 @@ impl fmt::Display for CommandKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ScheduleActivity(body) => {
-                write!(f, "ScheduleActivity {:?} with {}", body.activity, Shown(&body.input))
+                write!(f, "ScheduleActivity {:?}{} with {}", body.activity, local(body), Shown(&body.input))
             }
             Self::CancelActivity { scheduled } => write!(f, "CancelActivity of event {scheduled}"),
             Self::StartTimer { due } => write!(f, "StartTimer due {due}"),
@@ -147,7 +147,7 @@ pub(crate) fn describe(event: &EventKind) -> String {
     let name = event.name();
     match event {
         EventKind::ActivityScheduled(body) => {
-            format!("{name} {:?} with {}", body.activity, Shown(&body.input))
+            format!("{name} {:?}{} with {}", body.activity, local(body), Shown(&body.input))
         }
         EventKind::ActivityCancelled(body) => format!("{name} of event {}", body.scheduled),
         EventKind::ActivityCompleted(body) => format!("{name} of event {}", body.scheduled),
@@ -163,6 +163,11 @@ pub(crate) fn describe(event: &EventKind) -> String {
         }
         _ => name.to_owned(),
     }
+}
+
+/// A step or local activity is another call than one through the queue.
+fn local(call: &ActivityScheduled) -> &'static str {
+    if call.local { " (local)" } else { "" }
 }
 
 /// A payload that two lines can be told apart by without printing it.

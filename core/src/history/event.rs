@@ -192,6 +192,10 @@ pub struct ActivityScheduled {
     /// The longest that one attempt may take; `None` sets no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_to_close: Option<Duration>,
+    /// Whether it runs where the workflow task runs, and never stands in a queue: a step, or a local activity. Compared
+    /// at replay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local: bool,
 }
 
 /// See [`EventKind::ActivityCompleted`].

@@ -73,5 +73,9 @@ pub enum Conclusion {
     },
 }
 
+/// What a local call does: a value that is the driver's to understand, and the machine's to keep. `None` in its place
+/// stands for the activity of the call's name.
+pub type Step = Box<dyn std::any::Any + Send>;
+
 /// The closure of a side effect: run once, after the commit that holds its event is acknowledged.
 pub type SideEffect = Box<dyn FnOnce() -> Result<Payload, PayloadError> + Send>;

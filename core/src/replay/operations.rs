@@ -9,8 +9,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::Location;
 use std::task::Waker;
 
-use super::SideEffect;
 use super::scope::Scope;
+use super::{SideEffect, Step};
 use crate::history::ActivityScheduled;
 use crate::vocabulary::{EventId, Failure, Payload, SignalName, Timestamp};
 
@@ -33,6 +33,8 @@ pub(super) struct Operation {
     pub(super) attached: bool,
     pub(super) waker: Option<Waker>,
     pub(super) outcome: Option<Resolution>,
+    /// What it does, if it is a step.
+    pub(super) step: Option<Step>,
 }
 
 pub(super) enum Kind {

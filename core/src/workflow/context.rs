@@ -71,7 +71,7 @@ impl WorkflowContext {
         // Taken here: inside of a closure, the caller would be this function.
         let manner = self.manner(Location::caller());
         let call = |body| Call::new(self.world.clone(), manner, Request::Activity(body));
-        ActivityCall::new(scheduled::<A>(input).map(call))
+        ActivityCall::new(scheduled(A::NAME, input).map(call))
     }
 
     /// Sleeps for at least this long, on the store's wall clock.
@@ -231,12 +231,13 @@ impl WorkflowContext {
     }
 }
 
-fn scheduled<A: Activity>(input: &A::Input) -> Result<ActivityScheduled, CallError> {
+pub(super) fn scheduled<I: Serialize>(name: &str, input: &I) -> Result<ActivityScheduled, CallError> {
     Ok(ActivityScheduled {
-        activity: ActivityName::new(A::NAME)?,
+        activity: ActivityName::new(name)?,
         input: Payload::encode(input)?,
         task_queue: None,
         retry: RetryPolicy::default(),
         start_to_close: None,
+        local: false,
     })
 }

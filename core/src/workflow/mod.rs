@@ -12,6 +12,7 @@ mod error;
 mod saga;
 mod scope;
 mod semaphore;
+mod step;
 mod together;
 mod until;
 
@@ -20,7 +21,7 @@ use std::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use calls::{ActivityCall, SideEffectCall, Signal, Sleep};
+pub use calls::{ActivityCall, SideEffectCall, Signal, Sleep, StepCall};
 pub use context::{WorkflowContext, WorkflowInfo};
 pub use deadline::TimedOut;
 pub use definition::{definition, workflow_type};

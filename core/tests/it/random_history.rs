@@ -96,6 +96,7 @@ impl Random {
             task_queue: self.optional(|random| TaskQueue::new(random.name()).unwrap()),
             retry: self.optional(Self::retry).unwrap_or_default(),
             start_to_close: self.optional(Self::duration),
+            local: self.flag(),
         }
     }
 

@@ -18,8 +18,13 @@ impl State {
         waker: Option<&Waker>,
     ) -> Slot {
         let event = self.next_id;
+        let mut step = None;
         let (kind, command) = match request {
             Request::Activity(body) => (Kind::Activity(None), CommandKind::ScheduleActivity(body)),
+            Request::Step(body, does) => {
+                step = Some(does);
+                (Kind::Activity(None), CommandKind::ScheduleActivity(body))
+            }
             Request::SleepFor(duration) => self.timer(self.now + duration, event),
             Request::SleepUntil(due) => self.timer(due, event),
             Request::SideEffect(closure) => {
@@ -27,7 +32,9 @@ impl State {
             }
         };
         self.command(command, Some(manner.location));
-        self.insert(kind, event, manner, waker)
+        let slot = self.insert(kind, event, manner, waker);
+        self.operations.operation(slot).step = step;
+        slot
     }
 
     fn timer(&mut self, due: Timestamp, event: EventId) -> (Kind, CommandKind) {
@@ -55,6 +62,7 @@ impl State {
             attached: waker.is_some(),
             waker: waker.cloned(),
             outcome: None,
+            step: None,
         });
         if let Some(scope) = &self.operations.operation(slot).scope {
             scope.enter(first_polled, slot);

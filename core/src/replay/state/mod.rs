@@ -19,7 +19,7 @@ use super::mailboxes::Mailboxes;
 use super::operations::{Operation, Operations, Resolution, Slot};
 use super::random::Random;
 use super::scope::Scope;
-use super::{Conclusion, SideEffect};
+use super::{Conclusion, SideEffect, Step};
 use crate::command::Command;
 use crate::history::{
     ActivityScheduled, EventKind, SignalReceived, WorkflowCancelRequested, WorkflowStarted,
@@ -43,6 +43,7 @@ pub(in crate::replay) struct Released {
 /// What a call asks for.
 pub(crate) enum Request {
     Activity(ActivityScheduled),
+    Step(ActivityScheduled, Step),
     SleepFor(Duration),
     SleepUntil(Timestamp),
     SideEffect(SideEffect),

@@ -15,3 +15,4 @@ mod panics;
 mod random_programs;
 mod scopes;
 mod signals;
+mod steps;

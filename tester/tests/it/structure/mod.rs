@@ -6,6 +6,7 @@ mod open_work;
 mod saga;
 mod scopes;
 mod semaphores;
+mod steps;
 mod together;
 
 use retell::client::ResultError;
