@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::vocabulary::{
-    ActivityName, Attempt, Attributes, EventId, Failure, Payload, Place, RequestId, RetryPolicy, RunId,
-    SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
+    ActivityName, Attempt, Attributes, EventId, Failure, PatchId, Payload, Place, RequestId, RetryPolicy,
+    RunId, SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
 };
 
 /// One decision or one thing that happened.
@@ -91,6 +91,8 @@ event_kinds! {
     SideEffectScheduled,
     /// The side effect ran; its value.
     SideEffectRecorded,
+    /// The run goes the new way of a change to its code.
+    PatchRecorded,
 }
 
 /// See [`EventKind::WorkflowStarted`].
@@ -261,6 +263,16 @@ pub struct SideEffectRecorded {
     pub value: Payload,
 }
 
+/// See [`EventKind::PatchRecorded`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PatchRecorded {
+    /// Which change.
+    pub patch: PatchId,
+    /// Whether code that knows nothing of the change may pass over this.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deprecated: bool,
+}
+
 fn is_zero(priority: &i32) -> bool {
     *priority == 0
 }
@@ -286,7 +298,8 @@ impl EventKind {
             | Self::ActivityCancelled(_)
             | Self::TimerStarted(_)
             | Self::TimerCancelled(_)
-            | Self::SideEffectScheduled(_) => true,
+            | Self::SideEffectScheduled(_)
+            | Self::PatchRecorded(_) => true,
             Self::WorkflowCompleted(_)
             | Self::WorkflowFailed(_)
             | Self::WorkflowCancelled(_)
@@ -326,7 +339,8 @@ impl EventKind {
             | Self::TimerStarted(_)
             | Self::TimerFired(_)
             | Self::TimerCancelled(_)
-            | Self::SideEffectScheduled(_) => None,
+            | Self::SideEffectScheduled(_)
+            | Self::PatchRecorded(_) => None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod context;
 mod deadline;
 mod definition;
 mod error;
+mod patch;
 mod saga;
 mod scope;
 mod semaphore;

@@ -197,7 +197,7 @@ impl State {
 
     pub(super) fn command(&mut self, kind: CommandKind, location: Option<&'static Location<'static>>) {
         self.issued.push_back(Command { kind, location });
-        self.next_id = self.next_id.next();
+        self.next_id = self.patches.skip(self.next_id.next());
     }
 
     pub(super) fn cancel_command(

@@ -6,6 +6,7 @@
 mod calls;
 mod conditions;
 mod endings;
+mod patches;
 mod signals;
 mod views;
 
@@ -25,6 +26,7 @@ use crate::history::{
     ActivityScheduled, EventKind, SignalReceived, WorkflowCancelRequested, WorkflowStarted,
 };
 use crate::vocabulary::{EventId, Timestamp};
+use patches::Patches;
 
 /// What is to be done once the lock is released: wake these in order, drop those.
 #[derive(Default)]
@@ -96,6 +98,7 @@ pub(in crate::replay) struct State {
     cancellation: Option<Cancellation>,
     /// Cancel requests that came after the code had ended.
     late_cancels: Vec<(u64, WorkflowCancelRequested)>,
+    patches: Patches,
     first_polls: u64,
     arrivals: u64,
     /// How many calls, signals and conditions the code waits for.
@@ -132,6 +135,7 @@ impl State {
             conditions_met: false,
             cancellation: None,
             late_cancels: Vec::new(),
+            patches: Patches::default(),
             first_polls: 0,
             arrivals: 0,
             waiting: 0,
@@ -143,7 +147,7 @@ impl State {
     pub(in crate::replay) fn begin(&mut self, event: EventId, at: Timestamp) {
         self.event = event;
         self.now = at;
-        self.next_id = event.next();
+        self.next_id = self.patches.skip(event.next());
     }
 
     pub(in crate::replay) fn start(&mut self, body: WorkflowStarted) {

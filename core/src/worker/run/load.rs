@@ -81,8 +81,7 @@ impl Run {
                     events.clear();
                 }
             }
-            // What user code logs while its history is told again was logged before.
-            tracing::dispatcher::with_default(&tracing::Dispatch::none(), || machine.replay(events))?;
+            unheard(|| machine.replay(events))?;
         }
         Ok(())
     }
@@ -101,7 +100,7 @@ impl Run {
             return Err(Trouble::Refused(format!("its history ends at event {found}, not at {}", self.head)));
         }
         if !first_task {
-            machine.replayed()?;
+            unheard(|| machine.replayed())?;
         }
         let side_effects = machine.open_side_effects();
         let left_behind = match self.places {
@@ -184,6 +183,11 @@ impl Run {
         }
         Ok(ended)
     }
+}
+
+/// What user code logs while its history is told again was logged before.
+fn unheard<T>(replay: impl FnOnce() -> T) -> T {
+    tracing::dispatcher::with_default(&tracing::Dispatch::none(), replay)
 }
 
 /// What the last holder of a run left open.

@@ -12,6 +12,7 @@ mod histories;
 mod kit;
 mod nondeterminism;
 mod panics;
+mod patches;
 mod random_programs;
 mod scopes;
 mod signals;

@@ -3,6 +3,7 @@
 mod conditions;
 mod deadlines;
 mod open_work;
+mod patches;
 mod saga;
 mod scopes;
 mod semaphores;
