@@ -9,10 +9,10 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::history::{
-    ActivityCancelled, ActivityScheduled, EventKind, SideEffectScheduled, TimerCancelled, TimerStarted,
-    WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
+    ActivityCancelled, ActivityScheduled, EventKind, PatchRecorded, SideEffectScheduled, TimerCancelled,
+    TimerStarted, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
 };
-use crate::vocabulary::{EventId, Failure, Payload, Place, RunId, Timestamp, WorkflowType};
+use crate::vocabulary::{EventId, Failure, PatchId, Payload, Place, RunId, Timestamp, WorkflowType};
 
 /// One decision of the code, and where in the user's source it was taken.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub(crate) enum CommandKind {
     StartTimer { due: Timestamp },
     CancelTimer { started: EventId },
     ScheduleSideEffect,
+    RecordPatch { patch: PatchId, deprecated: bool },
     CompleteWorkflow { result: Payload },
     FailWorkflow { failure: Failure },
     CancelWorkflow,
@@ -61,6 +62,7 @@ impl CommandKind {
             Self::StartTimer { due } => TimerStarted { due }.into(),
             Self::CancelTimer { started } => TimerCancelled { started }.into(),
             Self::ScheduleSideEffect => SideEffectScheduled {}.into(),
+            Self::RecordPatch { patch, deprecated } => PatchRecorded { patch, deprecated }.into(),
             Self::CompleteWorkflow { result } => WorkflowCompleted { result }.into(),
             Self::FailWorkflow { failure } => WorkflowFailed { failure }.into(),
             Self::CancelWorkflow => WorkflowCancelled {}.into(),
@@ -75,14 +77,13 @@ impl CommandKind {
     /// The kind, the name, the input (before codecs) and the time that a timer is due count. Retry policy, timeouts,
     /// queue and place may change in a deploy; what a run ended with is the history's to say.
     pub(crate) fn matches(&self, event: &EventKind) -> Result<(), &'static str> {
-        const OTHER: &str =
-            "a call was added, removed or moved; deploy such a change under a new version of the workflow";
+        const OTHER: &str = "a call was added, removed or moved; guard such a change with `cx.patched`, or deploy it under a new version of the workflow";
         const INPUT: &str = "the input depends on what is not replayed: the order of a HashMap, the clock, randomness, \
                              the environment; or the code that makes it was changed";
         let same = |same: bool, hint| if same { Ok(()) } else { Err(hint) };
         match (self, event) {
             (Self::ScheduleActivity(asked), EventKind::ActivityScheduled(held)) => {
-                same(asked.activity == held.activity, OTHER)?;
+                same(asked.activity == held.activity && asked.local == held.local, OTHER)?;
                 same(asked.input == held.input, INPUT)
             }
             (Self::StartTimer { due }, EventKind::TimerStarted(held)) => same(
@@ -98,6 +99,9 @@ impl CommandKind {
             (Self::ContinueAsNew { workflow, input, .. }, EventKind::WorkflowContinuedAsNew(held)) => {
                 same(workflow.name == held.workflow.name, OTHER)?;
                 same(*input == held.input, INPUT)
+            }
+            (Self::RecordPatch { patch, .. }, EventKind::PatchRecorded(held)) => {
+                same(*patch == held.patch, OTHER)
             }
             (Self::ScheduleSideEffect, EventKind::SideEffectScheduled(_))
             | (Self::CompleteWorkflow { .. }, EventKind::WorkflowCompleted(_))
@@ -126,12 +130,13 @@ impl fmt::Display for CommandKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ScheduleActivity(body) => {
-                write!(f, "ScheduleActivity {:?} with {}", body.activity, Shown(&body.input))
+                write!(f, "ScheduleActivity {:?}{} with {}", body.activity, local(body), Shown(&body.input))
             }
             Self::CancelActivity { scheduled } => write!(f, "CancelActivity of event {scheduled}"),
             Self::StartTimer { due } => write!(f, "StartTimer due {due}"),
             Self::CancelTimer { started } => write!(f, "CancelTimer of event {started}"),
             Self::ScheduleSideEffect => f.write_str("ScheduleSideEffect"),
+            Self::RecordPatch { patch, .. } => write!(f, "RecordPatch {patch:?}"),
             Self::CompleteWorkflow { .. } => f.write_str("CompleteWorkflow"),
             Self::FailWorkflow { failure } => write!(f, "FailWorkflow ({failure})"),
             Self::CancelWorkflow => f.write_str("CancelWorkflow"),
@@ -147,7 +152,7 @@ pub(crate) fn describe(event: &EventKind) -> String {
     let name = event.name();
     match event {
         EventKind::ActivityScheduled(body) => {
-            format!("{name} {:?} with {}", body.activity, Shown(&body.input))
+            format!("{name} {:?}{} with {}", body.activity, local(body), Shown(&body.input))
         }
         EventKind::ActivityCancelled(body) => format!("{name} of event {}", body.scheduled),
         EventKind::ActivityCompleted(body) => format!("{name} of event {}", body.scheduled),
@@ -156,6 +161,7 @@ pub(crate) fn describe(event: &EventKind) -> String {
         EventKind::TimerCancelled(body) => format!("{name} of event {}", body.started),
         EventKind::TimerFired(body) => format!("{name} of event {}", body.started),
         EventKind::SideEffectRecorded(body) => format!("{name} of event {}", body.scheduled),
+        EventKind::PatchRecorded(body) => format!("{name} {:?}", body.patch),
         EventKind::SignalReceived(body) => format!("{name} {:?}", body.signal),
         EventKind::WorkflowFailed(body) => format!("{name} ({})", body.failure),
         EventKind::WorkflowContinuedAsNew(body) => {
@@ -163,6 +169,11 @@ pub(crate) fn describe(event: &EventKind) -> String {
         }
         _ => name.to_owned(),
     }
+}
+
+/// A step or local activity is another call than one through the queue.
+fn local(call: &ActivityScheduled) -> &'static str {
+    if call.local { " (local)" } else { "" }
 }
 
 /// A payload that two lines can be told apart by without printing it.

@@ -104,6 +104,16 @@ impl Orchestrator {
         self
     }
 
+    /// Lets each step pass through a function before it runs: for a tester that fakes steps, or a tool that measures
+    /// them. What comes out is run in its place; history holds what it returns.
+    pub fn step_hook(
+        mut self,
+        hook: impl Fn(ActivityDefinition) -> ActivityDefinition + Send + Sync + 'static,
+    ) -> Self {
+        self.registry.steps = Some(Arc::new(hook));
+        self
+    }
+
     /// Shares a value with all activities, which find it by its type. A second one of the type replaces the first.
     pub fn state<T: Any + Send + Sync>(mut self, value: T) -> Self {
         self.state.insert(value);

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::blocking::block_on;
 use super::{Activity, ActivityContext, ActivityError};
@@ -51,6 +53,28 @@ impl ActivityDefinition {
             blocking: false,
             start: Arc::new(move |cx, input| ActivityRun::Async(attempt(cx, input))),
         }
+    }
+
+    /// The definition of a step: a closure that a workflow gives with its call.
+    pub(crate) fn step<I, T, F, Body>(name: ActivityName, body: F) -> Self
+    where
+        I: DeserializeOwned + Send + 'static,
+        T: Serialize + Send + 'static,
+        F: Fn(ActivityContext, I) -> Body + Send + Sync + 'static,
+        Body: Future<Output = Result<T, ActivityError>> + Send + 'static,
+    {
+        let body = Arc::new(body);
+        Self::untyped(name, move |cx, input| {
+            let body = body.clone();
+            Box::pin(async move {
+                let run = async {
+                    let decoded = input.decode::<I>().map_err(|error| ActivityError::payload(&error))?;
+                    let output = body(cx, decoded).await?;
+                    Payload::encode(&output).map_err(|error| ActivityError::payload(&error))
+                };
+                run.await.map_err(ActivityError::into_failure)
+            })
+        })
     }
 
     /// The name under which it is registered.

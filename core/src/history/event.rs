@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::vocabulary::{
-    ActivityName, Attempt, Attributes, EventId, Failure, Payload, Place, RequestId, RetryPolicy, RunId,
-    SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
+    ActivityName, Attempt, Attributes, EventId, Failure, PatchId, Payload, Place, RequestId, RetryPolicy,
+    RunId, SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
 };
 
 /// One decision or one thing that happened.
@@ -91,6 +91,8 @@ event_kinds! {
     SideEffectScheduled,
     /// The side effect ran; its value.
     SideEffectRecorded,
+    /// The run goes the new way of a change to its code.
+    PatchRecorded,
 }
 
 /// See [`EventKind::WorkflowStarted`].
@@ -192,6 +194,10 @@ pub struct ActivityScheduled {
     /// The longest that one attempt may take; `None` sets no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_to_close: Option<Duration>,
+    /// Whether it runs where the workflow task runs, and never stands in a queue: a step, or a local activity. Compared
+    /// at replay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local: bool,
 }
 
 /// See [`EventKind::ActivityCompleted`].
@@ -257,6 +263,16 @@ pub struct SideEffectRecorded {
     pub value: Payload,
 }
 
+/// See [`EventKind::PatchRecorded`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PatchRecorded {
+    /// Which change.
+    pub patch: PatchId,
+    /// Whether code that knows nothing of the change may pass over this.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deprecated: bool,
+}
+
 fn is_zero(priority: &i32) -> bool {
     *priority == 0
 }
@@ -282,7 +298,8 @@ impl EventKind {
             | Self::ActivityCancelled(_)
             | Self::TimerStarted(_)
             | Self::TimerCancelled(_)
-            | Self::SideEffectScheduled(_) => true,
+            | Self::SideEffectScheduled(_)
+            | Self::PatchRecorded(_) => true,
             Self::WorkflowCompleted(_)
             | Self::WorkflowFailed(_)
             | Self::WorkflowCancelled(_)
@@ -323,7 +340,8 @@ impl EventKind {
             | Self::SignalReceived(_)
             | Self::ActivityScheduled(_)
             | Self::TimerStarted(_)
-            | Self::SideEffectScheduled(_) => None,
+            | Self::SideEffectScheduled(_)
+            | Self::PatchRecorded(_) => None,
         }
     }
 
@@ -346,7 +364,8 @@ impl EventKind {
             | Self::TimerStarted(_)
             | Self::TimerFired(_)
             | Self::TimerCancelled(_)
-            | Self::SideEffectScheduled(_) => None,
+            | Self::SideEffectScheduled(_)
+            | Self::PatchRecorded(_) => None,
         }
     }
 }

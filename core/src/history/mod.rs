@@ -11,7 +11,7 @@ mod text;
 pub use codec::{CodecChain, CodecError, PayloadCodec, Plain};
 pub use encoding::{FORMAT_VERSION, HistoryError, decode_kind, decode_record, encode_kind, encode_record};
 pub use event::{
-    ActivityCancelled, ActivityCompleted, ActivityFailed, ActivityScheduled, Event, EventKind,
+    ActivityCancelled, ActivityCompleted, ActivityFailed, ActivityScheduled, Event, EventKind, PatchRecorded,
     SideEffectRecorded, SideEffectScheduled, SignalReceived, TimerCancelled, TimerFired, TimerStarted,
     WorkflowCancelRequested, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
     WorkflowStarted, WorkflowTerminated,

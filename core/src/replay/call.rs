@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::operations::{Resolution, Slot};
+use super::operations::{Reach, Resolution, Slot};
 use super::state::{Manner, Request};
 use super::world::World;
 
@@ -54,13 +54,12 @@ impl Call {
     fn issue(&self, request: Request, cx: Option<&Context<'_>>) -> Option<Slot> {
         let mut state = self.world.state();
         state.location = Some(self.manner.location);
-        if state.cancels(self.manner) {
-            state.saw_cancel();
+        if state.cancels(&self.manner) {
             // Released first: the request may hold a closure of the user, which is dropped here.
             drop(state);
             return None;
         }
-        Some(state.issue(request, self.manner, cx.map(Context::waker)))
+        Some(state.issue(request, &self.manner, cx.map(Context::waker)))
     }
 }
 
@@ -77,7 +76,7 @@ impl Future for Call {
                     self.stage = Stage::Issued(slot);
                     Poll::Pending
                 }
-                None => Poll::Ready(Resolution::Cancelled),
+                None => Poll::Ready(Resolution::Cancelled(Reach::Run)),
             },
             Stage::Issued(slot) => {
                 let (resolution, released) = self.world.state().poll(slot, cx.waker());
@@ -98,13 +97,13 @@ impl Future for Call {
 impl Drop for Call {
     fn drop(&mut self) {
         if let Stage::Issued(slot) = self.stage {
-            let_go(&self.world, self.manner, slot);
+            let_go(&self.world, &self.manner, slot);
         }
     }
 }
 
 /// Lets go of what a future stood for, as far as its drop counts.
-pub(super) fn let_go(world: &World, manner: Manner, slot: Slot) {
+pub(super) fn let_go(world: &World, manner: &Manner, slot: Slot) {
     if std::thread::panicking() || !world.is_polled_here(manner.location) {
         return;
     }

@@ -34,6 +34,8 @@ pub struct Machine {
     /// What history took in after the code had ended.
     pub(super) passed: Option<Passed>,
     pub(super) fault: Option<TaskError>,
+    /// The last inbox event that was replayed, and the commands after it, until all of them are known.
+    pub(super) held_back: Vec<Event>,
 }
 
 /// How a machine is run.
@@ -73,6 +75,7 @@ impl Machine {
             closed: false,
             passed: None,
             fault: None,
+            held_back: Vec::new(),
         }
     }
 
@@ -91,7 +94,7 @@ impl Machine {
         kind: EventKind,
         into: &mut Vec<Event>,
     ) -> Result<(), TaskError> {
-        self.check()?;
+        self.replay_rest()?;
         let kept = into.len();
         self.first_commands(at, into);
         let at = self.world.state().not_before(&kind).max(self.last_at).max(at);
@@ -115,7 +118,7 @@ impl Machine {
     /// Appends the commands of event 1, if [`replay`](Self::replay) has found a history that ends there: the store
     /// holds event 1 from the start on, the first workflow task was never committed. Otherwise appends nothing.
     pub fn first_commands(&mut self, at: Timestamp, into: &mut Vec<Event>) {
-        if self.head == EventId(1) && self.fault.is_none() {
+        if self.replay_rest().is_ok() && self.head == EventId(1) {
             self.last_at = at.max(self.last_at);
             self.collect(self.last_at, into);
         }

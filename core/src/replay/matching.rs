@@ -14,20 +14,59 @@ pub(super) struct Passed {
     description: String,
 }
 
-const ENDS_EARLY: &str =
-    "the code ends earlier than it did; deploy such a change under a new version of the workflow";
-const ASKS_MORE: &str = "a call was added or moved; deploy such a change under a new version of the workflow";
+const ENDS_EARLY: &str = "the code ends earlier than it did; guard such a change with `cx.patched`, or deploy it under a new version of the workflow";
+const ASKS_MORE: &str = "a call was added or moved; guard such a change with `cx.patched`, or deploy it under a new version of the workflow";
 const ASKS_LESS: &str = "a call was removed or moved, or what leads to it is not replayed: the order of a HashMap, the clock, randomness";
+
+const PATCH_GONE: &str = "a call of `cx.patched` was removed, or moved past an await; keep `cx.deprecate_patch` there as long as histories hold its marker";
 
 impl Machine {
     /// Takes stored events in, in order, a page at a time.
+    ///
+    /// The last inbox event, and what was asked for after it, is held back until the next one comes, or
+    /// [`replayed`](Self::replayed) says that none does: errors are returned as late.
     ///
     /// # Errors
     /// [`TaskError`]; the run closes by none of them.
     pub fn replay(&mut self, events: Vec<Event>) -> Result<(), TaskError> {
         self.check()?;
         self.world.set_replaying(true);
-        let done = events.into_iter().try_for_each(|event| self.replay_one(event));
+        let done = events.into_iter().try_for_each(|event| self.hold_back(event));
+        self.remember(done)
+    }
+
+    /// Holds an inbox event back until all that was asked for after it is known: the code may ask whether a patch is
+    /// among it.
+    fn hold_back(&mut self, event: Event) -> Result<(), TaskError> {
+        if event.kind.is_command() && self.held_back.is_empty() {
+            return self.replay_one(event);
+        }
+        if !event.kind.is_command() {
+            self.tell_held_back()?;
+        }
+        self.held_back.push(event);
+        Ok(())
+    }
+
+    fn tell_held_back(&mut self) -> Result<(), TaskError> {
+        let step = std::mem::take(&mut self.held_back);
+        self.world.state().foresee(step.get(1..).unwrap_or_default());
+        step.into_iter().try_for_each(|event| self.replay_one(event))
+    }
+
+    /// Takes in what is held back, when nothing more will come.
+    pub(super) fn replay_rest(&mut self) -> Result<(), TaskError> {
+        self.check()?;
+        self.world.set_replaying(false);
+        if self.held_back.is_empty() {
+            return Ok(());
+        }
+        // The store holds event 1 alone until the first workflow task is committed: what follows from it is new.
+        let first_task = matches!(&self.held_back[..], [Event { id: EventId(1), .. }]);
+        self.world.set_replaying(!first_task);
+        let done = self.tell_held_back();
+        self.world.set_replaying(false);
+        self.world.state().foresee(&[]);
         self.remember(done)
     }
 
@@ -36,9 +75,8 @@ impl Machine {
     /// # Errors
     /// [`TaskError::Nondeterminism`] otherwise.
     pub fn replayed(&mut self) -> Result<(), TaskError> {
-        self.check()?;
-        self.world.set_replaying(false);
-        // The store holds event 1 alone until the first workflow task is committed.
+        self.replay_rest()?;
+        // Event 1 alone asks for what is not stored yet.
         if self.closed || self.head <= EventId(1) {
             return Ok(());
         }
@@ -93,6 +131,13 @@ impl Machine {
 
     fn match_command(&mut self, event: Event) -> Result<(), TaskError> {
         let mut state = self.world.state();
+        if let EventKind::PatchRecorded(marker) = &event.kind
+            && state.match_patch(marker)
+        {
+            (self.head, self.last_at) = (event.id, event.at);
+            return Ok(());
+        }
+        let patch_gone = matches!(event.kind, EventKind::PatchRecorded(_)).then_some(PATCH_GONE);
         // What does not match stays, so that a divergence can show all that the code asked for.
         let Some(command) = state.issued.front() else {
             return Err(Nondeterminism {
@@ -100,14 +145,14 @@ impl Machine {
                 expected: describe(&event.kind),
                 actual: "nothing more".to_owned(),
                 place: event.place,
-                hint: ASKS_LESS,
+                hint: patch_gone.unwrap_or(ASKS_LESS),
             }
             .into());
         };
         if let Err(hint) = command.kind.matches(&event.kind) {
             return Err(match self.passed.take() {
                 Some(passed) => passed.mismatch(command),
-                None => mismatch(event.id, describe(&event.kind), command, hint),
+                None => mismatch(event.id, describe(&event.kind), command, patch_gone.unwrap_or(hint)),
             });
         }
         (self.head, self.last_at) = (event.id, event.at);

@@ -6,6 +6,7 @@
 
 mod call;
 mod check;
+mod condition;
 mod divergence;
 mod error;
 mod foreign;
@@ -16,6 +17,7 @@ mod operations;
 mod presence;
 mod random;
 mod receive;
+mod scope;
 mod state;
 mod step;
 mod tasks;
@@ -26,12 +28,14 @@ use futures::future::BoxFuture;
 
 pub(crate) use call::Call;
 pub use check::check;
+pub(crate) use condition::Condition;
 pub use divergence::{Divergence, Row, Verdict};
 pub use error::{HistoryFault, Nondeterminism, TaskError};
 pub use foreign::Alarm;
 pub use machine::{Machine, MachineOptions, PanicPolicy};
 pub(crate) use operations::Resolution;
 pub(crate) use receive::Receive;
+pub(crate) use scope::Scope;
 pub(crate) use state::{Manner, Received, Request};
 pub use world::World;
 
@@ -68,6 +72,10 @@ pub enum Conclusion {
         input: Payload,
     },
 }
+
+/// What a local call does: a value that is the driver's to understand, and the machine's to keep. `None` in its place
+/// stands for the activity of the call's name.
+pub type Step = Box<dyn std::any::Any + Send>;
 
 /// The closure of a side effect: run once, after the commit that holds its event is acknowledged.
 pub type SideEffect = Box<dyn FnOnce() -> Result<Payload, PayloadError> + Send>;

@@ -1,4 +1,5 @@
-//! The table of what the code has called and not finished with: activities, timers, side effects, awaited signals.
+//! The table of what the code has called and not finished with: activities, timers, side effects, awaited signals
+//! and conditions.
 //!
 //! A slot lives as long as either a future of the code or an outcome still to come needs it, and is used again after
 //! that: the table is as large as what is open, whatever the length of the history.
@@ -8,7 +9,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::Location;
 use std::task::Waker;
 
-use super::SideEffect;
+use super::scope::Scope;
+use super::{SideEffect, Step};
 use crate::history::ActivityScheduled;
 use crate::vocabulary::{EventId, Failure, Payload, SignalName, Timestamp};
 
@@ -19,16 +21,20 @@ pub(crate) struct Slot(u32);
 /// One call of the code.
 pub(super) struct Operation {
     pub(super) kind: Kind,
-    /// The event that the call becomes; meaningless for a signal, which is no command.
+    /// The event that the call becomes; meaningless for a signal or a condition, which is no command.
     pub(super) event: EventId,
     pub(super) location: &'static Location<'static>,
     pub(super) shielded: bool,
+    /// The scope that it is awaited in.
+    pub(super) scope: Option<Scope>,
     /// The place in the order of first polls.
     pub(super) first_polled: u64,
     /// Whether a future of the code stands for it.
     pub(super) attached: bool,
     pub(super) waker: Option<Waker>,
     pub(super) outcome: Option<Resolution>,
+    /// What it does, if it is a step.
+    pub(super) step: Option<Step>,
 }
 
 pub(super) enum Kind {
@@ -37,6 +43,7 @@ pub(super) enum Kind {
     Timer(Timestamp),
     SideEffect(Option<SideEffect>),
     Signal(SignalName),
+    Condition,
 }
 
 /// How a call ended.
@@ -50,8 +57,15 @@ pub(crate) enum Resolution {
     Fired,
     /// The side effect had this value.
     Recorded(Payload),
-    /// The run was asked to cancel.
-    Cancelled,
+    /// The run was asked to cancel, or the code has cancelled its scope.
+    Cancelled(Reach),
+}
+
+/// How far a cancellation reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Run,
+    Scope,
 }
 
 #[derive(Default)]
@@ -72,7 +86,7 @@ impl Operation {
 impl Operations {
     pub(super) fn insert(&mut self, operation: Operation) -> Slot {
         let event = match operation.kind {
-            Kind::Signal(..) => None,
+            Kind::Signal(..) | Kind::Condition => None,
             _ => Some(operation.event),
         };
         let slot = self.free.pop().unwrap_or_else(|| {

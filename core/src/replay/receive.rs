@@ -31,11 +31,10 @@ impl Receive {
     fn first_poll(&mut self, cx: &Context<'_>) -> Poll<Received> {
         let mut state = self.world.state();
         state.location = Some(self.manner.location);
-        if state.cancels(self.manner) {
-            state.saw_cancel();
+        if state.cancels(&self.manner) {
             return Poll::Ready(Received::Cancelled);
         }
-        match state.receive(&self.name, self.manner, cx.waker()) {
+        match state.receive(&self.name, &self.manner, cx.waker()) {
             Ok(message) => Poll::Ready(Received::Message(message)),
             Err(slot) => {
                 self.stage = Stage::Waiting(slot);
@@ -73,7 +72,7 @@ impl Future for Receive {
 impl Drop for Receive {
     fn drop(&mut self) {
         if let Stage::Waiting(slot) = self.stage {
-            let_go(&self.world, self.manner, slot);
+            let_go(&self.world, &self.manner, slot);
         }
     }
 }

@@ -70,10 +70,21 @@ impl Machine {
 
     fn poll_until_rest(&mut self) {
         let _inside = presence::enter(self.id, Doing::Polling);
+        let mut asked_conditions = false;
         loop {
-            self.tasks.poll_until_rest();
+            let moved = self.tasks.poll_until_rest();
             let mut aftermath = Aftermath::default();
             self.world.state().wake_overlooked(&mut aftermath);
+            if !aftermath.wakers.is_empty() {
+                asked_conditions = false;
+            } else if self.tasks.main_is_alive() {
+                // Once after all else has moved, and again as long as that meets one.
+                let mut state = self.world.state();
+                if state.take_conditions_met() || (moved && !asked_conditions) {
+                    state.wake_conditions(&mut aftermath);
+                    asked_conditions = true;
+                }
+            }
             if aftermath.wakers.is_empty() {
                 return;
             }
@@ -141,12 +152,12 @@ impl Machine {
     fn check_rest(&mut self) -> Result<(), TaskError> {
         let (near, waiting) = {
             let state = self.world.state();
-            (state.location, state.waiting)
+            (state.location, state.waits_for_the_world())
         };
         if let Some(foreign) = self.lookout.found(near) {
             return Err(foreign);
         }
-        if waiting == 0 && self.tasks.main_is_alive() {
+        if !waiting && self.tasks.main_is_alive() {
             return Err(TaskError::NeverEndingAwait { place: near.map(Place::of) });
         }
         Ok(())

@@ -74,9 +74,12 @@ impl Tasks {
     }
 
     /// Polls what was woken until all rests, or until the main body has ended. The thread is inside of the machine.
-    pub(super) fn poll_until_rest(&mut self) {
+    /// Returns whether anything was polled.
+    pub(super) fn poll_until_rest(&mut self) -> bool {
+        let mut polled = false;
         while let Some(id) = self.agenda.next() {
             let Some(task) = &mut self.tasks[id.0 as usize] else { continue };
+            polled = true;
             task.bell.rung.store(false, Ordering::Release);
             if task.future.as_mut().poll(&mut Context::from_waker(&task.waker)).is_pending() {
                 continue;
@@ -86,10 +89,11 @@ impl Tasks {
             let _inside = presence::enter(self.agenda.machine, Doing::Dropping);
             drop(ended);
             if id == TaskId::MAIN {
-                return;
+                break;
             }
             self.vacant.push(id);
         }
+        polled
     }
 
     /// Whether the main body was launched and has not ended.

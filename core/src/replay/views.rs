@@ -1,8 +1,8 @@
 //! What a machine's driver may ask it.
 
-use super::SideEffect;
 use super::machine::Machine;
 use super::world::World;
+use super::{SideEffect, Step};
 use crate::history::{ActivityScheduled, EventKind};
 use crate::vocabulary::{EventId, Timestamp};
 
@@ -10,13 +10,13 @@ impl Machine {
     /// The last event.
     #[must_use]
     pub fn head(&self) -> EventId {
-        self.head
+        self.held_back.last().map_or(self.head, |event| event.id)
     }
 
     /// The time of the last event.
     #[must_use]
     pub fn last_at(&self) -> Timestamp {
-        self.last_at
+        self.held_back.last().map_or(self.last_at, |event| event.at)
     }
 
     /// Whether the run has its closing event.
@@ -55,6 +55,12 @@ impl Machine {
     #[must_use]
     pub fn open_side_effects(&self) -> Vec<EventId> {
         self.world.state().open_side_effects()
+    }
+
+    /// Hands out what a step does, once; `None` for the local call of an activity, and if nobody wants its outcome.
+    #[must_use]
+    pub fn take_step(&mut self, scheduled: EventId) -> Option<Step> {
+        self.world.state().take_step(scheduled)
     }
 
     /// Hands out the closure of a side effect, once; `None` if nobody wants its value.

@@ -9,7 +9,7 @@ use super::foreign::{Foreign, Lookout};
 use super::presence::{self, Doing, MachineId};
 use super::state::State;
 use crate::history::WorkflowStarted;
-use crate::vocabulary::{EventId, RunKey, Timestamp};
+use crate::vocabulary::{EventId, PatchId, RunKey, Timestamp};
 
 /// A run as its code sees it; cheap to clone. Given to [`Definition::launch`](super::Definition::launch).
 #[derive(Clone)]
@@ -79,6 +79,17 @@ impl World {
     /// Whether the run was asked to cancel.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.state().is_cancelled()
+    }
+
+    /// Whether the run goes the new way of a change.
+    pub(crate) fn decide_patch(
+        &self,
+        patch: PatchId,
+        deprecated: bool,
+        location: &'static Location<'static>,
+    ) -> bool {
+        self.is_polled_here(location)
+            && self.state().decide_patch(patch, deprecated, self.replaying(), location)
     }
 
     /// Draws from the run's random numbers.

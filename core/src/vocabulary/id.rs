@@ -133,6 +133,12 @@ text_id!(
     "signal name"
 );
 
+text_id!(
+    /// The ID of a change to a workflow's code; histories hold it.
+    PatchId,
+    "patch ID"
+);
+
 impl Default for Namespace {
     fn default() -> Self {
         Self(Arc::from("default"))

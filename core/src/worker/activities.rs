@@ -13,7 +13,7 @@ use super::context::{Context, Life};
 use super::running::Running;
 use super::slots::Slot;
 use super::thread::Shards;
-use crate::activity::{ActivityContext, ActivityInfo, ActivityRun, CancelFlag};
+use crate::activity::{ActivityContext, ActivityDefinition, ActivityInfo, ActivityRun, CancelFlag};
 use crate::history::{ActivityCompleted, ActivityFailed, ActivityScheduled, EventKind};
 use crate::host::Role;
 use crate::replay::SideEffect;
@@ -40,6 +40,14 @@ pub(super) struct ActivityJob {
     pub(super) queued: Option<WorkerId>,
     /// By which its body is told to stop.
     pub(super) cancel: CancelFlag,
+    /// What it does, if it is a step and not an activity by name.
+    pub(super) step: Option<ActivityDefinition>,
+}
+
+impl ActivityJob {
+    fn definition<'a>(&'a self, cx: &'a Context) -> Option<&'a ActivityDefinition> {
+        self.step.as_ref().or_else(|| cx.registry.activities.get(&self.call.activity))
+    }
 }
 
 /// A side effect's closure.
@@ -102,12 +110,8 @@ pub(super) fn start(cx: &Arc<Context>, life: &Life, shards: &Arc<Shards>, runnin
     }
     match job {
         Job::Activity(job) => {
-            let Some(sort) = cx.sort_of(&job.call.activity) else { return };
-            if !running.expect(&job, life.worker) {
-                return;
-            }
-            if let Some((slot, job)) = cx.slots[sort].enter(job, cx.clock.elapsed()) {
-                begin(cx, shards, running, slot, *job);
+            if job.definition(cx).is_some() && running.expect(&job, life.worker) {
+                enter(cx, shards, running, job);
             }
         }
         Job::SideEffect(job) if running.lives(life.worker) => {
@@ -128,6 +132,23 @@ pub(super) fn start(cx: &Arc<Context>, life: &Life, shards: &Arc<Shards>, runnin
     }
 }
 
+/// Takes a slot for a job, or puts it in line; whoever is first begins.
+fn enter(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, job: Box<ActivityJob>) {
+    let Some(definition) = job.definition(cx) else { return };
+    let sort = usize::from(definition.blocking());
+    if let Some((slot, job)) = cx.slots[sort].enter(job, cx.clock.elapsed()) {
+        begin(cx, shards, running, slot, *job);
+    }
+}
+
+/// When, and after what, a local call is tried again: here, since it has no row to wait in.
+fn again_here(job: &ActivityJob, result: &Result<Payload, Failure>) -> Option<(Duration, Failure)> {
+    let failure = result.as_ref().err().filter(|_| job.call.local)?;
+    let delay = job.call.retry.delay_after(job.attempt, failure)?;
+    tracing::debug!(name = %job.call.activity, run = %job.run, attempt = %job.attempt, %failure, "a local call failed");
+    Some((delay, failure.clone()))
+}
+
 /// Gives jobs the slots that become free, for as long as the worker lives.
 pub(super) async fn admit(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Running>) {
     loop {
@@ -142,13 +163,14 @@ pub(super) async fn admit(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Ru
 
 /// Runs an attempt in its slot, unless it was stopped while it stood in line.
 fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: Slot, job: ActivityJob) {
-    let Some(definition) = cx.registry.activities.get(&job.call.activity) else { return };
+    let Some(definition) = job.definition(cx) else { return };
     let blocking = definition.blocking();
     let (key, attempt, cancel) = ((job.run.run_id, job.scheduled), job.attempt, job.cancel.clone());
     if cancel.is_cancelled() {
         return;
     }
     let (home, cx, shards, bodies) = (cx.home.clone(), cx.clone(), shards.clone(), running.clone());
+    let mut job = job;
     let task = home.spawn(Role::ActivityBody, async move {
         // It may have stood in line, or this process have stood still, since it was given a slot.
         if !may_begin(&cx) || job.cancel.is_cancelled() {
@@ -159,7 +181,13 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
         let Some(result) = run(&cx, &job, &slot).instrument(span).await else { return };
         // The slot is free before the run goes on, so that its next call can have it.
         drop(slot);
-        if bodies.ended(key, attempt) {
+        if let Some((delay, failure)) = again_here(&job, &result) {
+            cx.clock.sleep(delay).await;
+            if bodies.again(key, attempt) {
+                (job.attempt, job.last_failure) = (attempt.next(), Some(failure));
+                enter(&cx, &shards, &bodies, Box::new(job));
+            }
+        } else if bodies.ended(key, attempt) {
             let ActivityJob { run, token, scheduled, attempt, call, queued, .. } = job;
             let at = cx.now();
             shards.activity_ended(EndedActivity { run, token, scheduled, attempt, call, result, queued, at });
@@ -182,7 +210,7 @@ fn in_slot<T>(body: impl FnOnce() -> T, slot: Arc<Slot>) -> impl FnOnce() -> T {
 /// Runs one attempt to its end, its panic or its time limit; `None` if it is too late for it to begin.
 async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Option<Result<Payload, Failure>> {
     let call = &job.call;
-    let definition = cx.registry.activities.get(&call.activity).expect("only what is registered begins");
+    let definition = job.definition(cx).expect("only what has a definition begins");
     let info = ActivityInfo {
         run: job.run.clone(),
         activity: call.activity.clone(),
@@ -273,10 +301,12 @@ pub(super) mod tests {
                 task_queue: None,
                 retry: RetryPolicy::default(),
                 start_to_close: None,
+                local: false,
             },
             last_failure: None,
             queued: None,
             cancel: CancelFlag::default(),
+            step: None,
         })
     }
 }

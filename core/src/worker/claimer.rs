@@ -152,6 +152,7 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
         task_queue: None,
         retry: claimed.retry,
         start_to_close: claimed.start_to_close,
+        local: false,
     };
     let (run, scheduled, attempt, worker) = (claimed.run, claimed.scheduled, claimed.attempt, life.worker);
     let token = FencingToken(0);
@@ -179,5 +180,6 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
         last_failure: last_failure.ok().flatten(),
         queued,
         cancel,
+        step: None,
     })))
 }

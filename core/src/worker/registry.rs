@@ -15,9 +15,14 @@ pub(crate) struct Registry {
     pub(crate) workflows: HashMap<WorkflowType, Arc<dyn Definition>>,
     /// By name.
     pub(crate) activities: HashMap<ActivityName, ActivityDefinition>,
+    /// What a step passes before it runs; a tester fakes it there.
+    pub(crate) steps: Option<StepHook>,
     /// What activities are given.
     pub(crate) state: Arc<SharedState>,
 }
+
+/// See [`Orchestrator::step_hook`](crate::Orchestrator::step_hook).
+pub(crate) type StepHook = Arc<dyn Fn(ActivityDefinition) -> ActivityDefinition + Send + Sync>;
 
 impl Registry {
     /// The activities that run on blocking threads, or those that do not.

@@ -90,6 +90,17 @@ impl Running {
         same && bodies.of.remove(&key).is_some()
     }
 
+    /// A local call goes on to its next attempt; `false` if it was stopped.
+    pub(super) fn again(&self, key: (RunId, EventId), failed: Attempt) -> bool {
+        match self.lock().of.get_mut(&key).filter(|body| body.attempt == failed) {
+            Some(body) => {
+                (body.attempt, body.abort) = (failed.next(), None);
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Stops bodies: an async one is dropped, a blocking one is told. Their outcome counts for nothing.
     pub(super) fn stop(&self, stop: Stop) {
         let mut locked = self.lock();

@@ -23,6 +23,11 @@ struct Typed<C, T> {
 #[must_use = "nothing is called until this is awaited, or `.detach()` lets go of it"]
 pub struct ActivityCall<T>(Typed<Call, T>);
 
+/// A call that runs where its workflow runs, as [`WorkflowContext::step`](super::WorkflowContext::step) and
+/// [`local_activity`](super::WorkflowContext::local_activity) make it.
+#[must_use = "nothing is called until this is awaited"]
+pub struct StepCall<T>(Typed<Call, T>);
+
 /// The value of a side effect, as [`WorkflowContext::side_effect`](super::WorkflowContext::side_effect) makes it.
 #[must_use = "nothing happens until this is awaited"]
 pub struct SideEffectCall<T>(Typed<Call, T>);
@@ -82,10 +87,32 @@ impl<T> ActivityCall<T> {
     }
 
     fn with(mut self, change: impl FnOnce(&mut ActivityScheduled)) -> Self {
-        if let Ok(Some(Request::Activity(body))) = self.0.call.as_mut().map(Call::request) {
-            change(body);
-        }
+        self.0.with(change);
         self
+    }
+}
+
+impl<T> StepCall<T> {
+    /// Sets when failed attempts are tried again; without it, as [`RetryPolicy::default`] says.
+    ///
+    /// # Determinism
+    /// Kept in the call's event; what history holds goes on to apply after a change of the code. Never compared.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.0.with(|body| body.retry = policy);
+        self
+    }
+
+    /// Sets the longest that one attempt may take; without it there is no limit.
+    ///
+    /// # Determinism
+    /// As for [`retry`](Self::retry).
+    pub fn start_to_close(mut self, timeout: Duration) -> Self {
+        self.0.with(|body| body.start_to_close = Some(timeout));
+        self
+    }
+
+    pub(super) fn new(call: Result<Call, CallError>) -> Self {
+        Self(Typed::new(call))
     }
 }
 
@@ -104,6 +131,17 @@ impl<T> Signal<T> {
 impl Sleep {
     pub(super) fn new(call: Call) -> Self {
         Self(call)
+    }
+}
+
+impl<T> Typed<Call, T> {
+    /// Changes what will be asked for, if nothing has been.
+    fn with(&mut self, change: impl FnOnce(&mut ActivityScheduled)) {
+        if let Ok(Some(Request::Activity(body) | Request::Step(body, _))) =
+            self.call.as_mut().map(Call::request)
+        {
+            change(body);
+        }
     }
 }
 
@@ -132,13 +170,21 @@ impl<T: DeserializeOwned> Typed<Call, T> {
                 payload.decode().map_err(CallError::Payload)
             }
             Resolution::Failed(failure) => Err(CallError::Failed(Box::new(failure))),
-            Resolution::Cancelled => Err(CallError::Cancelled),
+            Resolution::Cancelled(_) => Err(CallError::Cancelled),
             Resolution::Fired => unreachable!("only a timer is resolved so"),
         })
     }
 }
 
 impl<T: DeserializeOwned> Future for ActivityCall<T> {
+    type Output = Result<T, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll(cx)
+    }
+}
+
+impl<T: DeserializeOwned> Future for StepCall<T> {
     type Output = Result<T, CallError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -170,7 +216,7 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match ready!(Pin::new(&mut self.0).poll(cx)) {
-            Resolution::Cancelled => Err(CallError::Cancelled),
+            Resolution::Cancelled(_) => Err(CallError::Cancelled),
             Resolution::Fired => Ok(()),
             Resolution::Value(_) | Resolution::Recorded(_) | Resolution::Failed(_) => {
                 unreachable!("a timer is never resolved so")
@@ -189,4 +235,4 @@ macro_rules! opaque_debug {
     };
 }
 
-opaque_debug!(ActivityCall<T>, SideEffectCall<T>, Signal<T>, Sleep);
+opaque_debug!(ActivityCall<T>, StepCall<T>, SideEffectCall<T>, Signal<T>, Sleep);

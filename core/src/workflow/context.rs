@@ -10,7 +10,7 @@ use super::calls::{ActivityCall, SideEffectCall, Signal, Sleep};
 use super::{CallError, Workflow, WorkflowError, WorkflowResult, definition};
 use crate::activity::Activity;
 use crate::history::ActivityScheduled;
-use crate::replay::{Call, Manner, Receive, Request, World};
+use crate::replay::{Call, Manner, Receive, Request, Scope, World};
 use crate::vocabulary::{
     ActivityName, EventId, Payload, RetryPolicy, RunId, RunKey, SignalName, TaskQueue, Timestamp,
     WorkflowType,
@@ -24,6 +24,7 @@ use crate::vocabulary::{
 pub struct WorkflowContext {
     world: World,
     shielded: bool,
+    scope: Option<Scope>,
 }
 
 /// What a workflow may know of its run. See [`WorkflowContext::info`].
@@ -44,7 +45,7 @@ pub struct WorkflowInfo {
 
 impl WorkflowContext {
     pub(super) fn new(world: World) -> Self {
-        Self { world, shielded: false }
+        Self { world, shielded: false, scope: None }
     }
 
     pub(super) fn world(&self) -> &World {
@@ -70,7 +71,7 @@ impl WorkflowContext {
         // Taken here: inside of a closure, the caller would be this function.
         let manner = self.manner(Location::caller());
         let call = |body| Call::new(self.world.clone(), manner, Request::Activity(body));
-        ActivityCall::new(scheduled::<A>(input).map(call))
+        ActivityCall::new(scheduled(A::NAME, input).map(call))
     }
 
     /// Sleeps for at least this long, on the store's wall clock.
@@ -142,22 +143,26 @@ impl WorkflowContext {
         SideEffectCall::new(Call::new(self.world.clone(), manner, Request::SideEffect(closure)))
     }
 
-    /// A context whose awaits a cancel request does not touch: for cleaning up.
+    /// Whether the run was asked to cancel, or the [scope](Self::scope) that this context belongs to was cancelled.
     ///
     /// # Determinism
-    /// Nothing is persisted.
-    #[must_use]
-    pub fn shielded(&self) -> Self {
-        Self { shielded: true, ..self.clone() }
-    }
-
-    /// Whether the run was asked to cancel.
-    ///
-    /// # Determinism
-    /// True from the event of the request on, live and at replay.
+    /// True from the event of the request on, or from the cancelling of the scope, live and at replay.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.world.is_cancelled()
+        self.world.is_cancelled() || self.scope.as_ref().is_some_and(Scope::is_cancelled)
+    }
+
+    pub(super) fn scope_here(&self) -> Option<&Scope> {
+        self.scope.as_ref()
+    }
+
+    /// This context under a shield, or in another scope.
+    pub(super) fn moved(&self, shielded: bool, scope: Option<Scope>) -> Self {
+        Self { world: self.world.clone(), shielded, scope }
+    }
+
+    pub(super) fn is_shielded(&self) -> bool {
+        self.shielded
     }
 
     /// The time: that of the event being applied.
@@ -221,17 +226,18 @@ impl WorkflowContext {
         Err(WorkflowError::continue_as_new(workflow, input))
     }
 
-    fn manner(&self, location: &'static Location<'static>) -> Manner {
-        Manner { location, shielded: self.shielded }
+    pub(super) fn manner(&self, location: &'static Location<'static>) -> Manner {
+        Manner { location, shielded: self.shielded, scope: self.scope.clone() }
     }
 }
 
-fn scheduled<A: Activity>(input: &A::Input) -> Result<ActivityScheduled, CallError> {
+pub(super) fn scheduled<I: Serialize>(name: &str, input: &I) -> Result<ActivityScheduled, CallError> {
     Ok(ActivityScheduled {
-        activity: ActivityName::new(A::NAME)?,
+        activity: ActivityName::new(name)?,
         input: Payload::encode(input)?,
         task_queue: None,
         retry: RetryPolicy::default(),
         start_to_close: None,
+        local: false,
     })
 }

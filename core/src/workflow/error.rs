@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::TimedOut;
 use crate::replay::Conclusion;
 use crate::vocabulary::{Failure, FailureKind, InvalidId, Payload, PayloadError, WorkflowType};
 
@@ -22,7 +23,7 @@ pub type WorkflowResult<T> = Result<T, WorkflowError>;
 pub enum CallError {
     /// The activity failed for good: decide by its type, or pass it on with `?`, which keeps all of it.
     Failed(Box<Failure>),
-    /// The run was asked to cancel: clean up under [`shielded`](super::WorkflowContext::shielded) and return the error.
+    /// The run was asked to cancel, or the [scope](super::CancelScope) was: clean up under [`shielded`](super::WorkflowContext::shielded) and return the error.
     Cancelled,
     /// The argument does not encode, or what came is not of the type asked for.
     Payload(PayloadError),
@@ -49,7 +50,7 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Failed(_) => "the call failed",
-            Self::Cancelled => "the workflow was asked to cancel",
+            Self::Cancelled => "the await was cancelled",
             Self::Payload(_) => "the call's value cannot be passed",
         })
     }
@@ -140,6 +141,15 @@ impl WorkflowError {
         })
     }
 
+    /// Says what lies beneath. The end of a run that continues as new is no cause of anything.
+    #[must_use]
+    pub fn caused_by(self, cause: &Self) -> Self {
+        match cause.failure() {
+            Some(cause) => self.change(|failure| failure.add_cause(cause)),
+            None => self,
+        }
+    }
+
     /// What history will hold; `None` for what [`continue_as_new`](super::WorkflowContext::continue_as_new) returned.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
@@ -184,8 +194,11 @@ impl<E: Error + 'static> From<E> for WorkflowError {
             return Self(Box::new(Ending::Cancelled(failure)));
         }
         let call = (&error as &dyn Any).downcast_ref::<CallError>();
-        let failure =
+        let mut failure =
             call.and_then(CallError::failure).cloned().unwrap_or_else(|| Failure::from_error(&error));
+        if (&error as &dyn Any).is::<TimedOut>() {
+            failure.kind = FailureKind::Timeout;
+        }
         Self(Box::new(Ending::Failed(failure)))
     }
 }

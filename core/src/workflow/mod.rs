@@ -6,18 +6,32 @@
 mod calls;
 mod chance;
 mod context;
+mod deadline;
 mod definition;
 mod error;
+mod patch;
+mod saga;
+mod scope;
+mod semaphore;
+mod step;
+mod together;
+mod until;
 
 use std::future::Future;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use calls::{ActivityCall, SideEffectCall, Signal, Sleep};
+pub use calls::{ActivityCall, SideEffectCall, Signal, Sleep, StepCall};
 pub use context::{WorkflowContext, WorkflowInfo};
+pub use deadline::TimedOut;
 pub use definition::{definition, workflow_type};
 pub use error::{CallError, WorkflowError, WorkflowResult};
+pub use saga::{CompensationId, FailedCompensation, Saga, Uncompensated};
+pub use scope::CancelScope;
+pub use semaphore::{Acquire, Mutex, MutexGuard, Permit, Semaphore};
+pub use together::{All, TryAll, all, try_all};
+pub use until::Until;
 
 /// A deterministic function whose every decision is kept in a history.
 ///

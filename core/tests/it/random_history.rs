@@ -71,6 +71,9 @@ impl Random {
             "TimerCancelled" => TimerCancelled { started: self.id() }.into(),
             "SideEffectScheduled" => SideEffectScheduled {}.into(),
             "SideEffectRecorded" => SideEffectRecorded { scheduled: self.id(), value: self.payload() }.into(),
+            "PatchRecorded" => {
+                PatchRecorded { patch: PatchId::new(self.name()).unwrap(), deprecated: self.flag() }.into()
+            }
             other => panic!("{other} is a new kind: say here how a random one is made"),
         }
     }
@@ -96,6 +99,7 @@ impl Random {
             task_queue: self.optional(|random| TaskQueue::new(random.name()).unwrap()),
             retry: self.optional(Self::retry).unwrap_or_default(),
             start_to_close: self.optional(Self::duration),
+            local: self.flag(),
         }
     }
 

@@ -93,6 +93,11 @@ impl Setup {
                 .options(self.options.clone()),
             Orchestrator::workflow_definition,
         );
+        let for_steps = fakes.clone();
+        let orchestrator = orchestrator.step_hook(move |step| {
+            // Nothing in a step's name says whether it is faked: the fakes are asked when it runs.
+            for_steps.definition(step.name().clone(), Some(step))
+        });
         names.into_iter().fold(orchestrator, |orchestrator, name| {
             let code = self.activities.get(&name).cloned();
             orchestrator.activity_definition(fakes.definition(name, code))

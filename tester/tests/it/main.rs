@@ -13,4 +13,5 @@ mod replay;
 mod shop;
 mod simulation;
 mod snapshot;
+mod structure;
 mod time;

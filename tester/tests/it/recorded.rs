@@ -120,7 +120,8 @@ run default/order-42/019ab0c5-7e31-7c52-9a53-0f6f3f1f2f11
 
 history: asked for at tests/it/shop.rs:31
 today:   asked for at tests/it/shop.rs:48
-remedy:  a call was added, removed or moved; deploy such a change under a new version of the workflow
+remedy:  a call was added, removed or moved; guard such a change with `cx.patched`, or deploy it under a new
+         version of the workflow
 "#;
     assert_eq!(text, expected.trim_matches('\n'), "\n{text}\n");
 }

@@ -2,7 +2,7 @@
 
 use super::align::{Pair, align};
 use crate::command::Command;
-use crate::history::Event;
+use crate::history::{Event, EventKind};
 use crate::vocabulary::{EventId, Timestamp};
 
 /// How many events before the place are shown.
@@ -64,6 +64,10 @@ pub(super) fn table(events: &[Event], parted: EventId, mut asked: Vec<Command>) 
     // The step ends where history takes the next event in.
     let step = rest.iter().take_while(|event| event.kind.is_command()).count().min(ALIGNED_MAX);
     let (held, later) = rest.split_at(step);
+    // Markers match wherever they stand; only one that was not asked for can be what differs.
+    let differs = |event: &&Event| event.id == parted || !matches!(event.kind, EventKind::PatchRecorded(_));
+    let held: Vec<Event> = held.iter().filter(differs).cloned().collect();
+    let held = &held[..];
     asked.truncate(ALIGNED_MAX);
 
     let before = told.len().saturating_sub(EVENTS_BEFORE_MAX);

@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::task::Waker;
 
-use super::super::operations::{Kind, Operation, Resolution, Slot};
+use super::super::operations::{Kind, Operation, Reach, Resolution, Slot};
 use super::{Aftermath, Manner, Released, Request, State};
 use crate::command::{Command, CommandKind};
 use crate::history::ActivityScheduled;
@@ -14,12 +14,17 @@ impl State {
     pub(in crate::replay) fn issue(
         &mut self,
         request: Request,
-        manner: Manner,
+        manner: &Manner,
         waker: Option<&Waker>,
     ) -> Slot {
         let event = self.next_id;
+        let mut step = None;
         let (kind, command) = match request {
             Request::Activity(body) => (Kind::Activity(None), CommandKind::ScheduleActivity(body)),
+            Request::Step(body, does) => {
+                step = Some(does);
+                (Kind::Activity(None), CommandKind::ScheduleActivity(body))
+            }
             Request::SleepFor(duration) => self.timer(self.now + duration, event),
             Request::SleepUntil(due) => self.timer(due, event),
             Request::SideEffect(closure) => {
@@ -27,7 +32,9 @@ impl State {
             }
         };
         self.command(command, Some(manner.location));
-        self.insert(kind, event, manner, waker)
+        let slot = self.insert(kind, event, manner, waker);
+        self.operations.operation(slot).step = step;
+        slot
     }
 
     fn timer(&mut self, due: Timestamp, event: EventId) -> (Kind, CommandKind) {
@@ -39,22 +46,38 @@ impl State {
         &mut self,
         kind: Kind,
         event: EventId,
-        manner: Manner,
+        manner: &Manner,
         waker: Option<&Waker>,
     ) -> Slot {
         let first_polled = self.first_polls;
         self.first_polls += 1;
         self.waiting += usize::from(waker.is_some());
-        self.operations.insert(Operation {
+        let slot = self.operations.insert(Operation {
             kind,
             event,
             location: manner.location,
             shielded: manner.shielded,
+            scope: manner.scope.clone().filter(|_| waker.is_some()),
             first_polled,
             attached: waker.is_some(),
             waker: waker.cloned(),
             outcome: None,
-        })
+            step: None,
+        });
+        if let Some(scope) = &self.operations.operation(slot).scope {
+            scope.enter(first_polled, slot);
+        }
+        slot
+    }
+
+    /// Frees a slot that nothing refers to any more, as [`Operations::remove`](super::super::operations::Operations::remove).
+    #[must_use]
+    pub(super) fn release(&mut self, slot: Slot) -> Operation {
+        let operation = self.operations.remove(slot);
+        if let Some(scope) = &operation.scope {
+            scope.leave(operation.first_polled);
+        }
+        operation
     }
 
     /// Takes the outcome of a call and frees it, or remembers whom to wake.
@@ -62,10 +85,15 @@ impl State {
         let Some(resolution) = self.operations.operation(slot).outcome.take() else {
             return (None, self.remember(slot, waker));
         };
-        if matches!(resolution, Resolution::Cancelled) {
+        self.see(&resolution);
+        (Some(resolution), Released::operation(self.release(slot)))
+    }
+
+    /// The code learns how an await has ended.
+    pub(super) fn see(&mut self, resolution: &Resolution) {
+        if matches!(resolution, Resolution::Cancelled(Reach::Run)) {
             self.saw_cancel();
         }
-        (Some(resolution), Released::operation(self.operations.remove(slot)))
     }
 
     /// Remembers whom to wake; hands the one before out.
@@ -85,11 +113,19 @@ impl State {
         if self.operations.close(event).is_some() {
             self.cancel_command(slot, event, location);
         }
-        let operation = self.operations.remove(slot);
-        if let Kind::Signal(name) = &operation.kind {
-            self.mailboxes.leave(name, operation.first_polled);
-        }
+        self.leave(slot);
+        let operation = self.release(slot);
         Released::operation(operation)
+    }
+
+    /// A wait that is no call is over.
+    pub(super) fn leave(&mut self, slot: Slot) {
+        let operation = self.operations.operation(slot);
+        match &operation.kind {
+            Kind::Signal(name) => self.mailboxes.leave(name, operation.first_polled),
+            Kind::Condition => _ = self.conditions.remove(&operation.first_polled),
+            Kind::Activity(_) | Kind::Timer(_) | Kind::SideEffect(_) => {}
+        }
     }
 
     /// The code no longer waits for a call that goes on.
@@ -97,16 +133,22 @@ impl State {
         let operation = self.operations.operation(slot);
         self.waiting -= usize::from(operation.waits());
         if operation.outcome.is_some() {
-            return Released::operation(self.operations.remove(slot));
+            return Released::operation(self.release(slot));
         }
         operation.attached = false;
-        Released::waker(operation.waker.take())
+        let (first_polled, scope) = (operation.first_polled, operation.scope.take());
+        let waker = operation.waker.take();
+        if let Some(scope) = scope {
+            scope.leave(first_polled);
+        }
+        Released::waker(waker)
     }
 
     /// All calls, for good: the code has ended, or is thrown away. Dropped unlocked.
     #[must_use]
     pub(in crate::replay) fn abandon(&mut self) -> Vec<Option<Operation>> {
         self.timers.clear();
+        self.conditions.clear();
         self.waiting = 0;
         self.operations.take_all()
     }
@@ -133,7 +175,7 @@ impl State {
             self.waiting -= 1;
             self.wake(slot, aftermath);
         } else {
-            aftermath.dropped.push(self.operations.remove(slot));
+            aftermath.dropped.push(self.release(slot));
         }
         Ok(())
     }
@@ -145,7 +187,7 @@ impl State {
                 self.timers.remove(&(*due, event));
             }
             Kind::Activity(Some(body)) => self.payload_bytes -= body.input.data.len(),
-            Kind::Activity(None) | Kind::SideEffect(_) | Kind::Signal(_) => {}
+            Kind::Activity(None) | Kind::SideEffect(_) | Kind::Signal(_) | Kind::Condition => {}
         }
     }
 
@@ -155,7 +197,7 @@ impl State {
 
     pub(super) fn command(&mut self, kind: CommandKind, location: Option<&'static Location<'static>>) {
         self.issued.push_back(Command { kind, location });
-        self.next_id = self.next_id.next();
+        self.next_id = self.patches.skip(self.next_id.next());
     }
 
     pub(super) fn cancel_command(
@@ -169,7 +211,7 @@ impl State {
             Kind::Activity(_) => CommandKind::CancelActivity { scheduled: event },
             Kind::Timer(_) => CommandKind::CancelTimer { started: event },
             // Nothing needs to be undone: its value will be recorded, or not, and read by nobody.
-            Kind::SideEffect(_) | Kind::Signal(_) => return,
+            Kind::SideEffect(_) | Kind::Signal(_) | Kind::Condition => return,
         };
         self.command(command, Some(location));
     }

@@ -1,7 +1,8 @@
 //! How a run is made to end, and ends.
 
 use super::super::Conclusion;
-use super::super::operations::{Kind, Resolution};
+use super::super::operations::{Reach, Resolution, Slot};
+use super::super::scope::Scope;
 use super::{Aftermath, Cancellation, State};
 use crate::command::CommandKind;
 use crate::history::WorkflowCancelRequested;
@@ -15,18 +16,29 @@ impl State {
         }
         self.cancellation = Some(Cancellation { arrival: self.arrival(), request, seen: false });
         for slot in self.operations.all_cancellable() {
-            let operation = self.operations.operation(slot);
-            operation.outcome = Some(Resolution::Cancelled);
-            self.waiting -= 1;
-            if let Kind::Signal(name) = &operation.kind {
-                self.mailboxes.leave(name, operation.first_polled);
-            } else {
-                let (event, location) = (operation.event, operation.location);
-                self.operations.close(event);
-                self.cancel_command(slot, event, location);
-            }
-            self.wake(slot, aftermath);
+            self.cancel_await(slot, Reach::Run, aftermath);
         }
+    }
+
+    /// Ends each await in the scope and in those inside of it, in the order of first polls.
+    pub(in crate::replay) fn cancel_scope(&mut self, scope: &Scope, aftermath: &mut Aftermath) {
+        for slot in scope.begin_cancel().into_values() {
+            if self.operations.operation(slot).waits() {
+                self.cancel_await(slot, Reach::Scope, aftermath);
+            }
+        }
+    }
+
+    fn cancel_await(&mut self, slot: Slot, reach: Reach, aftermath: &mut Aftermath) {
+        let operation = self.operations.operation(slot);
+        operation.outcome = Some(Resolution::Cancelled(reach));
+        self.waiting -= 1;
+        let (event, location) = (operation.event, operation.location);
+        self.leave(slot);
+        if self.operations.close(event).is_some() {
+            self.cancel_command(slot, event, location);
+        }
+        self.wake(slot, aftermath);
     }
 
     /// The code has ended: cancels what is open, in the order in which it was issued, and closes the run.

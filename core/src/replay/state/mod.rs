@@ -4,25 +4,29 @@
 //! drop is handed out as an [`Aftermath`], for when the lock is released.
 
 mod calls;
+mod conditions;
 mod endings;
+mod patches;
 mod signals;
 mod views;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use super::mailboxes::Mailboxes;
-use super::operations::{Operation, Operations, Resolution};
+use super::operations::{Operation, Operations, Resolution, Slot};
 use super::random::Random;
-use super::{Conclusion, SideEffect};
+use super::scope::Scope;
+use super::{Conclusion, SideEffect, Step};
 use crate::command::Command;
 use crate::history::{
     ActivityScheduled, EventKind, SignalReceived, WorkflowCancelRequested, WorkflowStarted,
 };
 use crate::vocabulary::{EventId, Timestamp};
+use patches::Patches;
 
 /// What is to be done once the lock is released: wake these in order, drop those.
 #[derive(Default)]
@@ -41,6 +45,7 @@ pub(in crate::replay) struct Released {
 /// What a call asks for.
 pub(crate) enum Request {
     Activity(ActivityScheduled),
+    Step(ActivityScheduled, Step),
     SleepFor(Duration),
     SleepUntil(Timestamp),
     SideEffect(SideEffect),
@@ -53,11 +58,13 @@ pub(crate) enum Received {
 }
 
 /// How a call is made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Manner {
     pub(crate) location: &'static Location<'static>,
     /// Its await survives a cancel request.
     pub(crate) shielded: bool,
+    /// Its await ends with this one.
+    pub(crate) scope: Option<Scope>,
 }
 
 /// The cancel request that the run goes by: the first one.
@@ -85,13 +92,17 @@ pub(in crate::replay) struct State {
     operations: Operations,
     timers: BTreeSet<(Timestamp, EventId)>,
     mailboxes: Mailboxes,
+    /// The conditions that the code waits for, in the order in which it began to.
+    conditions: BTreeMap<u64, Slot>,
+    conditions_met: bool,
     cancellation: Option<Cancellation>,
     /// Cancel requests that came after the code had ended.
     late_cancels: Vec<(u64, WorkflowCancelRequested)>,
+    patches: Patches,
     first_polls: u64,
     arrivals: u64,
-    /// How many calls the code waits for.
-    pub(in crate::replay) waiting: usize,
+    /// How many calls, signals and conditions the code waits for.
+    waiting: usize,
     /// Bytes of the payloads that are kept.
     payload_bytes: usize,
 }
@@ -120,8 +131,11 @@ impl State {
             operations: Operations::default(),
             timers: BTreeSet::new(),
             mailboxes: Mailboxes::default(),
+            conditions: BTreeMap::new(),
+            conditions_met: false,
             cancellation: None,
             late_cancels: Vec::new(),
+            patches: Patches::default(),
             first_polls: 0,
             arrivals: 0,
             waiting: 0,
@@ -133,7 +147,7 @@ impl State {
     pub(in crate::replay) fn begin(&mut self, event: EventId, at: Timestamp) {
         self.event = event;
         self.now = at;
-        self.next_id = event.next();
+        self.next_id = self.patches.skip(event.next());
     }
 
     pub(in crate::replay) fn start(&mut self, body: WorkflowStarted) {
@@ -188,9 +202,14 @@ impl State {
         }
     }
 
-    /// Whether calls of this manner are over because the run is cancelled.
-    pub(in crate::replay) fn cancels(&self, manner: Manner) -> bool {
-        self.cancellation.is_some() && !manner.shielded
+    /// Whether calls of this manner are over because the run, or their scope, is cancelled. Such a call is never made;
+    /// the code has seen why.
+    pub(in crate::replay) fn cancels(&mut self, manner: &Manner) -> bool {
+        if self.cancellation.is_some() && !manner.shielded {
+            self.saw_cancel();
+            return true;
+        }
+        manner.scope.as_ref().is_some_and(Scope::is_cancelled)
     }
 
     pub(in crate::replay) fn is_cancelled(&self) -> bool {
@@ -198,7 +217,7 @@ impl State {
     }
 
     /// An await of the code has returned because of the cancel request.
-    pub(in crate::replay) fn saw_cancel(&mut self) {
+    fn saw_cancel(&mut self) {
         if let Some(cancellation) = &mut self.cancellation {
             cancellation.seen = true;
         }

@@ -12,7 +12,7 @@ impl State {
     pub(in crate::replay) fn receive(
         &mut self,
         name: &SignalName,
-        manner: Manner,
+        manner: &Manner,
         waker: &Waker,
     ) -> Result<SignalReceived, Slot> {
         if let Some(message) = self.mailboxes.take(name, None) {
@@ -31,16 +31,16 @@ impl State {
         waker: &Waker,
     ) -> (Option<Received>, Released) {
         let operation = self.operations.operation(slot);
-        if operation.outcome.is_some() {
-            self.saw_cancel();
-            return (Some(Received::Cancelled), Released::operation(self.operations.remove(slot)));
+        if let Some(resolution) = operation.outcome.take() {
+            self.see(&resolution);
+            return (Some(Received::Cancelled), Released::operation(self.release(slot)));
         }
         let first_polled = operation.first_polled;
         let Kind::Signal(name) = &operation.kind else { return (None, Released::default()) };
         if let Some(message) = self.mailboxes.take(name, Some(first_polled)) {
             self.payload_bytes -= message.input.data.len();
             self.waiting -= 1;
-            let released = Released::operation(self.operations.remove(slot));
+            let released = Released::operation(self.release(slot));
             return (Some(Received::Message(message)), released);
         }
         self.mailboxes.wait(name, first_polled, slot);

@@ -1,7 +1,7 @@
 //! What the machine's driver may ask for.
 
-use super::super::SideEffect;
 use super::super::operations::{Kind, Operation};
+use super::super::{SideEffect, Step};
 use super::State;
 use crate::command::Command;
 use crate::history::{ActivityScheduled, EventKind};
@@ -42,6 +42,10 @@ impl State {
         open.filter(|(_, slot)| matches!(self.operations.operation(*slot).kind, Kind::SideEffect(_)))
             .map(|(event, _)| event)
             .collect()
+    }
+
+    pub(in crate::replay) fn take_step(&mut self, event: EventId) -> Option<Step> {
+        self.operations.operation(self.operations.open(event)?).step.take()
     }
 
     pub(in crate::replay) fn take_side_effect(&mut self, event: EventId) -> Option<SideEffect> {

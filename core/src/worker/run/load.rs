@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::park::Trouble;
 use super::places::Place;
-use super::settle::Row;
+use super::settle::{LocalCall, Row};
 use super::{Incoming, Phase, Run};
 use crate::history::{ActivityScheduled, Event, EventKind, Record, decode_kind, decode_record};
 use crate::replay::{Machine, MachineOptions};
@@ -80,8 +80,7 @@ impl Run {
                     events.clear();
                 }
             }
-            // What user code logs while its history is told again was logged before.
-            tracing::dispatcher::with_default(&tracing::Dispatch::none(), || machine.replay(events))?;
+            unheard(|| machine.replay(events))?;
         }
         Ok(())
     }
@@ -100,7 +99,7 @@ impl Run {
             return Err(Trouble::Refused(format!("its history ends at event {found}, not at {}", self.head)));
         }
         if !first_task {
-            machine.replayed()?;
+            unheard(|| machine.replayed())?;
         }
         let side_effects = machine.open_side_effects();
         let left_behind = match self.places {
@@ -108,16 +107,22 @@ impl Run {
             None if self.left_rowless => self.left_behind(cx, now, machine.open_activities(), queued)?,
             None => LeftBehind::queued(machine.open_activities()),
         };
+        let mut local = Vec::new();
+        for (scheduled, call, failure) in left_behind.local {
+            let first = LocalCall::new(cx, &mut machine, scheduled, call)?;
+            local.push(LocalCall { attempt: Attempt(2), last_failure: Some(failure), ..first });
+        }
         self.phase = Phase::Live(machine);
         self.lost.extend(left_behind.rows);
         self.incoming.extend(left_behind.ended.into_iter().map(|ended| Incoming::Activity(Box::new(ended))));
         let places = self.places.get_or_insert_default();
         left_behind.places.into_iter().for_each(|(scheduled, place)| places.set(scheduled, place));
         let mut jobs = Vec::new();
+        jobs.extend(local.into_iter().map(|local| self.local_call(local)));
         for scheduled in side_effects {
             let places = self.places.get_or_insert_default();
             if !places.contains(scheduled) {
-                places.set(scheduled, Place::SideEffect);
+                places.set(scheduled, Place::Local);
                 jobs.extend(self.side_effect(scheduled));
             }
         }
@@ -142,6 +147,9 @@ impl Run {
         for (scheduled, call) in open {
             if queued.contains(&scheduled) || ended.contains(&scheduled) {
                 left.places.push((scheduled, Place::Queued));
+            } else if call.local && call.retry.delay_after(Attempt(1), &failure).is_some() {
+                left.places.push((scheduled, Place::Local));
+                left.local.push((scheduled, call, failure.clone()));
             } else if call.retry.delay_after(Attempt(1), &failure).is_some() {
                 let last_failure = Some(failure.clone());
                 let row = Row { scheduled, call: &call, attempt: Attempt(2), visible_at: now, last_failure };
@@ -176,11 +184,18 @@ impl Run {
     }
 }
 
+/// What user code logs while its history is told again was logged before.
+fn unheard<T>(replay: impl FnOnce() -> T) -> T {
+    tracing::dispatcher::with_default(&tracing::Dispatch::none(), replay)
+}
+
 /// What the last holder of a run left open.
 #[derive(Default)]
 struct LeftBehind {
     places: Vec<(EventId, Place)>,
     rows: Vec<NewActivityTask>,
+    /// Local calls that begin again, and why.
+    local: Vec<(EventId, ActivityScheduled, Failure)>,
     ended: Vec<EndedActivity>,
 }
 

@@ -8,7 +8,7 @@ use super::places::Places;
 use super::{InFlight, Incoming, Leave, Phase, Run, Submission, Then};
 use crate::history::{HistoryError, encode_kind};
 use crate::replay::TaskError;
-use crate::vocabulary::{Attempt, EventId, RequestId, RunKey, Timestamp, WorkerId};
+use crate::vocabulary::{ActivityName, Attempt, EventId, RequestId, RunKey, Timestamp, WorkerId};
 use crate::worker::activities::EndedActivity;
 use crate::worker::committer::Ticket;
 use crate::worker::context::Context;
@@ -53,6 +53,9 @@ pub(in crate::worker) enum Trouble {
     /// A side effect's closure panicked, or what it returned does not encode.
     #[error("the side effect failed: {0}")]
     SideEffect(String),
+    /// A local activity that this worker does not serve.
+    #[error("the local activity {0:?} is not registered with this worker; register it beside the workflow")]
+    Unregistered(ActivityName),
     /// The store can never hold what the task made.
     #[error("the store refuses the task: {0}")]
     Refused(String),
@@ -74,7 +77,7 @@ impl Trouble {
         match self {
             Self::Replay(error) => error.kind(),
             Self::SideEffect(_) => TaskFailureKind::Panic,
-            Self::History(_) | Self::Refused(_) => TaskFailureKind::History,
+            Self::History(_) | Self::Refused(_) | Self::Unregistered(_) => TaskFailureKind::History,
         }
     }
 }

@@ -11,8 +11,8 @@ pub(super) enum Place {
     Rowless,
     /// An activity that has a row in the queue.
     Queued,
-    /// A side effect, which always runs here.
-    SideEffect,
+    /// A side effect or a local call, which always runs here.
+    Local,
 }
 
 /// The places of a run's open calls, by the event that scheduled them.
@@ -79,7 +79,7 @@ mod tests {
         places.set(EventId(2), Place::Rowless);
         places.keep();
         places.set(EventId(2), Place::Queued);
-        places.set(EventId(3), Place::SideEffect);
+        places.set(EventId(3), Place::Local);
         places.remove(EventId(2));
         places.undo();
         assert!(places.contains(EventId(2)) && !places.contains(EventId(3)));

@@ -6,9 +6,10 @@ use super::park::Trouble;
 use super::places::{Place, Places};
 use super::task::Gathered;
 use super::{Phase, Run};
-use crate::activity::CancelFlag;
+use crate::activity::{ActivityDefinition, CancelFlag};
 use crate::commit::Progress;
 use crate::history::{ActivityScheduled, EventKind, HistoryError};
+use crate::replay::Machine;
 use crate::vocabulary::{Attempt, EventId, Failure, Timestamp};
 use crate::worker::activities::{ActivityJob, EndedActivity, Job, SideEffectJob};
 use crate::worker::context::Context;
@@ -34,6 +35,36 @@ pub(super) struct Row<'a> {
     pub(super) last_failure: Option<Failure>,
 }
 
+/// A call that is to run here.
+pub(super) struct LocalCall {
+    pub(super) scheduled: EventId,
+    pub(super) call: ActivityScheduled,
+    pub(super) attempt: Attempt,
+    pub(super) last_failure: Option<Failure>,
+    /// What it does, if it is a step and not an activity by name.
+    pub(super) step: Option<ActivityDefinition>,
+}
+
+impl LocalCall {
+    /// The first attempt of a call; says so if there is nothing to run for it.
+    pub(super) fn new(
+        cx: &Context,
+        machine: &mut Machine,
+        scheduled: EventId,
+        call: ActivityScheduled,
+    ) -> Result<Self, Trouble> {
+        let step = machine.take_step(scheduled).and_then(|step| step.downcast::<ActivityDefinition>().ok());
+        let step = step.map(|step| match &cx.registry.steps {
+            Some(hook) => hook(*step),
+            None => *step,
+        });
+        if step.is_none() && !cx.registry.activities.contains_key(&call.activity) {
+            return Err(Trouble::Unregistered(call.activity));
+        }
+        Ok(Self { scheduled, call, attempt: Attempt(1), last_failure: None, step })
+    }
+}
+
 impl Run {
     /// Gives each new call its place, and takes the places of those that ended or were cancelled.
     pub(super) fn settle(
@@ -55,7 +86,14 @@ impl Run {
             .collect();
         for event in &events {
             match &event.kind {
-                EventKind::ActivityScheduled(call) if !closes && !let_go.contains(&event.id) => {
+                EventKind::ActivityScheduled(_) if closes || let_go.contains(&event.id) => {}
+                EventKind::ActivityScheduled(call) if call.local => {
+                    let Phase::Live(machine) = &mut self.phase else { return Err(Trouble::not_live()) };
+                    let local = LocalCall::new(cx, machine, event.id, call.clone())?;
+                    self.places().set(event.id, Place::Local);
+                    settled.jobs.push(self.local_call(local));
+                }
+                EventKind::ActivityScheduled(call) => {
                     self.place(cx, now, event.id, call, &mut settled)?;
                 }
                 EventKind::ActivityCompleted(body) => _ = self.places().remove(body.scheduled),
@@ -66,7 +104,7 @@ impl Run {
                     settled.progress.cancelled.extend(was_placed);
                 }
                 EventKind::SideEffectScheduled(_) if !closes => {
-                    self.places().set(event.id, Place::SideEffect);
+                    self.places().set(event.id, Place::Local);
                     settled.jobs.extend(self.side_effect(event.id));
                 }
                 EventKind::SideEffectRecorded(body) => _ = self.places().remove(body.scheduled),
@@ -110,6 +148,7 @@ impl Run {
                 last_failure: None,
                 queued: None,
                 cancel: CancelFlag::default(),
+                step: None,
             })));
             return Ok(());
         }
@@ -171,6 +210,22 @@ impl Run {
             start_to_close: row.call.start_to_close,
             last_failure: row.last_failure.map(|failure| cx.outward(failure)).transpose()?,
         })
+    }
+
+    /// The job of a local call whose command is stored, or will be with the commit that starts it.
+    pub(super) fn local_call(&self, local: LocalCall) -> Job {
+        let LocalCall { scheduled, call, attempt, last_failure, step } = local;
+        Job::Activity(Box::new(ActivityJob {
+            run: self.key.clone(),
+            token: self.token,
+            scheduled,
+            attempt,
+            call,
+            last_failure,
+            queued: None,
+            cancel: CancelFlag::default(),
+            step,
+        }))
     }
 
     /// The job of a side effect whose command is stored, or will be with the commit that starts it.

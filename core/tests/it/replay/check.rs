@@ -115,7 +115,8 @@ run default/w/00000000-0000-0000-0000-000000000007
 
 history: asked for at tests/it/replay/check.rs:13
 today:   asked for at tests/it/replay/check.rs:19
-remedy:  a call was added, removed or moved; deploy such a change under a new version of the workflow
+remedy:  a call was added, removed or moved; guard such a change with `cx.patched`, or deploy it under a new
+         version of the workflow
 "#,
     );
 }
@@ -145,7 +146,8 @@ run default/w/00000000-0000-0000-0000-000000000007
 
 history: asked for at tests/it/replay/check.rs:19
 today:   asked for at tests/it/replay/check.rs:13
-remedy:  a call was added, removed or moved; deploy such a change under a new version of the workflow
+remedy:  a call was added, removed or moved; guard such a change with `cx.patched`, or deploy it under a new
+         version of the workflow
 "#,
     );
 }
@@ -231,7 +233,8 @@ run default/w/00000000-0000-0000-0000-000000000007
 
 history: asked for at tests/it/replay/check.rs:13
 today:   the code returned, after tests/it/replay/check.rs:30
-remedy:  a call was added, removed or moved; deploy such a change under a new version of the workflow
+remedy:  a call was added, removed or moved; guard such a change with `cx.patched`, or deploy it under a new
+         version of the workflow
 "#,
     );
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use retell::Orchestrator;
 use retell::activity::{ActivityContext, ActivityError};
-use retell::vocabulary::Timestamp;
+use retell::vocabulary::{RetryPolicy, Timestamp};
 use retell::workflow::{WorkflowContext, WorkflowResult};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,8 @@ use crate::engine::probe::{Probe, effect, hold};
 use crate::engine::scene::{count, history};
 
 fn code(engine: Orchestrator) -> Orchestrator {
-    engine.workflow(drawing).workflow(side_effects).workflow(trembling).activity(hold).activity(effect).activity(compare)
+    let engine = engine.workflow(drawing).workflow(side_effects).workflow(trembling).workflow(stepping);
+    engine.activity(hold).activity(effect).activity(compare)
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,6 +87,40 @@ pub async fn a_side_effect_runs_once_and_its_value_survives_a_crash(scene: Scene
     assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "secret");
     assert_eq!(scene.probe.count("drawn"), 1);
     assert_eq!(count(&history(&run).await, "SideEffectRecorded"), 1);
+}
+
+#[retell::workflow]
+async fn stepping(cx: WorkflowContext, probe: u64) -> WorkflowResult<u32> {
+    let mut sum = 0;
+    for number in 1..=3_u32 {
+        let call = cx.step("add", &(probe, number), |_cx, (probe, number): (u64, u32)| async move {
+            let probe = Probe::of(probe);
+            probe.mark("stepped");
+            if probe.count("stepped") == 2 {
+                return Err(ActivityError::new("Busy", "the second time it fails"));
+            }
+            Ok(number)
+        });
+        sum += call.retry(RetryPolicy::fixed(Duration::from_millis(1))).await?;
+    }
+    cx.activity(hold, &"held".to_owned()).await?;
+    Ok(sum)
+}
+
+/// Steps are retried where they run, and recorded once: a crash later runs none of them again.
+pub async fn steps_run_in_turn_and_their_outcomes_survive_a_crash(scene: Scene) {
+    let process = scene.process(code).await;
+    let run = process.start(stepping, "steps", scene.probe.number()).await.unwrap();
+    let id = run.workflow_id().clone();
+    drop(run);
+    scene.as_time_flies(Duration::from_millis(20), scene.probe.saw("held", 1)).await;
+    scene.crash(process).await;
+    let process = scene.process(code).await;
+    scene.probe.open("held");
+    let run = process.handle(stepping, id).unwrap();
+    assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), 6);
+    assert_eq!(scene.probe.count("stepped"), 4);
+    assert_eq!(count(&history(&run).await, "ActivityScheduled"), 4);
 }
 
 #[retell::workflow]

@@ -86,6 +86,7 @@ engine_cases! { ($)
         now_random_and_uuid_are_the_same_after_a_crash,
         a_side_effect_runs_once_and_its_value_survives_a_crash,
         a_side_effect_that_panicked_is_run_again,
+        steps_run_in_turn_and_their_outcomes_survive_a_crash,
     }
     crashes {
         a_crash_between_any_two_commits_changes_nothing,
