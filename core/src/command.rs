@@ -9,8 +9,8 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::history::{
-    ActivityCancelled, ActivityScheduled, EventKind, SideEffectScheduled, TimerCancelled, TimerStarted,
-    WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
+    ActivityCancelled, ActivityScheduled, EventKind, SideEffectScheduled, SignalSetAside, TimerCancelled,
+    TimerStarted, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
 };
 use crate::vocabulary::{EventId, Failure, Payload, Place, RunId, Timestamp, WorkflowType};
 
@@ -28,6 +28,7 @@ pub(crate) enum CommandKind {
     StartTimer { due: Timestamp },
     CancelTimer { started: EventId },
     ScheduleSideEffect,
+    SetSignalAside(SignalSetAside),
     CompleteWorkflow { result: Payload },
     FailWorkflow { failure: Failure },
     CancelWorkflow,
@@ -61,6 +62,7 @@ impl CommandKind {
             Self::StartTimer { due } => TimerStarted { due }.into(),
             Self::CancelTimer { started } => TimerCancelled { started }.into(),
             Self::ScheduleSideEffect => SideEffectScheduled {}.into(),
+            Self::SetSignalAside(body) => body.into(),
             Self::CompleteWorkflow { result } => WorkflowCompleted { result }.into(),
             Self::FailWorkflow { failure } => WorkflowFailed { failure }.into(),
             Self::CancelWorkflow => WorkflowCancelled {}.into(),
@@ -94,6 +96,9 @@ impl CommandKind {
             }
             (Self::CancelTimer { started }, EventKind::TimerCancelled(held)) => {
                 same(*started == held.started, OTHER)
+            }
+            (Self::SetSignalAside(asked), EventKind::SignalSetAside(held)) => {
+                same(asked.request_id == held.request_id, OTHER)
             }
             (Self::ContinueAsNew { workflow, input, .. }, EventKind::WorkflowContinuedAsNew(held)) => {
                 same(workflow.name == held.workflow.name, OTHER)?;
@@ -132,6 +137,7 @@ impl fmt::Display for CommandKind {
             Self::StartTimer { due } => write!(f, "StartTimer due {due}"),
             Self::CancelTimer { started } => write!(f, "CancelTimer of event {started}"),
             Self::ScheduleSideEffect => f.write_str("ScheduleSideEffect"),
+            Self::SetSignalAside(body) => write!(f, "SetSignalAside {:?}", body.signal),
             Self::CompleteWorkflow { .. } => f.write_str("CompleteWorkflow"),
             Self::FailWorkflow { failure } => write!(f, "FailWorkflow ({failure})"),
             Self::CancelWorkflow => f.write_str("CancelWorkflow"),
@@ -157,6 +163,7 @@ pub(crate) fn describe(event: &EventKind) -> String {
         EventKind::TimerFired(body) => format!("{name} of event {}", body.started),
         EventKind::SideEffectRecorded(body) => format!("{name} of event {}", body.scheduled),
         EventKind::SignalReceived(body) => format!("{name} {:?}", body.signal),
+        EventKind::SignalSetAside(body) => format!("{name} {:?}", body.signal),
         EventKind::WorkflowFailed(body) => format!("{name} ({})", body.failure),
         EventKind::WorkflowContinuedAsNew(body) => {
             format!("{name} as {} with {}", body.workflow, Shown(&body.input))

@@ -13,9 +13,9 @@ use crate::commit;
 use crate::history::{
     Event, EventKind, SignalReceived, WorkflowCancelRequested, WorkflowTerminated, decode_record, encode_kind,
 };
-use crate::vocabulary::{EventId, InvalidId, Payload, RequestId, RunId, RunKey, SignalName, WorkflowId};
+use crate::vocabulary::{EventId, Payload, RequestId, RunId, RunKey, SignalName, WorkflowId};
 use crate::worker::Waiter;
-use crate::workflow::Workflow;
+use crate::workflow::{NamesSignal, Workflow};
 use crate::write::{Applied, NewMessage, Send, Target, Terminate, Write};
 
 /// How many bytes of history are read at a time.
@@ -65,7 +65,8 @@ impl<W: Workflow> RunHandle<W> {
         Self { client, waiter: Mutex::new(None), ..self }
     }
 
-    /// Sends a signal. Once it returns, the signal is durably stored and will be taken in exactly once, in order.
+    /// Sends a signal: a [`SignalType`](crate::workflow::SignalType), or a name. Once it returns, the signal is durably
+    /// stored and will be taken in exactly once, in order.
     ///
     /// It goes to the open run of the workflow ID, also if the run of this handle has continued as new.
     ///
@@ -73,10 +74,10 @@ impl<W: Workflow> RunHandle<W> {
     /// [`SendError`].
     pub async fn signal<T: Serialize + ?Sized>(
         &self,
-        name: impl TryInto<SignalName, Error: Into<InvalidId>>,
+        signal: impl NamesSignal<T>,
         value: &T,
     ) -> Result<(), SendError> {
-        self.signal_with(name, value, self.client.fresh_request()).await
+        self.signal_with(signal, value, self.client.fresh_request()).await
     }
 
     /// As [`signal`](Self::signal), under the caller's own request ID: sent again under it, it counts once.
@@ -85,11 +86,11 @@ impl<W: Workflow> RunHandle<W> {
     /// [`SendError`].
     pub async fn signal_with<T: Serialize + ?Sized>(
         &self,
-        name: impl TryInto<SignalName, Error: Into<InvalidId>>,
+        signal: impl NamesSignal<T>,
         value: &T,
         request_id: RequestId,
     ) -> Result<(), SendError> {
-        let signal = name.try_into().map_err(Into::into)?;
+        let signal = signal.signal_name()?;
         self.signal_payload(signal, Payload::encode(value)?, request_id).await
     }
 

@@ -73,6 +73,8 @@ event_kinds! {
     WorkflowCancelRequested,
     /// A signal was taken in.
     SignalReceived,
+    /// The code came to a signal that is not of the type that it waits for, and went on without it.
+    SignalSetAside,
     /// The code called an activity.
     ActivityScheduled,
     /// The activity returned a value.
@@ -174,6 +176,17 @@ pub struct SignalReceived {
     pub input: Payload,
     /// The message's identity, kept through continue-as-new.
     pub request_id: RequestId,
+}
+
+/// See [`EventKind::SignalSetAside`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SignalSetAside {
+    /// The signal's name.
+    pub signal: SignalName,
+    /// The message's identity. Compared at replay.
+    pub request_id: RequestId,
+    /// Why, for a person to read.
+    pub reason: Arc<str>,
 }
 
 /// See [`EventKind::ActivityScheduled`].
@@ -282,7 +295,8 @@ impl EventKind {
             | Self::ActivityCancelled(_)
             | Self::TimerStarted(_)
             | Self::TimerCancelled(_)
-            | Self::SideEffectScheduled(_) => true,
+            | Self::SideEffectScheduled(_)
+            | Self::SignalSetAside(_) => true,
             Self::WorkflowCompleted(_)
             | Self::WorkflowFailed(_)
             | Self::WorkflowCancelled(_)
@@ -318,6 +332,7 @@ impl EventKind {
             Self::WorkflowCancelled(_)
             | Self::WorkflowTerminated(_)
             | Self::WorkflowCancelRequested(_)
+            | Self::SignalSetAside(_)
             | Self::ActivityCancelled(_)
             | Self::TimerStarted(_)
             | Self::TimerFired(_)

@@ -8,16 +8,20 @@ mod chance;
 mod context;
 mod definition;
 mod error;
+mod names;
+mod signals;
 
 use std::future::Future;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use calls::{ActivityCall, SideEffectCall, Signal, Sleep};
+pub use calls::{ActivityCall, SideEffectCall, Sleep};
 pub use context::{WorkflowContext, WorkflowInfo};
 pub use definition::{definition, workflow_type};
 pub use error::{CallError, WorkflowError, WorkflowResult};
+pub use names::{NamesSignal, SignalType};
+pub use signals::{Signal, Signals};
 
 /// A deterministic function whose every decision is kept in a history.
 ///

@@ -56,6 +56,12 @@ impl Random {
                 request_id: RequestId(self.uuid()),
             }
             .into(),
+            "SignalSetAside" => SignalSetAside {
+                signal: SignalName::new(self.name()).unwrap(),
+                request_id: RequestId(self.uuid()),
+                reason: self.text(),
+            }
+            .into(),
             "ActivityScheduled" => self.activity_scheduled().into(),
             "ActivityCompleted" => {
                 ActivityCompleted { scheduled: self.id(), attempt: self.attempt(), result: self.payload() }

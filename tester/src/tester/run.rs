@@ -7,7 +7,7 @@ use retell::backend::{RunInfo, RunStatus};
 use retell::client::{ReadError, ResultError, RunHandle, SendError};
 use retell::history::{Event, EventKind};
 use retell::vocabulary::{RequestId, RunKey};
-use retell::workflow::Workflow;
+use retell::workflow::{NamesSignal, Workflow};
 use retell::write::CloseStatus;
 use serde::Serialize;
 
@@ -73,8 +73,12 @@ impl<W: Workflow> TestRun<W> {
     /// # Errors
     /// As for a client.
     #[track_caller]
-    pub fn signal<T: Serialize + Sync + ?Sized>(&self, name: &str, value: &T) -> Result<(), SendError> {
-        self.ask(self.handle.signal(name, value))
+    pub fn signal<T: Serialize + Sync + ?Sized>(
+        &self,
+        signal: impl NamesSignal<T> + Send,
+        value: &T,
+    ) -> Result<(), SendError> {
+        self.ask(self.handle.signal(signal, value))
     }
 
     /// As [`signal`](Self::signal), under a request ID: sent again under it, it counts once.
@@ -84,11 +88,11 @@ impl<W: Workflow> TestRun<W> {
     #[track_caller]
     pub fn signal_with<T: Serialize + Sync + ?Sized>(
         &self,
-        name: &str,
+        signal: impl NamesSignal<T> + Send,
         value: &T,
         request_id: RequestId,
     ) -> Result<(), SendError> {
-        self.ask(self.handle.signal_with(name, value, request_id))
+        self.ask(self.handle.signal_with(signal, value, request_id))
     }
 
     /// Asks the run to cancel.

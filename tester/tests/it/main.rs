@@ -5,6 +5,7 @@
 
 mod explorer;
 mod fakes;
+mod messages;
 mod outside;
 mod recorded;
 mod replay;

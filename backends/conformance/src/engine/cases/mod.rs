@@ -71,7 +71,7 @@ engine_cases! { ($)
         signals_come_in_the_order_of_sending,
         signals_before_anyone_listens_wait_in_order,
         a_thousand_unread_signals_are_kept,
-        an_undecodable_signal_is_a_typed_error_and_the_run_goes_on,
+        an_undecodable_signal_is_set_aside_and_the_run_goes_on,
         a_flood_across_continue_as_new_loses_and_doubles_nothing,
         a_signal_sent_twice_under_one_request_id_counts_once,
         a_signal_to_a_closed_run_is_a_typed_error,

@@ -3,7 +3,7 @@
 use retell::Orchestrator;
 use retell::client::SendError;
 use retell::vocabulary::RequestId;
-use retell::workflow::{CallError, WorkflowContext, WorkflowResult};
+use retell::workflow::{SignalType, WorkflowContext, WorkflowResult};
 
 use crate::engine::Scene;
 use crate::engine::probe::{effect, hold};
@@ -12,6 +12,8 @@ use crate::engine::scene::{count, history};
 fn code(engine: Orchestrator) -> Orchestrator {
     engine.workflow(collect).workflow(collect_late).workflow(typed).workflow(chain).activity(hold).activity(effect)
 }
+
+const N: SignalType<u32> = SignalType::new("n");
 
 #[retell::workflow]
 async fn collect(cx: WorkflowContext, count: usize) -> WorkflowResult<Vec<u32>> {
@@ -64,18 +66,18 @@ async fn collected_late(scene: Scene, count: u32) {
 }
 
 #[retell::workflow]
-async fn typed(cx: WorkflowContext) -> WorkflowResult<(bool, u32)> {
-    let refused = matches!(cx.signal::<u32>("n").await, Err(CallError::Payload(_)));
-    Ok((refused, cx.signal::<u32>("n").await?))
+async fn typed(cx: WorkflowContext) -> WorkflowResult<u32> {
+    Ok(cx.signal(N).await?)
 }
 
-/// The next one is read as if nothing had happened.
-pub async fn an_undecodable_signal_is_a_typed_error_and_the_run_goes_on(scene: Scene) {
+/// The next one is read as if nothing had happened, and history shows what was set aside.
+pub async fn an_undecodable_signal_is_set_aside_and_the_run_goes_on(scene: Scene) {
     let process = scene.process(code).await;
     let run = process.start(typed, "typed", ()).await.unwrap();
     run.signal("n", "no number").await.unwrap();
-    run.signal("n", &7).await.unwrap();
-    assert_eq!(run.result().await.unwrap(), (true, 7));
+    run.signal(N, &7).await.unwrap();
+    assert_eq!(run.result().await.unwrap(), 7);
+    assert_eq!(count(&history(&run).await, "SignalSetAside"), 1);
 }
 
 const FLOOD: u32 = 200;

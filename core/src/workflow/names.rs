@@ -1,0 +1,125 @@
+//! The names of messages, with the types that belong to them: what both ends are checked against.
+//!
+//! A constant names a message and says what it carries; who sends it and who takes it use the same one, and the
+//! compiler compares. By name alone works too, where the two ends share no code. Imports the vocabulary only.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::vocabulary::{InvalidId, SignalName, TEXT_ID_BYTES_MAX};
+
+/// A signal: its name, and the type of its argument.
+///
+/// # Examples
+/// ```
+/// use retell::prelude::*;
+/// use retell::workflow::SignalType;
+///
+/// const APPROVED: SignalType<bool> = SignalType::new("approved");
+///
+/// #[retell::workflow]
+/// async fn approval(cx: WorkflowContext) -> WorkflowResult<bool> {
+///     Ok(cx.signal(APPROVED).await?)
+/// }
+/// ```
+/// A name that no store could keep, or another type, does not compile:
+/// ```compile_fail
+/// const NAMELESS: retell::workflow::SignalType<bool> = retell::workflow::SignalType::new("");
+/// const _: &str = NAMELESS.name();
+/// ```
+pub struct SignalType<T> {
+    name: &'static str,
+    value: PhantomData<fn() -> T>,
+}
+
+/// What says which signal is meant: a [`SignalType`], whose argument is a `T`, or a name, whose argument is what the
+/// caller says.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` names no signal that carries a `{T}`",
+    label = "carries something else than `{T}`, or is no signal",
+    note = "a `SignalType<T>` carries its `T` and nothing else; a name (`&str`, `String`, `SignalName`) carries any type"
+)]
+pub trait NamesSignal<T: ?Sized> {
+    /// The name.
+    ///
+    /// # Errors
+    /// [`InvalidId`] if no store could keep it.
+    fn signal_name(self) -> Result<SignalName, InvalidId>;
+}
+
+impl<T> SignalType<T> {
+    /// A signal of this name.
+    ///
+    /// # Panics
+    /// If the name is none: while compiling, for a constant.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        check(name);
+        Self { name, value: PhantomData }
+    }
+
+    /// The name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// What `SignalName::new` and its like check, at compile time.
+const fn check(name: &str) {
+    let bytes = name.as_bytes();
+    assert!(!bytes.is_empty(), "the name of a message is not empty");
+    assert!(bytes.len() <= TEXT_ID_BYTES_MAX, "the name of a message has 255 bytes at most");
+    let mut at = 0;
+    while at < bytes.len() {
+        let is_control = bytes[at] < 0x20
+            || bytes[at] == 0x7f
+            || (bytes[at] == 0xc2 && at + 1 < bytes.len() && bytes[at + 1] < 0xa0);
+        assert!(!is_control, "the name of a message holds no control character");
+        at += 1;
+    }
+}
+
+impl<T> NamesSignal<T> for SignalType<T> {
+    fn signal_name(self) -> Result<SignalName, InvalidId> {
+        SignalName::new(self.name)
+    }
+}
+
+impl<T: ?Sized> NamesSignal<T> for SignalName {
+    fn signal_name(self) -> Result<SignalName, InvalidId> {
+        Ok(self)
+    }
+}
+
+impl<T: ?Sized> NamesSignal<T> for &SignalName {
+    fn signal_name(self) -> Result<SignalName, InvalidId> {
+        Ok(self.clone())
+    }
+}
+
+impl<T: ?Sized> NamesSignal<T> for &str {
+    fn signal_name(self) -> Result<SignalName, InvalidId> {
+        SignalName::new(self)
+    }
+}
+
+impl<T: ?Sized> NamesSignal<T> for String {
+    fn signal_name(self) -> Result<SignalName, InvalidId> {
+        SignalName::new(self)
+    }
+}
+
+impl<T> Clone for SignalType<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for SignalType<T> {}
+
+impl<T> fmt::Debug for SignalType<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SignalType").field(&self.name).finish()
+    }
+}

@@ -1,0 +1,3 @@
+//! Messages: how they reach a workflow, what it makes of them, and what their senders hear.
+
+mod signals;
