@@ -112,6 +112,7 @@ cases! { ($)
         one_more_try_is_enough_under_a_flood,
         a_signal_that_arrives_while_continue_as_new_commits_is_kept,
         a_flood_across_continue_as_new_loses_and_doubles_nothing,
+        a_start_does_not_send_through_a_shut_door,
         held_messages_stand_behind_the_successors_own,
         held_messages_wake_a_successor_that_nobody_holds,
         the_holder_never_sees_what_is_held,
@@ -144,6 +145,7 @@ cases! { ($)
     ids {
         an_open_id_is_taken,
         an_open_run_may_be_used,
+        an_open_run_may_be_sent_what_a_start_brings,
         an_open_run_may_be_replaced,
         a_closed_id_follows_the_reuse_policy,
         the_latest_run_decides_about_reuse,

@@ -171,8 +171,8 @@ fn a_message_whose_receiver_is_held_without_being_polled_goes_to_the_next() {
         let mut branches = futures::stream::FuturesUnordered::<futures::future::BoxFuture<'_, String>>::new();
         branches.push(Box::pin(holding));
         branches.push(Box::pin(receiving));
-        let first = futures::StreamExt::next(&mut branches).await.unwrap();
-        let second = futures::StreamExt::next(&mut branches).await.unwrap();
+        let first = branches.next().await.unwrap();
+        let second = branches.next().await.unwrap();
         Ok(format!("{first} {second}"))
     });
     let mut run = Run::start::<W>(&());

@@ -66,3 +66,17 @@ fn no_order_loses_a_signal_that_was_accepted_before_the_last() {
     .run();
     assert!(explored.complete());
 }
+
+#[test]
+fn a_signal_starts_its_run_or_reaches_the_open_one() {
+    let tester = Tester::new().workflow(sum);
+    for number in 1..=3 {
+        tester.start_with(sum, "sum", (), |call| call.with_signal(ADD, &number)).unwrap();
+        tester.crash();
+    }
+    let run = tester.run(sum, "sum");
+    run.signal(DONE, &()).unwrap();
+    assert_eq!(run.result().unwrap(), 6);
+    let next = tester.start_with(sum, "sum", (), |call| call.with_signal(DONE, &())).unwrap();
+    assert_eq!(next.result().unwrap(), 0, "a closed run gets nothing");
+}

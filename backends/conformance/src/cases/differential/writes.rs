@@ -86,7 +86,8 @@ impl Author<'_> {
         let id = self.draw.one(&IDS).expect("there are some");
         let conflict = match self.draw.below(10) {
             0 => IdConflictPolicy::UseExisting,
-            1 | 2 => IdConflictPolicy::TerminateExisting(closing_event()),
+            1 => IdConflictPolicy::SendToExisting,
+            2 | 3 => IdConflictPolicy::TerminateExisting(closing_event()),
             _ => IdConflictPolicy::Reject,
         };
         let reuse = match self.draw.below(10) {

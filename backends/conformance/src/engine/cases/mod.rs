@@ -75,6 +75,8 @@ engine_cases! { ($)
         a_flood_across_continue_as_new_loses_and_doubles_nothing,
         a_signal_sent_twice_under_one_request_id_counts_once,
         a_signal_to_a_closed_run_is_a_typed_error,
+        a_signal_starts_the_run_that_it_is_for,
+        a_signal_with_start_meets_a_closing_run,
     }
     cancel {
         every_await_ends_and_the_shielded_one_runs,
