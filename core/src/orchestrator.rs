@@ -173,6 +173,7 @@ impl Orchestrator {
             namespace: self.namespace.clone(),
             task_queue: self.task_queue.clone(),
         };
+        let workflows = self.registry.workflows.clone();
         let registry = Registry { state: Arc::new(self.state), ..self.registry };
         let cx = Arc::new(Context::new(seams, registry, self.options));
         let worker = Worker::start(cx.clone()).await.map_err(StartupError::Store)?;
@@ -184,12 +185,14 @@ impl Orchestrator {
             namespace: self.namespace,
             task_queue: self.task_queue,
             closings,
+            workflows,
             local: Some(Local { cx, shards: worker.shards.clone() }),
         });
         Ok(Engine { worker, client })
     }
 
-    /// A client without a worker: what it starts is run by other processes on the same store.
+    /// A client without a worker: what it starts is run by other processes on the same store. It answers queries by the
+    /// workflows that are registered.
     #[must_use]
     pub fn client(self) -> Client {
         Client::new(ClientSeams {
@@ -200,6 +203,7 @@ impl Orchestrator {
             namespace: self.namespace,
             task_queue: self.task_queue,
             closings: Arc::new(Closings::default()),
+            workflows: self.registry.workflows,
             local: None,
         })
     }

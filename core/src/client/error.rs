@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::backend::StoreError;
 use crate::history::HistoryError;
-use crate::vocabulary::{Failure, InvalidId, PayloadError, RunKey};
+use crate::replay::{QueryFault, TaskError};
+use crate::vocabulary::{Failure, InvalidId, PayloadError, RunKey, WorkflowType};
 use crate::write::{ExistingId, Refusal};
 
 /// A start that did not happen.
@@ -94,6 +95,36 @@ pub enum ResultError {
     /// The run could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+/// A query without an answer. The run notices nothing of it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// A name that no store could keep: choose another.
+    #[error(transparent)]
+    InvalidId(InvalidId),
+    /// The argument does not encode, or the answer is not of the type asked for.
+    #[error(transparent)]
+    Payload(PayloadError),
+    /// The run's code gives no answer: it does not know the query, or its argument, or its handler panicked.
+    #[error(transparent)]
+    Refused(QueryFault),
+    /// This process does not have the run's code: register the workflow with the
+    /// [`Orchestrator`](crate::Orchestrator) that made this client, or ask a process that serves it.
+    #[error(
+        "this process does not have the code of {0}; register the workflow here, or ask where it is served"
+    )]
+    NotServed(WorkflowType),
+    /// The run's history does not replay with the code that is registered here: deploy the code that wrote it.
+    #[error("the run's history does not replay here: {0}")]
+    Replay(TaskError),
+    /// The run could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// This process is shutting down.
+    #[error("the process is shutting down")]
+    Stopped,
 }
 
 impl SendError {

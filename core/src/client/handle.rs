@@ -11,7 +11,8 @@ use super::error::{ReadError, SendError};
 use crate::backend::RunInfo;
 use crate::commit;
 use crate::history::{
-    Event, EventKind, SignalReceived, WorkflowCancelRequested, WorkflowTerminated, decode_record, encode_kind,
+    Event, EventKind, Record, SignalReceived, WorkflowCancelRequested, WorkflowTerminated, decode_record,
+    encode_kind,
 };
 use crate::vocabulary::{EventId, Payload, RequestId, RunId, RunKey, SignalName, WorkflowId};
 use crate::worker::Waiter;
@@ -165,18 +166,10 @@ impl<W: Workflow> RunHandle<W> {
     /// [`ReadError`].
     pub async fn history(&self) -> Result<Vec<Event>, ReadError> {
         let run = self.describe().await?.run;
-        let mut events: Vec<Event> = Vec::new();
-        loop {
-            let after = events.last().map_or(EventId(0), |event| event.id);
-            let read = || self.client.seams.backend.history(&run, after, PAGE_BYTES);
-            let records = self.client.by_deadline(read).await.map_err(ReadError::Unavailable)?;
-            if records.is_empty() {
-                return Ok(events);
-            }
-            for record in &records {
-                events.extend(decode_record(record, self.client.seams.codec.as_ref())?);
-            }
-        }
+        let codec = self.client.seams.codec.as_ref();
+        let records = self.client.records(&run).await?;
+        let events: Result<Vec<_>, _> = records.iter().map(|record| decode_record(record, codec)).collect();
+        Ok(events?.into_iter().flatten().collect())
     }
 
     pub(super) fn target(&self) -> Target {
@@ -206,6 +199,22 @@ impl<W: Workflow> RunHandle<W> {
             Send { target: self.open_run(), message: NewMessage { request_id, body }, at: self.client.now() };
         let outcome = self.client.apply(Write::Send(message)).await.map_err(SendError::Unavailable)?;
         outcome.map(|_| ()).map_err(SendError::of)
+    }
+}
+
+impl Client {
+    /// A run's whole history, as it is stored.
+    pub(super) async fn records(&self, run: &RunKey) -> Result<Vec<Record>, ReadError> {
+        let mut records: Vec<Record> = Vec::new();
+        loop {
+            let after = records.last().map_or(EventId(0), Record::last);
+            let read = || self.seams.backend.history(run, after, PAGE_BYTES);
+            let page = self.by_deadline(read).await.map_err(ReadError::Unavailable)?;
+            if page.is_empty() {
+                return Ok(records);
+            }
+            records.extend(page);
+        }
     }
 }
 

@@ -6,13 +6,15 @@
 mod call;
 mod error;
 mod handle;
+mod query;
 mod start;
 mod wait;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use error::{ReadError, ResultError, SendError, StartError};
+pub use error::{QueryError, ReadError, ResultError, SendError, StartError};
 pub use handle::RunHandle;
 pub use start::{IdConflict, StartCall};
 
@@ -20,7 +22,8 @@ use crate::backend::{Backend, ListRequest, Page, StatusFilter, StoreStats};
 use crate::clock::Clock;
 use crate::history::PayloadCodec;
 use crate::host::Home;
-use crate::vocabulary::{InvalidId, Namespace, RequestId, TaskQueue, Timestamp, WorkflowId};
+use crate::replay::Definition;
+use crate::vocabulary::{InvalidId, Namespace, RequestId, TaskQueue, Timestamp, WorkflowId, WorkflowType};
 use crate::worker::{Closings, Context, Shards};
 use crate::workflow::Workflow;
 
@@ -43,6 +46,8 @@ pub(crate) struct ClientSeams {
     pub(crate) namespace: Namespace,
     pub(crate) task_queue: TaskQueue,
     pub(crate) closings: Arc<Closings>,
+    /// The code that is registered in this process, with a worker or without.
+    pub(crate) workflows: HashMap<WorkflowType, Arc<dyn Definition>>,
     /// The worker of this process.
     pub(crate) local: Option<Local>,
 }

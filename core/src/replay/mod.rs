@@ -14,8 +14,10 @@ mod mailboxes;
 mod matching;
 mod operations;
 mod presence;
+mod queries;
 mod random;
 mod receive;
+mod standing;
 mod state;
 mod step;
 mod tasks;
@@ -26,12 +28,16 @@ use futures::future::BoxFuture;
 
 pub(crate) use call::Call;
 pub use check::check;
+#[cfg(feature = "worker")]
+pub(crate) use check::panics_of;
 pub use divergence::{Divergence, Row, Verdict};
 pub use error::{HistoryFault, Nondeterminism, TaskError};
 pub use foreign::Alarm;
 pub use machine::{Machine, MachineOptions, PanicPolicy};
 pub(crate) use operations::Resolution;
+pub use queries::QueryFault;
 pub(crate) use receive::Receive;
+pub(crate) use standing::Standing;
 pub(crate) use state::{Manner, Received, Request};
 pub use world::World;
 

@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Timer(Timestamp),
     SideEffect(Option<SideEffect>),
     Signal(SignalName),
+    /// Something that only the code itself can bring about.
+    Condition,
 }
 
 /// How a call ended.
@@ -67,12 +69,17 @@ impl Operation {
     pub(super) fn waits(&self) -> bool {
         self.attached && self.outcome.is_none()
     }
+
+    /// Whether the code waits for it, and something from outside can end that.
+    pub(super) fn can_wake(&self) -> bool {
+        self.waits() && !matches!(self.kind, Kind::Condition)
+    }
 }
 
 impl Operations {
     pub(super) fn insert(&mut self, operation: Operation) -> Slot {
         let event = match operation.kind {
-            Kind::Signal(..) => None,
+            Kind::Signal(..) | Kind::Condition => None,
             _ => Some(operation.event),
         };
         let slot = self.free.pop().unwrap_or_else(|| {

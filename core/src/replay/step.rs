@@ -104,11 +104,7 @@ impl Machine {
 
     /// What a panic of the code means.
     fn panicked(&mut self, panic: &(dyn Any + Send)) -> Result<(), TaskError> {
-        let message = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "a value that is no text".to_owned());
+        let message = panic_message(panic);
         let place = self.world.state().location.map(Place::of);
         if is_missing_runtime(&message) {
             let reason = format!("tokio was used inside of the workflow, which no runtime polls: {message}");
@@ -151,6 +147,13 @@ impl Machine {
         }
         Ok(())
     }
+}
+
+/// What a panic says.
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a value that is no text".to_owned())
 }
 
 /// Tokio's words when it is used outside of a runtime.

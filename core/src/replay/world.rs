@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::foreign::{Foreign, Lookout};
 use super::presence::{self, Doing, MachineId};
 use super::state::State;
+use super::tasks::Spawner;
 use crate::history::WorkflowStarted;
 use crate::vocabulary::{EventId, RunKey, Timestamp};
 
@@ -20,14 +21,15 @@ struct Shared {
     run: RunKey,
     replaying: AtomicBool,
     lookout: Arc<Lookout>,
+    spawner: Spawner,
     /// Never held while code of the user runs.
     state: Mutex<State>,
 }
 
 impl World {
-    pub(super) fn new(machine: MachineId, run: RunKey, lookout: Arc<Lookout>) -> Self {
+    pub(super) fn new(machine: MachineId, run: RunKey, lookout: Arc<Lookout>, spawner: Spawner) -> Self {
         let (replaying, state) = (AtomicBool::new(true), Mutex::new(State::new()));
-        Self(Arc::new(Shared { machine, run, replaying, lookout, state }))
+        Self(Arc::new(Shared { machine, run, replaying, lookout, spawner, state }))
     }
 
     /// The run.
@@ -44,6 +46,14 @@ impl World {
 
     pub(super) fn set_replaying(&self, replaying: bool) {
         self.0.replaying.store(replaying, Ordering::Relaxed);
+    }
+
+    pub(super) fn machine(&self) -> MachineId {
+        self.0.machine
+    }
+
+    pub(super) fn spawner(&self) -> &Spawner {
+        &self.0.spawner
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

@@ -133,6 +133,12 @@ text_id!(
     "signal name"
 );
 
+text_id!(
+    /// The name of a query.
+    QueryName,
+    "query name"
+);
+
 impl Default for Namespace {
     fn default() -> Self {
         Self(Arc::from("default"))

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::activities::{EndedActivity, EndedSideEffect, Job};
 use super::committer::{Order, Ticket};
 use super::context::{Context, Life};
+use super::queries::Question;
 use super::run::{Leave, Loaded, Run, Submission, Trouble, Verdict};
 use super::running::Stop;
 use super::thread::Alarms;
@@ -77,6 +78,8 @@ pub(super) enum Input {
     Alarm(RunId, FencingToken),
     /// This run was ended from outside.
     Terminated(RunId),
+    /// Someone asks a run.
+    Question(Question),
     /// A timer is due.
     Tick,
     /// The lease was lost: everything held is gone, and a new life begins.
@@ -188,6 +191,11 @@ impl Shard {
             Input::Terminated(run_id) => {
                 self.forget(run_id);
                 self.effects.stops.push(Stop::Run(run_id));
+            }
+            Input::Question(question) => {
+                if let Some(run) = self.runs.get_mut(&question.run_id) {
+                    run.ask(question);
+                }
             }
             Input::Tick => self.tick(now),
             Input::NewLife(life) => self.new_life(life),

@@ -235,7 +235,7 @@ impl WorkflowContext {
         Err(WorkflowError::continue_as_new(workflow, input))
     }
 
-    fn manner(&self, location: &'static Location<'static>) -> Manner {
+    pub(super) fn manner(&self, location: &'static Location<'static>) -> Manner {
         Manner { location, shielded: self.shielded }
     }
 }

@@ -9,6 +9,9 @@ mod context;
 mod definition;
 mod error;
 mod names;
+mod queries;
+mod shared;
+mod signal_handlers;
 mod signals;
 
 use std::future::Future;
@@ -20,7 +23,8 @@ pub use calls::{ActivityCall, SideEffectCall, Sleep};
 pub use context::{WorkflowContext, WorkflowInfo};
 pub use definition::{definition, workflow_type};
 pub use error::{CallError, WorkflowError, WorkflowResult};
-pub use names::{NamesSignal, SignalType};
+pub use names::{NamesQuery, NamesSignal, QueryType, SignalType};
+pub use shared::{Shared, WaitUntil};
 pub use signals::{Signal, Signals};
 
 /// A deterministic function whose every decision is kept in a history.

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::vocabulary::{InvalidId, SignalName, TEXT_ID_BYTES_MAX};
+use crate::vocabulary::{InvalidId, QueryName, SignalName, TEXT_ID_BYTES_MAX};
 
 /// A signal: its name, and the type of its argument.
 ///
@@ -45,6 +45,51 @@ pub trait NamesSignal<T: ?Sized> {
     /// # Errors
     /// [`InvalidId`] if no store could keep it.
     fn signal_name(self) -> Result<SignalName, InvalidId>;
+}
+
+/// A query: its name, the type of its argument, and that of its answer.
+///
+/// # Examples
+/// ```
+/// use retell::workflow::QueryType;
+///
+/// const PROGRESS: QueryType<(), f64> = QueryType::new("progress");
+/// ```
+pub struct QueryType<I, O> {
+    name: &'static str,
+    types: PhantomData<fn(I) -> O>,
+}
+
+/// What says which query is meant: a [`QueryType`], or a name, whose types are what the caller says.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` names no query that takes a `{I}` and answers a `{O}`",
+    label = "takes or answers something else, or is no query",
+    note = "a `QueryType<I, O>` has its own types and no others; a name (`&str`, `String`, `QueryName`) has any"
+)]
+pub trait NamesQuery<I: ?Sized, O: ?Sized> {
+    /// The name.
+    ///
+    /// # Errors
+    /// [`InvalidId`] if no store could keep it.
+    fn query_name(self) -> Result<QueryName, InvalidId>;
+}
+
+impl<I, O> QueryType<I, O> {
+    /// A query of this name.
+    ///
+    /// # Panics
+    /// If the name is none: while compiling, for a constant.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        check(name);
+        Self { name, types: PhantomData }
+    }
+
+    /// The name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
 }
 
 impl<T> SignalType<T> {
@@ -86,40 +131,60 @@ impl<T> NamesSignal<T> for SignalType<T> {
     }
 }
 
-impl<T: ?Sized> NamesSignal<T> for SignalName {
-    fn signal_name(self) -> Result<SignalName, InvalidId> {
-        Ok(self)
+/// A name alone stands for a message of whatever types the caller says.
+macro_rules! names_alone {
+    ($trait:ident <$($t:ident),+>, $method:ident, $name:ident) => {
+        impl<$($t: ?Sized),+> $trait<$($t),+> for $name {
+            fn $method(self) -> Result<$name, InvalidId> {
+                Ok(self)
+            }
+        }
+
+        impl<$($t: ?Sized),+> $trait<$($t),+> for &$name {
+            fn $method(self) -> Result<$name, InvalidId> {
+                Ok(self.clone())
+            }
+        }
+
+        impl<$($t: ?Sized),+> $trait<$($t),+> for &str {
+            fn $method(self) -> Result<$name, InvalidId> {
+                $name::new(self)
+            }
+        }
+
+        impl<$($t: ?Sized),+> $trait<$($t),+> for String {
+            fn $method(self) -> Result<$name, InvalidId> {
+                $name::new(self)
+            }
+        }
+    };
+}
+
+names_alone!(NamesSignal<T>, signal_name, SignalName);
+names_alone!(NamesQuery<I, O>, query_name, QueryName);
+
+impl<I, O> NamesQuery<I, O> for QueryType<I, O> {
+    fn query_name(self) -> Result<QueryName, InvalidId> {
+        QueryName::new(self.name)
     }
 }
 
-impl<T: ?Sized> NamesSignal<T> for &SignalName {
-    fn signal_name(self) -> Result<SignalName, InvalidId> {
-        Ok(self.clone())
-    }
+macro_rules! like_its_name {
+    ($($type:ident <$($t:ident),+>),+) => {
+        $(impl<$($t),+> Clone for $type<$($t),+> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<$($t),+> Copy for $type<$($t),+> {}
+
+        impl<$($t),+> fmt::Debug for $type<$($t),+> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($type)).field(&self.name).finish()
+            }
+        })+
+    };
 }
 
-impl<T: ?Sized> NamesSignal<T> for &str {
-    fn signal_name(self) -> Result<SignalName, InvalidId> {
-        SignalName::new(self)
-    }
-}
-
-impl<T: ?Sized> NamesSignal<T> for String {
-    fn signal_name(self) -> Result<SignalName, InvalidId> {
-        SignalName::new(self)
-    }
-}
-
-impl<T> Clone for SignalType<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for SignalType<T> {}
-
-impl<T> fmt::Debug for SignalType<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SignalType").field(&self.name).finish()
-    }
-}
+like_its_name!(SignalType<T>, QueryType<I, O>);

@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use retell::backend::{RunInfo, RunStatus};
-use retell::client::{ReadError, ResultError, RunHandle, SendError};
+use retell::client::{QueryError, ReadError, ResultError, RunHandle, SendError};
 use retell::history::{Event, EventKind};
 use retell::vocabulary::{RequestId, RunKey};
-use retell::workflow::{NamesSignal, Workflow};
+use retell::workflow::{NamesQuery, NamesSignal, Workflow};
 use retell::write::CloseStatus;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::still::still;
 use super::trouble::Trouble;
@@ -93,6 +94,19 @@ impl<W: Workflow> TestRun<W> {
         request_id: RequestId,
     ) -> Result<(), SendError> {
         self.ask(self.handle.signal_with(signal, value, request_id))
+    }
+
+    /// Asks the run, live or closed, what it tells of itself. Nothing happens meanwhile.
+    ///
+    /// # Errors
+    /// As for a client in another process that has the workflow's code.
+    #[track_caller]
+    pub fn query<I, O>(&self, query: impl NamesQuery<I, O> + Send, argument: &I) -> Result<O, QueryError>
+    where
+        I: Serialize + Sync + ?Sized,
+        O: DeserializeOwned + Send,
+    {
+        self.ask(self.handle.query(query, argument))
     }
 
     /// Asks the run to cancel.

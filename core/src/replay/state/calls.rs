@@ -44,8 +44,7 @@ impl State {
     ) -> Slot {
         let first_polled = self.first_polls;
         self.first_polls += 1;
-        self.waiting += usize::from(waker.is_some());
-        self.operations.insert(Operation {
+        let operation = Operation {
             kind,
             event,
             location: manner.location,
@@ -54,7 +53,9 @@ impl State {
             attached: waker.is_some(),
             waker: waker.cloned(),
             outcome: None,
-        })
+        };
+        self.waiting += usize::from(operation.can_wake());
+        self.operations.insert(operation)
     }
 
     /// Takes the outcome of a call and frees it, or remembers whom to wake.
@@ -81,7 +82,7 @@ impl State {
     pub(in crate::replay) fn let_go(&mut self, slot: Slot) -> Released {
         let operation = self.operations.operation(slot);
         let (event, location) = (operation.event, operation.location);
-        self.waiting -= usize::from(operation.waits());
+        self.waiting -= usize::from(operation.can_wake());
         if self.operations.close(event).is_some() {
             self.cancel_command(slot, event, location);
         }
@@ -90,6 +91,20 @@ impl State {
             self.mailboxes.leave(name, operation.first_polled);
         }
         Released::operation(operation)
+    }
+
+    /// Takes a place in the order of first polls for what only the code itself can bring about.
+    pub(in crate::replay) fn stand(&mut self, manner: Manner, waker: &Waker) -> Slot {
+        self.insert(Kind::Condition, EventId(0), manner, Some(waker))
+    }
+
+    /// Keeps the place; `true` if a cancel request has ended that.
+    pub(in crate::replay) fn stand_again(&mut self, slot: Slot, waker: &Waker) -> (bool, Released) {
+        if self.operations.operation(slot).outcome.is_none() {
+            return (false, self.remember(slot, waker));
+        }
+        self.saw_cancel();
+        (true, Released::operation(self.operations.remove(slot)))
     }
 
     /// The code no longer waits for a call that goes on.
@@ -145,7 +160,7 @@ impl State {
                 self.timers.remove(&(*due, event));
             }
             Kind::Activity(Some(body)) => self.payload_bytes -= body.input.data.len(),
-            Kind::Activity(None) | Kind::SideEffect(_) | Kind::Signal(_) => {}
+            Kind::Activity(None) | Kind::SideEffect(_) | Kind::Signal(_) | Kind::Condition => {}
         }
     }
 
@@ -169,7 +184,7 @@ impl State {
             Kind::Activity(_) => CommandKind::CancelActivity { scheduled: event },
             Kind::Timer(_) => CommandKind::CancelTimer { started: event },
             // Nothing needs to be undone: its value will be recorded, or not, and read by nobody.
-            Kind::SideEffect(_) | Kind::Signal(_) => return,
+            Kind::SideEffect(_) | Kind::Signal(_) | Kind::Condition => return,
         };
         self.command(command, Some(location));
     }

@@ -16,14 +16,16 @@ impl State {
         self.cancellation = Some(Cancellation { arrival: self.arrival(), request, seen: false });
         for slot in self.operations.all_cancellable() {
             let operation = self.operations.operation(slot);
+            self.waiting -= usize::from(operation.can_wake());
             operation.outcome = Some(Resolution::Cancelled);
-            self.waiting -= 1;
-            if let Kind::Signal(name) = &operation.kind {
-                self.mailboxes.leave(name, operation.first_polled);
-            } else {
-                let (event, location) = (operation.event, operation.location);
-                self.operations.close(event);
-                self.cancel_command(slot, event, location);
+            match &operation.kind {
+                Kind::Signal(name) => self.mailboxes.leave(name, operation.first_polled),
+                Kind::Condition => {}
+                Kind::Activity(_) | Kind::Timer(_) | Kind::SideEffect(_) => {
+                    let (event, location) = (operation.event, operation.location);
+                    self.operations.close(event);
+                    self.cancel_command(slot, event, location);
+                }
             }
             self.wake(slot, aftermath);
         }

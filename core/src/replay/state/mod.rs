@@ -8,7 +8,7 @@ mod endings;
 mod signals;
 mod views;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
@@ -16,13 +16,14 @@ use std::time::Duration;
 
 use super::mailboxes::Mailboxes;
 use super::operations::{Operation, Operations, Resolution};
+use super::queries::QueryHandler;
 use super::random::Random;
 use super::{Conclusion, SideEffect};
 use crate::command::Command;
 use crate::history::{
     ActivityScheduled, EventKind, SignalReceived, WorkflowCancelRequested, WorkflowStarted,
 };
-use crate::vocabulary::{EventId, Timestamp};
+use crate::vocabulary::{EventId, QueryName, Timestamp};
 
 /// What is to be done once the lock is released: wake these in order, drop those.
 #[derive(Default)]
@@ -85,6 +86,8 @@ pub(in crate::replay) struct State {
     operations: Operations,
     timers: BTreeSet<(Timestamp, EventId)>,
     mailboxes: Mailboxes,
+    /// Kept after the code's end: a closed run answers too.
+    pub(in crate::replay) queries: BTreeMap<QueryName, QueryHandler>,
     cancellation: Option<Cancellation>,
     /// Cancel requests that came after the code had ended.
     late_cancels: Vec<(u64, WorkflowCancelRequested)>,
@@ -120,6 +123,7 @@ impl State {
             operations: Operations::default(),
             timers: BTreeSet::new(),
             mailboxes: Mailboxes::default(),
+            queries: BTreeMap::new(),
             cancellation: None,
             late_cancels: Vec::new(),
             first_polls: 0,

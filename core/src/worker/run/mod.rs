@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::activities::{EndedActivity, EndedSideEffect};
 use super::committer::Ticket;
+use super::queries::Question;
 use crate::backend::{ClaimedRun, InboxMessage};
 use crate::commit::{Holder, Progress};
 use crate::history::WorkflowStarted;
@@ -56,6 +57,8 @@ pub(super) struct Run {
     pub(super) loads: u32,
     /// The end of its history, when messages that the store has are still to come.
     loaded_until: Option<(HashSet<EventId>, Position)>,
+    /// What was asked while a commit was under way.
+    questions: Vec<Question>,
     /// What the shard notes of it.
     pub(super) notes: Notes,
 }
@@ -225,6 +228,7 @@ impl Run {
             failure: None,
             loads: 0,
             loaded_until: None,
+            questions: Vec::new(),
             notes: Notes::default(),
         }
     }
@@ -329,6 +333,17 @@ impl Run {
         Holder { run: self.key.clone(), worker, token: self.token }
     }
 
+    /// Answers from the live code, at once or when the commit under way is acknowledged: what it holds may yet be
+    /// refused. Drops the question if the run is not in memory.
+    pub(super) fn ask(&mut self, question: Question) {
+        let Phase::Live(machine) = &self.phase else { return };
+        if self.in_flight.is_some() {
+            self.questions.push(question);
+        } else if self.begin_at.is_none() && self.closing.is_none() {
+            question.ask(machine);
+        }
+    }
+
     /// Takes the acknowledgement of the commit under way.
     pub(super) fn committed(&mut self) -> Verdict {
         let Some(in_flight) = self.in_flight.take() else { return Verdict::default() };
@@ -349,6 +364,9 @@ impl Run {
         if let Some(places) = &mut self.places {
             places.keep();
         }
+        for question in std::mem::take(&mut self.questions) {
+            self.ask(question);
+        }
         let leaves = match in_flight.then {
             Then::Leave(leave) => Some(leave),
             Then::GoOn | Then::Parked => None,
@@ -359,6 +377,8 @@ impl Run {
     /// Takes the refusal of the commit under way. Nothing of it is stored; what it had taken in waits again.
     pub(super) fn refused(&mut self, refusal: &Refusal) -> Verdict {
         let Some(in_flight) = self.in_flight.take() else { return Verdict::default() };
+        // The live code has seen what history has not: history is asked instead.
+        self.questions.clear();
         if let (Refusal::InboxAdvanced(door), Some(closing)) = (refusal, in_flight.closing) {
             self.closing = Some(Closing { door: *door, ..closing });
             return Verdict::default();

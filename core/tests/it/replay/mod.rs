@@ -7,6 +7,7 @@ mod closing;
 mod combinators;
 mod foreign;
 mod golden;
+mod handlers;
 mod histories;
 mod kit;
 mod nondeterminism;

@@ -1,3 +1,4 @@
 //! Messages: how they reach a workflow, what it makes of them, and what their senders hear.
 
+mod queries;
 mod signals;

@@ -78,6 +78,9 @@ engine_cases! { ($)
         a_signal_starts_the_run_that_it_is_for,
         a_signal_with_start_meets_a_closing_run,
     }
+    queries {
+        a_query_is_answered_by_whoever_has_the_code,
+    }
     cancel {
         every_await_ends_and_the_shielded_one_runs,
         code_may_refuse_to_be_cancelled,
