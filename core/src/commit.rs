@@ -154,6 +154,8 @@ fn build(
         ended: progress.ended,
         cancelled: progress.cancelled,
         messages: Vec::new(),
+        answers: Vec::new(),
+        published: None,
         next,
     })
 }

@@ -26,6 +26,7 @@ impl State {
                 self.succeed(successor, held);
             }
         }
+        self.tell(commit);
         self.send_all(&commit.run, &commit.messages, at);
         Ok(Applied::Committed { inbox: self.runs[&commit.run].inbox.last })
     }
@@ -80,6 +81,18 @@ impl State {
                 run.last_at()
             }
             None => now,
+        }
+    }
+
+    /// Keeps what the commit answers requests with, and what its run shows of itself.
+    fn tell(&mut self, commit: &Commit) {
+        if !commit.answers.is_empty() {
+            self.answers.keep(commit, self.clock.elapsed());
+            self.heard.answers = true;
+        }
+        if commit.published.is_some() {
+            let run = self.runs.get_mut(&commit.run).expect("the conditions found the run");
+            run.published.clone_from(&commit.published);
         }
     }
 

@@ -8,6 +8,7 @@ use retell::vocabulary::{EventId, Namespace, RequestId, RunKey, WorkflowId};
 use retell::write::{Applied, Outcome, Refusal, Target, Write};
 
 use crate::activity::Task;
+use crate::answer::Answers;
 use crate::identity::Identities;
 use crate::lease::Leases;
 use crate::run::Run;
@@ -17,6 +18,7 @@ pub(crate) struct State {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) leases: Leases,
     pub(crate) identities: Identities,
+    pub(crate) answers: Answers,
     /// All runs, open and closed.
     pub(crate) runs: BTreeMap<RunKey, Run>,
     /// The open ones among them.
@@ -36,6 +38,8 @@ pub(crate) struct Heard {
     pub(crate) work: bool,
     /// A run has closed.
     pub(crate) closings: bool,
+    /// A request was answered.
+    pub(crate) answers: bool,
 }
 
 impl State {
@@ -44,6 +48,7 @@ impl State {
             clock,
             leases: Leases::default(),
             identities: Identities::default(),
+            answers: Answers::default(),
             runs: BTreeMap::new(),
             open: BTreeSet::new(),
             latest: HashMap::new(),

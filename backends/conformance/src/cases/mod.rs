@@ -1,5 +1,6 @@
 //! The cases, listed once. A module is a subject; a case's doc names the promise or the fault that it stands for.
 
+pub mod answers;
 pub mod changes;
 pub mod claims;
 pub mod commit;
@@ -107,6 +108,12 @@ cases! { ($)
         a_message_without_a_run_id_finds_the_open_run,
         a_start_brings_messages_along,
     }
+    answers {
+        the_last_answer_to_a_request_is_kept_beyond_the_run,
+        a_refused_commit_answers_nothing,
+        an_answer_is_kept_for_a_day,
+        what_a_run_publishes_is_described_and_listed,
+    }
     door {
         closing_over_unread_messages_is_refused,
         one_more_try_is_enough_under_a_flood,
@@ -200,6 +207,7 @@ cases! { ($)
     changes {
         work_is_announced,
         closings_are_announced,
+        answers_are_announced,
         what_came_before_is_seen_at_once,
         another_process_is_noticed,
     }
