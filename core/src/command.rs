@@ -10,7 +10,8 @@ use std::panic::Location;
 
 use crate::history::{
     ActivityCancelled, ActivityScheduled, EventKind, SideEffectScheduled, SignalSetAside, TimerCancelled,
-    TimerStarted, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
+    TimerStarted, UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected, WorkflowCancelled,
+    WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
 };
 use crate::vocabulary::{EventId, Failure, Payload, Place, RunId, Timestamp, WorkflowType};
 
@@ -29,6 +30,10 @@ pub(crate) enum CommandKind {
     CancelTimer { started: EventId },
     ScheduleSideEffect,
     SetSignalAside(SignalSetAside),
+    AcceptUpdate(UpdateAccepted),
+    RejectUpdate(UpdateRejected),
+    CompleteUpdate(UpdateCompleted),
+    FailUpdate(UpdateFailed),
     CompleteWorkflow { result: Payload },
     FailWorkflow { failure: Failure },
     CancelWorkflow,
@@ -63,6 +68,10 @@ impl CommandKind {
             Self::CancelTimer { started } => TimerCancelled { started }.into(),
             Self::ScheduleSideEffect => SideEffectScheduled {}.into(),
             Self::SetSignalAside(body) => body.into(),
+            Self::AcceptUpdate(body) => body.into(),
+            Self::RejectUpdate(body) => body.into(),
+            Self::CompleteUpdate(body) => body.into(),
+            Self::FailUpdate(body) => body.into(),
             Self::CompleteWorkflow { result } => WorkflowCompleted { result }.into(),
             Self::FailWorkflow { failure } => WorkflowFailed { failure }.into(),
             Self::CancelWorkflow => WorkflowCancelled {}.into(),
@@ -98,6 +107,18 @@ impl CommandKind {
                 same(*started == held.started, OTHER)
             }
             (Self::SetSignalAside(asked), EventKind::SignalSetAside(held)) => {
+                same(asked.request_id == held.request_id, OTHER)
+            }
+            (Self::AcceptUpdate(asked), EventKind::UpdateAccepted(held)) => {
+                same(asked.request_id == held.request_id, OTHER)
+            }
+            (Self::RejectUpdate(asked), EventKind::UpdateRejected(held)) => {
+                same(asked.request_id == held.request_id, OTHER)
+            }
+            (Self::CompleteUpdate(asked), EventKind::UpdateCompleted(held)) => {
+                same(asked.request_id == held.request_id, OTHER)
+            }
+            (Self::FailUpdate(asked), EventKind::UpdateFailed(held)) => {
                 same(asked.request_id == held.request_id, OTHER)
             }
             (Self::ContinueAsNew { workflow, input, .. }, EventKind::WorkflowContinuedAsNew(held)) => {
@@ -138,6 +159,10 @@ impl fmt::Display for CommandKind {
             Self::CancelTimer { started } => write!(f, "CancelTimer of event {started}"),
             Self::ScheduleSideEffect => f.write_str("ScheduleSideEffect"),
             Self::SetSignalAside(body) => write!(f, "SetSignalAside {:?}", body.signal),
+            Self::AcceptUpdate(body) => write!(f, "AcceptUpdate of request {}", body.request_id),
+            Self::RejectUpdate(body) => write!(f, "RejectUpdate of request {}", body.request_id),
+            Self::CompleteUpdate(body) => write!(f, "CompleteUpdate of request {}", body.request_id),
+            Self::FailUpdate(body) => write!(f, "FailUpdate of request {}", body.request_id),
             Self::CompleteWorkflow { .. } => f.write_str("CompleteWorkflow"),
             Self::FailWorkflow { failure } => write!(f, "FailWorkflow ({failure})"),
             Self::CancelWorkflow => f.write_str("CancelWorkflow"),
@@ -164,11 +189,15 @@ pub(crate) fn describe(event: &EventKind) -> String {
         EventKind::SideEffectRecorded(body) => format!("{name} of event {}", body.scheduled),
         EventKind::SignalReceived(body) => format!("{name} {:?}", body.signal),
         EventKind::SignalSetAside(body) => format!("{name} {:?}", body.signal),
+        EventKind::UpdateRequested(body) => format!("{name} {:?}", body.update),
         EventKind::WorkflowFailed(body) => format!("{name} ({})", body.failure),
         EventKind::WorkflowContinuedAsNew(body) => {
             format!("{name} as {} with {}", body.workflow, Shown(&body.input))
         }
-        _ => name.to_owned(),
+        other => match other.answers() {
+            Some(request) => format!("{name} of request {request}"),
+            None => name.to_owned(),
+        },
     }
 }
 

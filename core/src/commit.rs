@@ -11,7 +11,7 @@ use crate::vocabulary::{
     Attempt, EventId, FencingToken, Position, RequestId, RunKey, SemanticsVersion, Timestamp, WorkerId,
 };
 use crate::write::{
-    CloseStatus, ClosingEvent, Commit, IdConflictPolicy, IdReusePolicy, NewActivityTask, NewMessage,
+    Answer, CloseStatus, ClosingEvent, Commit, IdConflictPolicy, IdReusePolicy, NewActivityTask, NewMessage,
     NewRecord, Next, OpenRun, Start,
 };
 
@@ -154,10 +154,22 @@ fn build(
         ended: progress.ended,
         cancelled: progress.cancelled,
         messages: Vec::new(),
-        answers: Vec::new(),
+        answers: answers(&progress.events, codec)?,
         published: None,
         next,
     })
+}
+
+/// What the events answer requests with: the last answer to each.
+fn answers(events: &[Event], codec: &dyn PayloadCodec) -> Result<Vec<Answer>, HistoryError> {
+    let mut answers: Vec<Answer> = Vec::new();
+    for event in events {
+        if let Some(request_id) = event.kind.answers() {
+            answers.retain(|answer| answer.request_id != request_id);
+            answers.push(Answer { request_id, body: encode_kind(event.kind.clone(), codec)? });
+        }
+    }
+    Ok(answers)
 }
 
 fn successor(
@@ -231,6 +243,7 @@ fn request_id(kind: &EventKind) -> Option<RequestId> {
     match kind {
         EventKind::SignalReceived(signal) => Some(signal.request_id),
         EventKind::WorkflowCancelRequested(request) => Some(request.request_id),
+        EventKind::UpdateRequested(update) => Some(update.request_id),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use crate::history::{PayloadCodec, Plain};
 use crate::host::{Home, Host};
 use crate::replay::Definition;
 use crate::vocabulary::{InvalidId, Namespace, TaskQueue, WorkflowId};
-use crate::worker::{Closings, Context, Registry, Seams, Worker, WorkerOptions};
+use crate::worker::{Answers, Closings, Context, Registry, Seams, Worker, WorkerOptions};
 use crate::workflow::{Workflow, definition};
 
 /// Gathers what an engine is made of. See the [crate's example](crate).
@@ -163,13 +163,14 @@ impl Orchestrator {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
-        let closings = Arc::new(Closings::default());
+        let (closings, answers) = (Arc::new(Closings::default()), Arc::new(Answers::default()));
         let seams = Seams {
             backend: self.backend.clone(),
             clock: self.clock.clone(),
             home: self.home.clone(),
             codec: self.codec.clone(),
             closings: closings.clone(),
+            answers: answers.clone(),
             namespace: self.namespace.clone(),
             task_queue: self.task_queue.clone(),
         };
@@ -185,6 +186,7 @@ impl Orchestrator {
             namespace: self.namespace,
             task_queue: self.task_queue,
             closings,
+            answers,
             workflows,
             local: Some(Local { cx, shards: worker.shards.clone() }),
         });
@@ -203,6 +205,7 @@ impl Orchestrator {
             namespace: self.namespace,
             task_queue: self.task_queue,
             closings: Arc::new(Closings::default()),
+            answers: Arc::new(Answers::default()),
             workflows: self.registry.workflows,
             local: None,
         })

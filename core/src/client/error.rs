@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::backend::StoreError;
-use crate::history::HistoryError;
+use crate::history::{HistoryError, UpdateRefusal};
 use crate::replay::{QueryFault, TaskError};
 use crate::vocabulary::{Failure, InvalidId, PayloadError, RunKey, WorkflowType};
-use crate::write::{ExistingId, Refusal};
+use crate::write::{CloseStatus, ExistingId, Refusal};
 
 /// A start that did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -127,7 +127,49 @@ pub enum QueryError {
     Stopped,
 }
 
+/// An update without a result.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateError {
+    /// It was not sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The workflow did not let it in; nothing has happened.
+    #[error("the update was refused: {failure}")]
+    Refused {
+        /// What refused it.
+        refusal: UpdateRefusal,
+        /// Why.
+        failure: Failure,
+    },
+    /// The workflow let it in, and its handler returned an error.
+    #[error("the update failed: {0}")]
+    Failed(Failure),
+    /// The run ended first: before it looked at the update, or before the update's handler had ended.
+    #[error("run {run} ended ({status:?}) before the update did")]
+    RunEnded {
+        /// The run that the update was with.
+        run: RunKey,
+        /// How it closed.
+        status: CloseStatus,
+    },
+    /// The result is not of the type asked for.
+    #[error(transparent)]
+    Payload(PayloadError),
+    /// The run or the answer could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
 impl SendError {
+    pub(super) fn of_read(error: ReadError) -> Self {
+        match error {
+            ReadError::NotFound => Self::NotFound,
+            ReadError::History(error) => Self::Codec(error),
+            ReadError::Unavailable(error) => Self::Unavailable(error),
+        }
+    }
+
     pub(super) fn of(refusal: Refusal) -> Self {
         match refusal {
             Refusal::RunNotFound => Self::NotFound,

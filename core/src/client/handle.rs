@@ -17,7 +17,7 @@ use crate::history::{
 use crate::vocabulary::{EventId, Payload, RequestId, RunId, RunKey, SignalName, WorkflowId};
 use crate::worker::Waiter;
 use crate::workflow::{NamesSignal, Workflow};
-use crate::write::{Applied, NewMessage, Send, Target, Terminate, Write};
+use crate::write::{Applied, NewMessage, Refusal, Send, Target, Terminate, Write};
 
 /// How many bytes of history are read at a time.
 const PAGE_BYTES: usize = 1024 * 1024;
@@ -105,7 +105,7 @@ impl<W: Workflow> RunHandle<W> {
         input: Payload,
         request_id: RequestId,
     ) -> Result<(), SendError> {
-        self.send(SignalReceived { signal, input, request_id }.into(), request_id).await
+        self.send(SignalReceived { signal, input, request_id }.into(), request_id).await.map(|_| ())
     }
 
     /// Asks the run to cancel: each await of its code ends with an error once. What it makes of that is its own affair.
@@ -125,7 +125,8 @@ impl<W: Workflow> RunHandle<W> {
         reason: impl Into<Arc<str>>,
         request_id: RequestId,
     ) -> Result<(), SendError> {
-        self.send(WorkflowCancelRequested { request_id, reason: reason.into() }.into(), request_id).await
+        let request = WorkflowCancelRequested { request_id, reason: reason.into() };
+        self.send(request.into(), request_id).await.map(|_| ())
     }
 
     /// Ends the open run at once, without asking its code. What it runs is stopped, what it has not read is dropped.
@@ -193,12 +194,18 @@ impl<W: Workflow> RunHandle<W> {
         }
     }
 
-    async fn send(&self, kind: EventKind, request_id: RequestId) -> Result<(), SendError> {
+    /// Sends a message to the open run; answers which that was.
+    pub(super) async fn send(&self, kind: EventKind, request_id: RequestId) -> Result<RunKey, SendError> {
         let body = encode_kind(kind, self.client.seams.codec.as_ref()).map_err(SendError::Codec)?;
         let message =
             Send { target: self.open_run(), message: NewMessage { request_id, body }, at: self.client.now() };
         let outcome = self.client.apply(Write::Send(message)).await.map_err(SendError::Unavailable)?;
-        outcome.map(|_| ()).map_err(SendError::of)
+        match outcome.map_err(SendError::of)? {
+            Applied::Sent(run) | Applied::Existing(run) | Applied::Started { run, .. } => Ok(run),
+            _ => Err(SendError::Refused(Refusal::Invalid(
+                "the request ID is that of another kind of request".to_owned(),
+            ))),
+        }
     }
 }
 

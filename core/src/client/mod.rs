@@ -8,15 +8,17 @@ mod error;
 mod handle;
 mod query;
 mod start;
+mod update;
 mod wait;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use error::{QueryError, ReadError, ResultError, SendError, StartError};
+pub use error::{QueryError, ReadError, ResultError, SendError, StartError, UpdateError};
 pub use handle::RunHandle;
-pub use start::{IdConflict, StartCall};
+pub use start::{IdConflict, StartCall, StartUpdateCall};
+pub use update::UpdateHandle;
 
 use crate::backend::{Backend, ListRequest, Page, StatusFilter, StoreStats};
 use crate::clock::Clock;
@@ -24,7 +26,7 @@ use crate::history::PayloadCodec;
 use crate::host::Home;
 use crate::replay::Definition;
 use crate::vocabulary::{InvalidId, Namespace, RequestId, TaskQueue, Timestamp, WorkflowId, WorkflowType};
-use crate::worker::{Closings, Context, Shards};
+use crate::worker::{Answers, Closings, Context, Shards};
 use crate::workflow::Workflow;
 
 /// How long a call tries to reach the store unless told otherwise.
@@ -46,6 +48,7 @@ pub(crate) struct ClientSeams {
     pub(crate) namespace: Namespace,
     pub(crate) task_queue: TaskQueue,
     pub(crate) closings: Arc<Closings>,
+    pub(crate) answers: Arc<Answers>,
     /// The code that is registered in this process, with a worker or without.
     pub(crate) workflows: HashMap<WorkflowType, Arc<dyn Definition>>,
     /// The worker of this process.

@@ -10,17 +10,19 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::error::StartError;
-use super::{Client, Local, RunHandle};
+use super::{Client, Local, RunHandle, UpdateHandle};
 use crate::backend::StoreError;
 use crate::commit;
-use crate::history::{HistoryError, SignalReceived, WorkflowStarted, WorkflowTerminated, encode_kind};
+use crate::history::{
+    HistoryError, SignalReceived, UpdateRequested, WorkflowStarted, WorkflowTerminated, encode_kind,
+};
 use crate::host::Role;
 use crate::vocabulary::{
     AttributeValue, Attributes, InvalidId, Payload, RequestId, RunId, RunKey, SemanticsVersion, SignalName,
-    TaskQueue, WorkflowId,
+    TaskQueue, UpdateName, WorkflowId,
 };
 use crate::worker::{PendingStart, apply_until_known};
-use crate::workflow::{NamesSignal, Workflow, workflow_type};
+use crate::workflow::{NamesSignal, NamesUpdate, Workflow, workflow_type};
 use crate::write::{Applied, IdConflictPolicy, IdReusePolicy, NewMessage, Outcome, Refusal, Start, Write};
 
 /// How long a start waits for its first task before it goes without it.
@@ -42,6 +44,12 @@ pub enum IdConflict {
     Terminate(Arc<str>),
 }
 
+/// A message that a start brings along.
+enum Brought {
+    Signal(SignalName, Payload),
+    Update(UpdateName, Payload),
+}
+
 /// A start that is sent when it is awaited.
 #[must_use = "nothing is started until this is awaited"]
 pub struct StartCall<W: Workflow> {
@@ -56,7 +64,7 @@ pub struct StartCall<W: Workflow> {
     fairness_key: Option<Arc<str>>,
     attributes: Attributes,
     /// What it brings to whichever run is open then.
-    signals: Vec<Result<(SignalName, Payload), StartError>>,
+    messages: Vec<Result<Brought, StartError>>,
     workflow: PhantomData<fn() -> W>,
 }
 
@@ -73,7 +81,7 @@ impl<W: Workflow> StartCall<W> {
             priority: 0,
             fairness_key: None,
             attributes: Attributes::new(),
-            signals: Vec::new(),
+            messages: Vec::new(),
             workflow: PhantomData,
         }
     }
@@ -127,14 +135,27 @@ impl<W: Workflow> StartCall<W> {
     /// The first has this call's request ID, so that it counts once, however it is sent again.
     pub fn with_signal<T: Serialize + ?Sized>(mut self, signal: impl NamesSignal<T>, value: &T) -> Self {
         let named = signal.signal_name().map_err(StartError::from);
-        self.signals.push(named.and_then(|name| Ok((name, Payload::encode(value)?))));
+        self.messages.push(named.and_then(|name| Ok(Brought::Signal(name, Payload::encode(value)?))));
         self
+    }
+
+    /// Sends an update to the open run of the workflow ID, or, where there is none, to the one that this starts: as
+    /// [`with_signal`](Self::with_signal) does a signal. Its request ID is that of this call.
+    pub fn with_update<I: Serialize + ?Sized, O>(
+        mut self,
+        update: impl NamesUpdate<I, O>,
+        argument: &I,
+    ) -> StartUpdateCall<W, O> {
+        let named = update.update_name().map_err(StartError::from);
+        // First, so that it has the call's own request ID.
+        self.messages.insert(0, named.and_then(|name| Ok(Brought::Update(name, Payload::encode(argument)?))));
+        StartUpdateCall { start: self, result: PhantomData }
     }
 
     async fn send(mut self) -> Result<RunHandle<W>, StartError> {
         let workflow_id = self.workflow_id.clone()?;
-        let signals: Vec<_> = std::mem::take(&mut self.signals).into_iter().collect::<Result<_, _>>()?;
-        let bodies = self.bodies(signals).map_err(StartError::Codec)?;
+        let messages: Vec<_> = std::mem::take(&mut self.messages).into_iter().collect::<Result<_, _>>()?;
+        let bodies = self.bodies(messages).map_err(StartError::Codec)?;
         let clock = &self.client.seams.clock;
         let give_up = clock.elapsed() + self.client.deadline;
         loop {
@@ -152,17 +173,21 @@ impl<W: Workflow> StartCall<W> {
     }
 
     /// The messages that the start brings along, with their identities.
-    fn bodies(&self, signals: Vec<(SignalName, Payload)>) -> Result<Vec<NewMessage>, HistoryError> {
+    fn bodies(&self, messages: Vec<Brought>) -> Result<Vec<NewMessage>, HistoryError> {
         let codec = self.client.seams.codec.as_ref();
-        let of = |(index, (signal, input))| {
+        let of = |(index, brought)| {
             let request_id = match index {
                 0 => self.request_id,
                 _ => RequestId::from_key(&format!("{}/{index}", self.request_id)),
             };
-            let body = encode_kind(SignalReceived { signal, input, request_id }.into(), codec)?;
+            let kind = match brought {
+                Brought::Signal(signal, input) => SignalReceived { signal, input, request_id }.into(),
+                Brought::Update(update, input) => UpdateRequested { update, input, request_id }.into(),
+            };
+            let body = encode_kind(kind, codec)?;
             Ok(NewMessage { request_id, body })
         };
-        signals.into_iter().enumerate().map(of).collect()
+        messages.into_iter().enumerate().map(of).collect()
     }
 
     /// The write, of a run that has never been.
@@ -213,6 +238,28 @@ impl<W: Workflow> IntoFuture for StartCall<W> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.send())
+    }
+}
+
+/// A start with an update, sent when it is awaited. Gives the run, and the update, which is durably stored then.
+#[must_use = "nothing is started until this is awaited"]
+pub struct StartUpdateCall<W: Workflow, O> {
+    start: StartCall<W>,
+    result: PhantomData<fn() -> O>,
+}
+
+impl<W: Workflow, O: 'static> IntoFuture for StartUpdateCall<W, O> {
+    type Output = Result<(RunHandle<W>, UpdateHandle<O>), StartError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let (client, request_id) = (self.start.client.clone(), self.start.request_id);
+        Box::pin(async move {
+            let run = self.start.send().await?;
+            let key = run.run_id().map(|run_id| run.key(run_id));
+            let update = UpdateHandle::new(client, run.workflow_id().clone(), request_id, key);
+            Ok((run, update))
+        })
     }
 }
 

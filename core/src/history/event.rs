@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::vocabulary::{
     ActivityName, Attempt, Attributes, EventId, Failure, Payload, Place, RequestId, RetryPolicy, RunId,
-    SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
+    SemanticsVersion, SignalName, TaskQueue, Timestamp, UpdateName, WorkflowType,
 };
 
 /// One decision or one thing that happened.
@@ -75,6 +75,16 @@ event_kinds! {
     SignalReceived,
     /// The code came to a signal that is not of the type that it waits for, and went on without it.
     SignalSetAside,
+    /// An update was taken in.
+    UpdateRequested,
+    /// The code has let the update in.
+    UpdateAccepted,
+    /// The code has not let the update in.
+    UpdateRejected,
+    /// The update's handler returned a value.
+    UpdateCompleted,
+    /// The update's handler returned an error.
+    UpdateFailed,
     /// The code called an activity.
     ActivityScheduled,
     /// The activity returned a value.
@@ -189,6 +199,65 @@ pub struct SignalSetAside {
     pub reason: Arc<str>,
 }
 
+/// See [`EventKind::UpdateRequested`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpdateRequested {
+    /// The update's name.
+    pub update: UpdateName,
+    /// Its argument.
+    pub input: Payload,
+    /// The request's identity, kept through continue-as-new; its answers are kept under it.
+    pub request_id: RequestId,
+}
+
+/// See [`EventKind::UpdateAccepted`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpdateAccepted {
+    /// The request. Compared at replay.
+    pub request_id: RequestId,
+}
+
+/// See [`EventKind::UpdateRejected`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpdateRejected {
+    /// The request. Compared at replay.
+    pub request_id: RequestId,
+    /// What refused it.
+    pub refusal: UpdateRefusal,
+    /// Why.
+    pub failure: Failure,
+}
+
+/// What refuses an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum UpdateRefusal {
+    /// Its validator returned an error, or panicked.
+    Validator,
+    /// Its argument is not of the type that the handler takes.
+    Argument,
+    /// The code handles updates, and none of its name.
+    Unknown,
+}
+
+/// See [`EventKind::UpdateCompleted`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpdateCompleted {
+    /// The request. Compared at replay.
+    pub request_id: RequestId,
+    /// What the handler returned.
+    pub result: Payload,
+}
+
+/// See [`EventKind::UpdateFailed`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpdateFailed {
+    /// The request. Compared at replay.
+    pub request_id: RequestId,
+    /// What the handler returned.
+    pub failure: Failure,
+}
+
 /// See [`EventKind::ActivityScheduled`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActivityScheduled {
@@ -287,6 +356,7 @@ impl EventKind {
             | Self::WorkflowTerminated(_)
             | Self::WorkflowCancelRequested(_)
             | Self::SignalReceived(_)
+            | Self::UpdateRequested(_)
             | Self::ActivityCompleted(_)
             | Self::ActivityFailed(_)
             | Self::TimerFired(_)
@@ -296,11 +366,27 @@ impl EventKind {
             | Self::TimerStarted(_)
             | Self::TimerCancelled(_)
             | Self::SideEffectScheduled(_)
-            | Self::SignalSetAside(_) => true,
+            | Self::SignalSetAside(_)
+            | Self::UpdateAccepted(_)
+            | Self::UpdateRejected(_)
+            | Self::UpdateCompleted(_)
+            | Self::UpdateFailed(_) => true,
             Self::WorkflowCompleted(_)
             | Self::WorkflowFailed(_)
             | Self::WorkflowCancelled(_)
             | Self::WorkflowContinuedAsNew(_) => true,
+        }
+    }
+
+    /// The request that this answers.
+    #[must_use]
+    pub fn answers(&self) -> Option<RequestId> {
+        match self {
+            Self::UpdateAccepted(body) => Some(body.request_id),
+            Self::UpdateRejected(body) => Some(body.request_id),
+            Self::UpdateCompleted(body) => Some(body.request_id),
+            Self::UpdateFailed(body) => Some(body.request_id),
+            _ => None,
         }
     }
 
@@ -324,6 +410,10 @@ impl EventKind {
             Self::WorkflowCompleted(body) => Some(&mut body.result),
             Self::WorkflowContinuedAsNew(body) => Some(&mut body.input),
             Self::SignalReceived(body) => Some(&mut body.input),
+            Self::UpdateRequested(body) => Some(&mut body.input),
+            Self::UpdateCompleted(body) => Some(&mut body.result),
+            Self::UpdateRejected(body) => body.failure.details.as_mut(),
+            Self::UpdateFailed(body) => body.failure.details.as_mut(),
             Self::ActivityScheduled(body) => Some(&mut body.input),
             Self::ActivityCompleted(body) => Some(&mut body.result),
             Self::SideEffectRecorded(body) => Some(&mut body.value),
@@ -333,6 +423,7 @@ impl EventKind {
             | Self::WorkflowTerminated(_)
             | Self::WorkflowCancelRequested(_)
             | Self::SignalSetAside(_)
+            | Self::UpdateAccepted(_)
             | Self::ActivityCancelled(_)
             | Self::TimerStarted(_)
             | Self::TimerFired(_)

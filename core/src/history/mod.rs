@@ -13,7 +13,8 @@ pub use encoding::{FORMAT_VERSION, HistoryError, decode_kind, decode_record, enc
 pub use event::{
     ActivityCancelled, ActivityCompleted, ActivityFailed, ActivityScheduled, Event, EventKind,
     SideEffectRecorded, SideEffectScheduled, SignalReceived, SignalSetAside, TimerCancelled, TimerFired,
-    TimerStarted, WorkflowCancelRequested, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew,
+    TimerStarted, UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRefusal, UpdateRejected,
+    UpdateRequested, WorkflowCancelRequested, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew,
     WorkflowFailed, WorkflowStarted, WorkflowTerminated,
 };
 pub use record::Record;

@@ -21,6 +21,7 @@ mod standing;
 mod state;
 mod step;
 mod tasks;
+mod updates;
 mod views;
 mod world;
 
@@ -39,6 +40,8 @@ pub use queries::QueryFault;
 pub(crate) use receive::Receive;
 pub(crate) use standing::Standing;
 pub(crate) use state::{Manner, Received, Request};
+pub(crate) use step::panic_message;
+pub(crate) use updates::Updates;
 pub use world::World;
 
 use crate::vocabulary::{Failure, Payload, PayloadError, WorkflowType};

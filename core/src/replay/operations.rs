@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Timer(Timestamp),
     SideEffect(Option<SideEffect>),
     Signal(SignalName),
+    /// The place of a handler of updates; not cancelled.
+    Updates,
     /// Something that only the code itself can bring about.
     Condition,
 }
@@ -79,7 +81,7 @@ impl Operation {
 impl Operations {
     pub(super) fn insert(&mut self, operation: Operation) -> Slot {
         let event = match operation.kind {
-            Kind::Signal(..) | Kind::Condition => None,
+            Kind::Signal(..) | Kind::Updates | Kind::Condition => None,
             _ => Some(operation.event),
         };
         let slot = self.free.pop().unwrap_or_else(|| {

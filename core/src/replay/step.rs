@@ -73,10 +73,15 @@ impl Machine {
         loop {
             self.tasks.poll_until_rest();
             let mut aftermath = Aftermath::default();
-            self.world.state().wake_overlooked(&mut aftermath);
+            let mut state = self.world.state();
+            state.wake_overlooked(&mut aftermath);
             if aftermath.wakers.is_empty() {
+                if state.conclusion.is_none() {
+                    state.refuse_unknown_updates();
+                }
                 return;
             }
+            drop(state);
             aftermath.wakers.into_iter().for_each(Waker::wake);
         }
     }
@@ -150,7 +155,7 @@ impl Machine {
 }
 
 /// What a panic says.
-pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a value that is no text".to_owned())

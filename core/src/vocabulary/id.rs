@@ -139,6 +139,12 @@ text_id!(
     "query name"
 );
 
+text_id!(
+    /// The name of an update.
+    UpdateName,
+    "update name"
+);
+
 impl Default for Namespace {
     fn default() -> Self {
         Self(Arc::from("default"))

@@ -6,6 +6,7 @@
 //! activities that it scheduled) -> `activities` -> shard.
 
 mod activities;
+mod answers;
 mod claimer;
 mod closings;
 mod committer;
@@ -23,6 +24,7 @@ mod slots;
 mod thread;
 mod timekeeper;
 
+pub(crate) use answers::{Answers, Sight};
 pub(crate) use closings::{Closings, Waiter};
 pub(crate) use committer::apply_until_known;
 pub(crate) use context::{Context, Seams};

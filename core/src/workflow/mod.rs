@@ -13,6 +13,7 @@ mod queries;
 mod shared;
 mod signal_handlers;
 mod signals;
+mod updates;
 
 use std::future::Future;
 
@@ -23,7 +24,7 @@ pub use calls::{ActivityCall, SideEffectCall, Sleep};
 pub use context::{WorkflowContext, WorkflowInfo};
 pub use definition::{definition, workflow_type};
 pub use error::{CallError, WorkflowError, WorkflowResult};
-pub use names::{NamesQuery, NamesSignal, QueryType, SignalType};
+pub use names::{NamesQuery, NamesSignal, NamesUpdate, QueryType, SignalType, UpdateType};
 pub use shared::{Shared, WaitUntil};
 pub use signals::{Signal, Signals};
 

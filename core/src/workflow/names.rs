@@ -6,7 +6,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::vocabulary::{InvalidId, QueryName, SignalName, TEXT_ID_BYTES_MAX};
+use crate::vocabulary::{InvalidId, QueryName, SignalName, TEXT_ID_BYTES_MAX, UpdateName};
 
 /// A signal: its name, and the type of its argument.
 ///
@@ -72,6 +72,51 @@ pub trait NamesQuery<I: ?Sized, O: ?Sized> {
     /// # Errors
     /// [`InvalidId`] if no store could keep it.
     fn query_name(self) -> Result<QueryName, InvalidId>;
+}
+
+/// An update: its name, the type of its argument, and that of its result.
+///
+/// # Examples
+/// ```
+/// use retell::workflow::UpdateType;
+///
+/// const DEPOSIT: UpdateType<u64, u64> = UpdateType::new("deposit");
+/// ```
+pub struct UpdateType<I, O> {
+    name: &'static str,
+    types: PhantomData<fn(I) -> O>,
+}
+
+/// What says which update is meant: an [`UpdateType`], or a name, whose types are what the caller says.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` names no update that takes a `{I}` and returns a `{O}`",
+    label = "takes or returns something else, or is no update",
+    note = "an `UpdateType<I, O>` has its own types and no others; a name (`&str`, `String`, `UpdateName`) has any"
+)]
+pub trait NamesUpdate<I: ?Sized, O: ?Sized> {
+    /// The name.
+    ///
+    /// # Errors
+    /// [`InvalidId`] if no store could keep it.
+    fn update_name(self) -> Result<UpdateName, InvalidId>;
+}
+
+impl<I, O> UpdateType<I, O> {
+    /// An update of this name.
+    ///
+    /// # Panics
+    /// If the name is none: while compiling, for a constant.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        check(name);
+        Self { name, types: PhantomData }
+    }
+
+    /// The name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
 }
 
 impl<I, O> QueryType<I, O> {
@@ -162,6 +207,13 @@ macro_rules! names_alone {
 
 names_alone!(NamesSignal<T>, signal_name, SignalName);
 names_alone!(NamesQuery<I, O>, query_name, QueryName);
+names_alone!(NamesUpdate<I, O>, update_name, UpdateName);
+
+impl<I, O> NamesUpdate<I, O> for UpdateType<I, O> {
+    fn update_name(self) -> Result<UpdateName, InvalidId> {
+        UpdateName::new(self.name)
+    }
+}
 
 impl<I, O> NamesQuery<I, O> for QueryType<I, O> {
     fn query_name(self) -> Result<QueryName, InvalidId> {
@@ -187,4 +239,4 @@ macro_rules! like_its_name {
     };
 }
 
-like_its_name!(SignalType<T>, QueryType<I, O>);
+like_its_name!(SignalType<T>, QueryType<I, O>, UpdateType<I, O>);

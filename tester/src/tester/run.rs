@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use retell::backend::{RunInfo, RunStatus};
-use retell::client::{QueryError, ReadError, ResultError, RunHandle, SendError};
+use retell::client::{QueryError, ReadError, ResultError, RunHandle, SendError, UpdateError, UpdateHandle};
 use retell::history::{Event, EventKind};
 use retell::vocabulary::{RequestId, RunKey};
-use retell::workflow::{NamesQuery, NamesSignal, Workflow};
+use retell::workflow::{NamesQuery, NamesSignal, NamesUpdate, Workflow};
 use retell::write::CloseStatus;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -107,6 +107,77 @@ impl<W: Workflow> TestRun<W> {
         O: DeserializeOwned + Send,
     {
         self.ask(self.handle.query(query, argument))
+    }
+
+    /// Has the run carry an update out, and lets the world go on until it has been answered. Time jumps to whatever is
+    /// next due.
+    ///
+    /// # Errors
+    /// As for a client.
+    ///
+    /// # Panics
+    /// With a [`Trouble`], as for [`result`](Self::result).
+    #[track_caller]
+    pub fn update<I, O>(&self, update: impl NamesUpdate<I, O> + Send, argument: &I) -> Result<O, UpdateError>
+    where
+        I: Serialize + Sync + ?Sized,
+        O: DeserializeOwned + Send,
+    {
+        let sent = self.send_update(update, argument)?;
+        self.answer(&sent)
+    }
+
+    /// Sends an update; it has been stored when this returns, and is taken in when the world goes on.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn send_update<I, O>(
+        &self,
+        update: impl NamesUpdate<I, O> + Send,
+        argument: &I,
+    ) -> Result<UpdateHandle<O>, SendError>
+    where
+        I: Serialize + Sync + ?Sized,
+        O: Send,
+    {
+        self.ask(self.handle.send_update(update, argument))
+    }
+
+    /// As [`send_update`](Self::send_update), under a request ID.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn send_update_with<I, O>(
+        &self,
+        update: impl NamesUpdate<I, O> + Send,
+        argument: &I,
+        request_id: RequestId,
+    ) -> Result<UpdateHandle<O>, SendError>
+    where
+        I: Serialize + Sync + ?Sized,
+        O: Send,
+    {
+        self.ask(self.handle.send_update_with(update, argument, request_id))
+    }
+
+    /// Lets the world go on until an update has been answered.
+    ///
+    /// # Errors
+    /// As for a client.
+    ///
+    /// # Panics
+    /// With a [`Trouble`], as for [`result`](Self::result).
+    #[track_caller]
+    pub fn answer<O: DeserializeOwned + Send>(&self, sent: &UpdateHandle<O>) -> Result<O, UpdateError> {
+        let inner = self.tester.inner();
+        let answered = inner.drive(|| {
+            let looked = inner.call(sent.try_result()).map_err(|stuck| inner.trouble(stuck));
+            looked.map(Result::transpose).transpose()
+        });
+        let still = || Trouble::Still(still(inner, "the answer to the update"));
+        or_panic(answered.and_then(|answered| answered.unwrap_or_else(|| Err(still()))))
     }
 
     /// Asks the run to cancel.

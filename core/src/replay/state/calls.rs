@@ -122,6 +122,7 @@ impl State {
     #[must_use]
     pub(in crate::replay) fn abandon(&mut self) -> Vec<Option<Operation>> {
         self.timers.clear();
+        self.updates.close();
         self.waiting = 0;
         self.operations.take_all()
     }
@@ -160,7 +161,8 @@ impl State {
                 self.timers.remove(&(*due, event));
             }
             Kind::Activity(Some(body)) => self.payload_bytes -= body.input.data.len(),
-            Kind::Activity(None) | Kind::SideEffect(_) | Kind::Signal(_) | Kind::Condition => {}
+            Kind::Activity(None) | Kind::SideEffect(_) => {}
+            Kind::Signal(_) | Kind::Updates | Kind::Condition => {}
         }
     }
 
@@ -184,7 +186,7 @@ impl State {
             Kind::Activity(_) => CommandKind::CancelActivity { scheduled: event },
             Kind::Timer(_) => CommandKind::CancelTimer { started: event },
             // Nothing needs to be undone: its value will be recorded, or not, and read by nobody.
-            Kind::SideEffect(_) | Kind::Signal(_) | Kind::Condition => return,
+            Kind::SideEffect(_) | Kind::Signal(_) | Kind::Updates | Kind::Condition => return,
         };
         self.command(command, Some(location));
     }

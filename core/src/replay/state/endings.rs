@@ -20,7 +20,7 @@ impl State {
             operation.outcome = Some(Resolution::Cancelled);
             match &operation.kind {
                 Kind::Signal(name) => self.mailboxes.leave(name, operation.first_polled),
-                Kind::Condition => {}
+                Kind::Updates | Kind::Condition => {}
                 Kind::Activity(_) | Kind::Timer(_) | Kind::SideEffect(_) => {
                     let (event, location) = (operation.event, operation.location);
                     self.operations.close(event);

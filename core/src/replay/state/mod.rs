@@ -6,6 +6,7 @@
 mod calls;
 mod endings;
 mod signals;
+mod updates;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -24,6 +25,7 @@ use crate::history::{
     ActivityScheduled, EventKind, SignalReceived, WorkflowCancelRequested, WorkflowStarted,
 };
 use crate::vocabulary::{EventId, QueryName, Timestamp};
+use updates::Counter;
 
 /// What is to be done once the lock is released: wake these in order, drop those.
 #[derive(Default)]
@@ -86,6 +88,7 @@ pub(in crate::replay) struct State {
     operations: Operations,
     timers: BTreeSet<(Timestamp, EventId)>,
     mailboxes: Mailboxes,
+    updates: Counter,
     /// Kept after the code's end: a closed run answers too.
     pub(in crate::replay) queries: BTreeMap<QueryName, QueryHandler>,
     cancellation: Option<Cancellation>,
@@ -123,6 +126,7 @@ impl State {
             operations: Operations::default(),
             timers: BTreeSet::new(),
             mailboxes: Mailboxes::default(),
+            updates: Counter::default(),
             queries: BTreeMap::new(),
             cancellation: None,
             late_cancels: Vec::new(),
@@ -174,6 +178,10 @@ impl State {
                 self.cancel_run(body, aftermath);
                 Ok(())
             }
+            EventKind::UpdateRequested(body) => {
+                self.put_update(body, aftermath);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -188,6 +196,7 @@ impl State {
                 let arrival = self.arrival();
                 self.late_cancels.push((arrival, body));
             }
+            EventKind::UpdateRequested(body) => self.put_update(body, &mut Aftermath::default()),
             _ => {}
         }
     }
@@ -213,6 +222,7 @@ impl State {
         let signals = self.mailboxes.unread().into_iter();
         let mut unread: Vec<_> =
             signals.map(|(arrival, message)| (arrival, message.clone().into())).collect();
+        unread.extend(self.updates.unread().map(|(arrival, update)| (arrival, update.clone().into())));
         let unseen = self.cancellation.iter().filter(|cancellation| !cancellation.seen);
         unread.extend(unseen.map(|unseen| (unseen.arrival, unseen.request.clone().into())));
         unread.extend(self.late_cancels.iter().map(|(arrival, request)| (*arrival, request.clone().into())));

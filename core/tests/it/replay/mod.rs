@@ -14,3 +14,4 @@ mod nondeterminism;
 mod panics;
 mod random_programs;
 mod signals;
+mod updates;

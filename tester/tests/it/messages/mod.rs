@@ -2,3 +2,4 @@
 
 mod queries;
 mod signals;
+mod updates;

@@ -81,6 +81,10 @@ engine_cases! { ($)
     queries {
         a_query_is_answered_by_whoever_has_the_code,
     }
+    updates {
+        an_update_is_answered_in_any_process,
+        who_waits_for_an_update_hears_of_the_runs_end,
+    }
     cancel {
         every_await_ends_and_the_shielded_one_runs,
         code_may_refuse_to_be_cancelled,
