@@ -8,7 +8,8 @@ use crate::history::{
     WorkflowTerminated, encode_kind, encode_record,
 };
 use crate::vocabulary::{
-    Attempt, EventId, FencingToken, Position, RequestId, RunKey, SemanticsVersion, Timestamp, WorkerId,
+    Attempt, EventId, FencingToken, Payload, Position, RequestId, RunKey, SemanticsVersion, Timestamp,
+    WorkerId,
 };
 use crate::write::{
     Answer, CloseStatus, ClosingEvent, Commit, IdConflictPolicy, IdReusePolicy, NewActivityTask, NewMessage,
@@ -39,6 +40,8 @@ pub struct Progress {
     pub ended: Vec<(EventId, Attempt)>,
     /// Queued activities that the events cancel.
     pub cancelled: Vec<EventId>,
+    /// What the code shows of the run from now on.
+    pub published: Option<Payload>,
 }
 
 /// What a run that continues as new leaves to its successor.
@@ -155,7 +158,7 @@ fn build(
         cancelled: progress.cancelled,
         messages: Vec::new(),
         answers: answers(&progress.events, codec)?,
-        published: None,
+        published: progress.published.map(|status| codec.encode(status)).transpose()?,
         next,
     })
 }

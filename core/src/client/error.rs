@@ -71,6 +71,9 @@ pub enum ReadError {
     /// Stored bytes cannot be read.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// What was read is not of the type asked for.
+    #[error(transparent)]
+    Payload(PayloadError),
     /// The store did not answer before the deadline, or cannot read its data.
     #[error("the store could not be read")]
     Unavailable(#[source] StoreError),
@@ -166,6 +169,7 @@ impl SendError {
         match error {
             ReadError::NotFound => Self::NotFound,
             ReadError::History(error) => Self::Codec(error),
+            ReadError::Payload(error) => Self::Payload(error),
             ReadError::Unavailable(error) => Self::Unavailable(error),
         }
     }

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::Client;
 use super::error::{ReadError, SendError};
@@ -159,6 +160,14 @@ impl<W: Workflow> RunHandle<W> {
         let read = || self.client.seams.backend.describe(&targets);
         let described = self.client.by_deadline(read).await.map_err(ReadError::Unavailable)?;
         described.into_iter().next().flatten().ok_or(ReadError::NotFound)
+    }
+
+    /// What the run [shows](crate::workflow::WorkflowContext::publish) of itself, if anything. Wakes nobody.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn published<T: DeserializeOwned>(&self) -> Result<Option<T>, ReadError> {
+        self.client.published(&self.describe().await?)
     }
 
     /// The run's whole history.

@@ -10,7 +10,7 @@ use super::presence::{self, Doing, MachineId};
 use super::state::State;
 use super::tasks::Spawner;
 use crate::history::WorkflowStarted;
-use crate::vocabulary::{EventId, RunKey, Timestamp};
+use crate::vocabulary::{EventId, Payload, RunKey, Timestamp};
 
 /// A run as its code sees it; cheap to clone. Given to [`Definition::launch`](super::Definition::launch).
 #[derive(Clone)]
@@ -89,6 +89,13 @@ impl World {
     /// Whether the run was asked to cancel.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.state().is_cancelled()
+    }
+
+    /// Shows this with the commit of the task; what the code shows again at a replay is stored.
+    pub(crate) fn publish(&self, location: &'static Location<'static>, status: Payload) {
+        if self.is_polled_here(location) && !self.replaying() {
+            self.state().published = Some(status);
+        }
     }
 
     /// Draws from the run's random numbers.

@@ -9,6 +9,7 @@ mod context;
 mod definition;
 mod error;
 mod names;
+mod publish;
 mod queries;
 mod shared;
 mod signal_handlers;

@@ -207,6 +207,15 @@ impl<W: Workflow> TestRun<W> {
         self.ask(self.handle.describe())
     }
 
+    /// What it shows of itself, if anything. Nothing happens meanwhile.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn published<T: DeserializeOwned + Send>(&self) -> Result<Option<T>, ReadError> {
+        self.ask(self.handle.published())
+    }
+
     /// How it has closed, or how the last run of its chain has; `None` while one of them is open.
     #[must_use]
     pub fn closed(&self) -> Option<CloseStatus> {

@@ -24,7 +24,7 @@ use crate::command::Command;
 use crate::history::{
     ActivityScheduled, EventKind, SignalReceived, WorkflowCancelRequested, WorkflowStarted,
 };
-use crate::vocabulary::{EventId, QueryName, Timestamp};
+use crate::vocabulary::{EventId, Payload, QueryName, Timestamp};
 use updates::Counter;
 
 /// What is to be done once the lock is released: wake these in order, drop those.
@@ -89,6 +89,8 @@ pub(in crate::replay) struct State {
     timers: BTreeSet<(Timestamp, EventId)>,
     mailboxes: Mailboxes,
     updates: Counter,
+    /// What the code shows, until the driver takes it.
+    pub(in crate::replay) published: Option<Payload>,
     /// Kept after the code's end: a closed run answers too.
     pub(in crate::replay) queries: BTreeMap<QueryName, QueryHandler>,
     cancellation: Option<Cancellation>,
@@ -127,6 +129,7 @@ impl State {
             timers: BTreeSet::new(),
             mailboxes: Mailboxes::default(),
             updates: Counter::default(),
+            published: None,
             queries: BTreeMap::new(),
             cancellation: None,
             late_cancels: Vec::new(),

@@ -122,6 +122,7 @@ impl Run {
                 }
             }
         }
+        gathered.progress.published = machine.take_published();
         if machine.is_closed() {
             gathered.taken =
                 absorb(machine, &self.incoming, gathered.taken, &mut gathered.progress, cx.codec.as_ref())?;

@@ -80,6 +80,7 @@ engine_cases! { ($)
     }
     queries {
         a_query_is_answered_by_whoever_has_the_code,
+        what_a_run_publishes_is_listed_without_its_code,
     }
     updates {
         an_update_is_answered_in_any_process,

@@ -18,8 +18,27 @@ async fn tally(cx: WorkflowContext, goal: u64) -> WorkflowResult<u64> {
     let total = cx.share(0);
     total.handle_signal(ADD, |total, more| *total += more);
     total.handle_query(TOTAL, |total, ()| *total);
+    cx.publish(&format!("on its way to {goal}"))?;
     cx.wait_until(&total, move |total| *total >= goal).await?;
     Ok(total.with(|total| *total))
+}
+
+/// Whoever lists or describes runs sees what they show of themselves, and needs no code for it.
+pub async fn what_a_run_publishes_is_listed_without_its_code(scene: Scene) {
+    let process = scene.process(code).await;
+    let run = process.start(tally, "tally", 3).await.unwrap();
+    let stranger = scene.process(|engine| engine).await;
+    let client = stranger.client();
+    let shown = async || {
+        let page = client.list(&client.list_request()).await.unwrap();
+        client.published::<String>(&page.runs[0]).unwrap()
+    };
+    while shown().await.as_deref() != Some("on its way to 3") {
+        tokio::task::yield_now().await;
+    }
+    run.signal(ADD, &3).await.unwrap();
+    run.result().await.unwrap();
+    assert_eq!(run.published::<String>().await.unwrap().as_deref(), Some("on its way to 3"));
 }
 
 /// The holder answers from memory, another process from the store, a closed run from both; a process without the code
