@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::update::{UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected, UpdateRequested};
 use crate::vocabulary::{
     ActivityName, Attempt, Attributes, EventId, Failure, Payload, Place, RequestId, RetryPolicy, RunId,
-    SemanticsVersion, SignalName, TaskQueue, Timestamp, UpdateName, WorkflowType,
+    SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
 };
 
 /// One decision or one thing that happened.
@@ -197,65 +198,6 @@ pub struct SignalSetAside {
     pub request_id: RequestId,
     /// Why, for a person to read.
     pub reason: Arc<str>,
-}
-
-/// See [`EventKind::UpdateRequested`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct UpdateRequested {
-    /// The update's name.
-    pub update: UpdateName,
-    /// Its argument.
-    pub input: Payload,
-    /// The request's identity, kept through continue-as-new; its answers are kept under it.
-    pub request_id: RequestId,
-}
-
-/// See [`EventKind::UpdateAccepted`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct UpdateAccepted {
-    /// The request. Compared at replay.
-    pub request_id: RequestId,
-}
-
-/// See [`EventKind::UpdateRejected`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct UpdateRejected {
-    /// The request. Compared at replay.
-    pub request_id: RequestId,
-    /// What refused it.
-    pub refusal: UpdateRefusal,
-    /// Why.
-    pub failure: Failure,
-}
-
-/// What refuses an update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum UpdateRefusal {
-    /// Its validator returned an error, or panicked.
-    Validator,
-    /// Its argument is not of the type that the handler takes.
-    Argument,
-    /// The code handles updates, and none of its name.
-    Unknown,
-}
-
-/// See [`EventKind::UpdateCompleted`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct UpdateCompleted {
-    /// The request. Compared at replay.
-    pub request_id: RequestId,
-    /// What the handler returned.
-    pub result: Payload,
-}
-
-/// See [`EventKind::UpdateFailed`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct UpdateFailed {
-    /// The request. Compared at replay.
-    pub request_id: RequestId,
-    /// What the handler returned.
-    pub failure: Failure,
 }
 
 /// See [`EventKind::ActivityScheduled`].

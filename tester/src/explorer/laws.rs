@@ -34,6 +34,7 @@ pub(crate) fn times_received(histories: &[Vec<Event>], request_id: RequestId) ->
     let is_it = |event: &&Event| match &event.kind {
         EventKind::SignalReceived(signal) => signal.request_id == request_id,
         EventKind::WorkflowCancelRequested(request) => request.request_id == request_id,
+        EventKind::UpdateRequested(update) => update.request_id == request_id,
         _ => false,
     };
     histories.iter().flatten().filter(is_it).count()

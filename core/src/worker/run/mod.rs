@@ -6,6 +6,7 @@
 mod load;
 mod park;
 mod places;
+mod questions;
 mod settle;
 mod task;
 
@@ -333,17 +334,6 @@ impl Run {
         Holder { run: self.key.clone(), worker, token: self.token }
     }
 
-    /// Answers from the live code, at once or when the commit under way is acknowledged: what it holds may yet be
-    /// refused. Drops the question if the run is not in memory.
-    pub(super) fn ask(&mut self, question: Question) {
-        let Phase::Live(machine) = &self.phase else { return };
-        if self.in_flight.is_some() {
-            self.questions.push(question);
-        } else if self.begin_at.is_none() && self.closing.is_none() {
-            question.ask(machine);
-        }
-    }
-
     /// Takes the acknowledgement of the commit under way.
     pub(super) fn committed(&mut self) -> Verdict {
         let Some(in_flight) = self.in_flight.take() else { return Verdict::default() };
@@ -364,9 +354,7 @@ impl Run {
         if let Some(places) = &mut self.places {
             places.keep();
         }
-        for question in std::mem::take(&mut self.questions) {
-            self.ask(question);
-        }
+        self.ask_again();
         let leaves = match in_flight.then {
             Then::Leave(leave) => Some(leave),
             Then::GoOn | Then::Parked => None,
