@@ -1,7 +1,7 @@
 //! Updates on their way to their handlers, and what the handlers make of them.
 
 use std::panic::Location;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use super::operations::Slot;
 use super::state::Manner;
@@ -75,9 +75,15 @@ impl World {
         self.decide(location, command);
     }
 
+    /// Whether handlers run, or are about to; the waker is woken when they have ended.
+    pub(crate) fn updates_run(&self, waker: &Waker) -> bool {
+        self.state().updates_run(waker)
+    }
+
     fn decide(&self, location: &'static Location<'static>, command: CommandKind) {
         if self.is_polled_here(location) {
-            self.state().decide(command, location);
+            let woken = self.state().decide(command, location);
+            woken.into_iter().for_each(Waker::wake);
         }
     }
 }

@@ -27,8 +27,8 @@ impl<S: Send + 'static> Shared<S> {
     /// answer; an error fails the update, not the run.
     ///
     /// What waits for a handler: updates wait until the code has registered its first one. From the end of that step on,
-    /// an update of a name without a handler is refused. When the function returns, handlers that still run are dropped,
-    /// and their callers are told that the run has ended first; updates that were not let in yet go to the successor of
+    /// an update of a name without a handler is refused. When the function returns, handlers that still run are dropped
+    /// ([`handlers_finished`](WorkflowContext::handlers_finished) waits for them), and their callers are told that the run has ended first; updates that were not let in yet go to the successor of
     /// a run that continues as new.
     ///
     /// # Panics

@@ -17,6 +17,10 @@ pub(in crate::replay) struct Counter {
     waiting: BTreeMap<UpdateName, VecDeque<(u64, UpdateRequested)>>,
     /// Each handler's place while it waits.
     handlers: BTreeMap<UpdateName, Option<Slot>>,
+    /// How many were let in and have not ended.
+    running: usize,
+    /// Who waits for those to end.
+    finishing: Vec<Waker>,
 }
 
 impl Counter {
@@ -101,8 +105,30 @@ impl State {
         }
     }
 
-    pub(in crate::replay) fn decide(&mut self, command: CommandKind, location: &'static Location<'static>) {
+    /// Whether handlers run, or are about to; the waker is handed out when the last has ended.
+    pub(in crate::replay) fn updates_run(&mut self, waker: &Waker) -> bool {
+        let handled = |name: &UpdateName| self.updates.handlers.contains_key(name);
+        let run = self.updates.running > 0 || self.updates.waiting.keys().any(handled);
+        if run && !self.updates.finishing.iter().any(|held| held.will_wake(waker)) {
+            self.updates.finishing.push(waker.clone());
+        }
+        run
+    }
+
+    /// Decides about an update; whoever waits for the last handler to end is to be woken.
+    #[must_use]
+    pub(in crate::replay) fn decide(
+        &mut self,
+        command: CommandKind,
+        location: &'static Location<'static>,
+    ) -> Vec<Waker> {
         self.location = Some(location);
+        match command {
+            CommandKind::AcceptUpdate(_) => self.updates.running += 1,
+            CommandKind::CompleteUpdate(_) | CommandKind::FailUpdate(_) => self.updates.running -= 1,
+            _ => {}
+        }
         self.command(command, Some(location));
+        if self.updates.running == 0 { std::mem::take(&mut self.updates.finishing) } else { Vec::new() }
     }
 }

@@ -144,3 +144,28 @@ fn an_update_that_comes_at_the_end_waits_for_the_successor() {
     assert_eq!(run.machine.unread(), [late.into()]);
     run.replays_as::<W>();
 }
+
+#[test]
+fn a_run_may_wait_for_its_handlers_before_it_ends() {
+    workflow!(W, |cx| {
+        let asked = cx.share(0);
+        asked.handle_update(ADD, async |cx, asked, more| {
+            asked.with(|asked| *asked += 1);
+            cx.activity(Charge, &more.to_string()).await?;
+            Ok(more)
+        });
+        cx.wait_until(&asked, |asked| *asked == 2).await?;
+        cx.handlers_finished().await?;
+        cx.handlers_finished().await?;
+        Ok("all have their answers".to_owned())
+    });
+    let mut run = Run::start::<W>(&());
+    update(&mut run, "add", &1_u32);
+    update(&mut run, "add", &2_u32);
+    assert!(!run.machine.is_closed());
+    run.complete(7, "second");
+    assert!(!run.machine.is_closed());
+    run.complete(4, "first");
+    assert_eq!(run.result(), "all have their answers");
+    run.replays_as::<W>();
+}
