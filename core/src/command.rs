@@ -9,8 +9,9 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::history::{
-    ActivityCancelled, ActivityScheduled, EventKind, PatchRecorded, SideEffectScheduled, TimerCancelled,
-    TimerStarted, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
+    ActivityCancelled, ActivityScheduled, EventKind, PatchRecorded, SideEffectScheduled, SignalSetAside,
+    TimerCancelled, TimerStarted, UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected,
+    WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
 };
 use crate::vocabulary::{EventId, Failure, PatchId, Payload, Place, RunId, Timestamp, WorkflowType};
 
@@ -29,6 +30,11 @@ pub(crate) enum CommandKind {
     CancelTimer { started: EventId },
     ScheduleSideEffect,
     RecordPatch { patch: PatchId, deprecated: bool },
+    SetSignalAside(SignalSetAside),
+    AcceptUpdate(UpdateAccepted),
+    RejectUpdate(UpdateRejected),
+    CompleteUpdate(UpdateCompleted),
+    FailUpdate(UpdateFailed),
     CompleteWorkflow { result: Payload },
     FailWorkflow { failure: Failure },
     CancelWorkflow,
@@ -63,6 +69,11 @@ impl CommandKind {
             Self::CancelTimer { started } => TimerCancelled { started }.into(),
             Self::ScheduleSideEffect => SideEffectScheduled {}.into(),
             Self::RecordPatch { patch, deprecated } => PatchRecorded { patch, deprecated }.into(),
+            Self::SetSignalAside(body) => body.into(),
+            Self::AcceptUpdate(body) => body.into(),
+            Self::RejectUpdate(body) => body.into(),
+            Self::CompleteUpdate(body) => body.into(),
+            Self::FailUpdate(body) => body.into(),
             Self::CompleteWorkflow { result } => WorkflowCompleted { result }.into(),
             Self::FailWorkflow { failure } => WorkflowFailed { failure }.into(),
             Self::CancelWorkflow => WorkflowCancelled {}.into(),
@@ -95,6 +106,21 @@ impl CommandKind {
             }
             (Self::CancelTimer { started }, EventKind::TimerCancelled(held)) => {
                 same(*started == held.started, OTHER)
+            }
+            (Self::SetSignalAside(asked), EventKind::SignalSetAside(held)) => {
+                same(asked.request_id == held.request_id, OTHER)
+            }
+            (Self::AcceptUpdate(asked), EventKind::UpdateAccepted(held)) => {
+                same(asked.request_id == held.request_id, OTHER)
+            }
+            (Self::RejectUpdate(asked), EventKind::UpdateRejected(held)) => {
+                same(asked.request_id == held.request_id, OTHER)
+            }
+            (Self::CompleteUpdate(asked), EventKind::UpdateCompleted(held)) => {
+                same(asked.request_id == held.request_id, OTHER)
+            }
+            (Self::FailUpdate(asked), EventKind::UpdateFailed(held)) => {
+                same(asked.request_id == held.request_id, OTHER)
             }
             (Self::ContinueAsNew { workflow, input, .. }, EventKind::WorkflowContinuedAsNew(held)) => {
                 same(workflow.name == held.workflow.name, OTHER)?;
@@ -137,6 +163,11 @@ impl fmt::Display for CommandKind {
             Self::CancelTimer { started } => write!(f, "CancelTimer of event {started}"),
             Self::ScheduleSideEffect => f.write_str("ScheduleSideEffect"),
             Self::RecordPatch { patch, .. } => write!(f, "RecordPatch {patch:?}"),
+            Self::SetSignalAside(body) => write!(f, "SetSignalAside {:?}", body.signal),
+            Self::AcceptUpdate(body) => write!(f, "AcceptUpdate of request {}", body.request_id),
+            Self::RejectUpdate(body) => write!(f, "RejectUpdate of request {}", body.request_id),
+            Self::CompleteUpdate(body) => write!(f, "CompleteUpdate of request {}", body.request_id),
+            Self::FailUpdate(body) => write!(f, "FailUpdate of request {}", body.request_id),
             Self::CompleteWorkflow { .. } => f.write_str("CompleteWorkflow"),
             Self::FailWorkflow { failure } => write!(f, "FailWorkflow ({failure})"),
             Self::CancelWorkflow => f.write_str("CancelWorkflow"),
@@ -163,11 +194,16 @@ pub(crate) fn describe(event: &EventKind) -> String {
         EventKind::SideEffectRecorded(body) => format!("{name} of event {}", body.scheduled),
         EventKind::PatchRecorded(body) => format!("{name} {:?}", body.patch),
         EventKind::SignalReceived(body) => format!("{name} {:?}", body.signal),
+        EventKind::SignalSetAside(body) => format!("{name} {:?}", body.signal),
+        EventKind::UpdateRequested(body) => format!("{name} {:?}", body.update),
         EventKind::WorkflowFailed(body) => format!("{name} ({})", body.failure),
         EventKind::WorkflowContinuedAsNew(body) => {
             format!("{name} as {} with {}", body.workflow, Shown(&body.input))
         }
-        _ => name.to_owned(),
+        other => match other.answers() {
+            Some(request) => format!("{name} of request {request}"),
+            None => name.to_owned(),
+        },
     }
 }
 

@@ -8,10 +8,11 @@ use crate::history::{
     WorkflowTerminated, encode_kind, encode_record,
 };
 use crate::vocabulary::{
-    Attempt, EventId, FencingToken, Position, RequestId, RunKey, SemanticsVersion, Timestamp, WorkerId,
+    Attempt, EventId, FencingToken, Payload, Position, RequestId, RunKey, SemanticsVersion, Timestamp,
+    WorkerId,
 };
 use crate::write::{
-    CloseStatus, ClosingEvent, Commit, IdConflictPolicy, IdReusePolicy, NewActivityTask, NewMessage,
+    Answer, CloseStatus, ClosingEvent, Commit, IdConflictPolicy, IdReusePolicy, NewActivityTask, NewMessage,
     NewRecord, Next, OpenRun, Start,
 };
 
@@ -39,6 +40,8 @@ pub struct Progress {
     pub ended: Vec<(EventId, Attempt)>,
     /// Queued activities that the events cancel.
     pub cancelled: Vec<EventId>,
+    /// What the code shows of the run from now on.
+    pub published: Option<Payload>,
 }
 
 /// What a run that continues as new leaves to its successor.
@@ -155,8 +158,22 @@ fn build(
         ended: progress.ended,
         cancelled: progress.cancelled,
         messages: Vec::new(),
+        answers: answers(&progress.events, codec)?,
+        published: progress.published.map(|status| codec.encode(status)).transpose()?,
         next,
     })
+}
+
+/// What the events answer requests with: the last answer to each.
+fn answers(events: &[Event], codec: &dyn PayloadCodec) -> Result<Vec<Answer>, HistoryError> {
+    let mut answers: Vec<Answer> = Vec::new();
+    for event in events {
+        if let Some(request_id) = event.kind.answers() {
+            answers.retain(|answer| answer.request_id != request_id);
+            answers.push(Answer { request_id, body: encode_kind(event.kind.clone(), codec)? });
+        }
+    }
+    Ok(answers)
 }
 
 fn successor(
@@ -230,6 +247,7 @@ fn request_id(kind: &EventKind) -> Option<RequestId> {
     match kind {
         EventKind::SignalReceived(signal) => Some(signal.request_id),
         EventKind::WorkflowCancelRequested(request) => Some(request.request_id),
+        EventKind::UpdateRequested(update) => Some(update.request_id),
         _ => None,
     }
 }

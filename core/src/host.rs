@@ -100,6 +100,25 @@ impl Home {
         }
     }
 
+    /// Calls what runs workflow code, on a thread that no runtime has entered. `None` if its end is never heard of,
+    /// because the host is shutting down, or no thread could be had.
+    pub(crate) async fn run_workflow_code<T: Send + 'static>(
+        &self,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (sender, receiver) = oneshot::channel();
+        // Nobody may be waiting any more.
+        let run = move || _ = sender.send(body());
+        match self {
+            Self::Runtime => {
+                let thread = std::thread::Builder::new().name("retell-query".to_owned());
+                thread.spawn(run).ok()?;
+            }
+            hosted @ Self::Hosted(_) => _ = hosted.spawn(Role::WorkflowTask, async move { run() }),
+        }
+        receiver.await.ok()
+    }
+
     /// An ID that nobody has drawn.
     pub(crate) fn fresh_id(&self) -> Uuid {
         match self {

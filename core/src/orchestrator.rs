@@ -11,7 +11,7 @@ use crate::history::{PayloadCodec, Plain};
 use crate::host::{Home, Host};
 use crate::replay::Definition;
 use crate::vocabulary::{InvalidId, Namespace, TaskQueue, WorkflowId};
-use crate::worker::{Closings, Context, Registry, Seams, Worker, WorkerOptions};
+use crate::worker::{Answers, Closings, Context, Registry, Seams, Worker, WorkerOptions};
 use crate::workflow::{Workflow, definition};
 
 /// Gathers what an engine is made of. See the [crate's example](crate).
@@ -173,16 +173,18 @@ impl Orchestrator {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
-        let closings = Arc::new(Closings::default());
+        let (closings, answers) = (Arc::new(Closings::default()), Arc::new(Answers::default()));
         let seams = Seams {
             backend: self.backend.clone(),
             clock: self.clock.clone(),
             home: self.home.clone(),
             codec: self.codec.clone(),
             closings: closings.clone(),
+            answers: answers.clone(),
             namespace: self.namespace.clone(),
             task_queue: self.task_queue.clone(),
         };
+        let workflows = self.registry.workflows.clone();
         let registry = Registry { state: Arc::new(self.state), ..self.registry };
         let cx = Arc::new(Context::new(seams, registry, self.options));
         let worker = Worker::start(cx.clone()).await.map_err(StartupError::Store)?;
@@ -194,12 +196,15 @@ impl Orchestrator {
             namespace: self.namespace,
             task_queue: self.task_queue,
             closings,
+            answers,
+            workflows,
             local: Some(Local { cx, shards: worker.shards.clone() }),
         });
         Ok(Engine { worker, client })
     }
 
-    /// A client without a worker: what it starts is run by other processes on the same store.
+    /// A client without a worker: what it starts is run by other processes on the same store. It answers queries by the
+    /// workflows that are registered.
     #[must_use]
     pub fn client(self) -> Client {
         Client::new(ClientSeams {
@@ -210,6 +215,8 @@ impl Orchestrator {
             namespace: self.namespace,
             task_queue: self.task_queue,
             closings: Arc::new(Closings::default()),
+            answers: Arc::new(Answers::default()),
+            workflows: self.registry.workflows,
             local: None,
         })
     }

@@ -28,7 +28,7 @@ impl State {
             return Err(lease_lost("claim"));
         }
         if let Some((_, first)) =
-            self.answers.get(&claim.worker).filter(|(number, _)| *number == claim.number)
+            self.claimed.get(&claim.worker).filter(|(number, _)| *number == claim.number)
         {
             return Ok(first.clone());
         }
@@ -39,7 +39,7 @@ impl State {
             self.claim_activities(claim, request, elapsed, &mut claimed);
         }
         if claim.number > 0 {
-            self.answers.insert(claim.worker, (claim.number, claimed.clone()));
+            self.claimed.insert(claim.worker, (claim.number, claimed.clone()));
         }
         Ok(claimed)
     }

@@ -34,6 +34,7 @@ impl State {
                 self.succeed(successor, held);
             }
         }
+        self.tell(commit);
         self.send_all(&commit.run, &commit.messages, at);
         let applied = Applied::Committed { inbox: self.runs[&commit.run].inbox.last };
         if let Some(request_id) = commit.request_id {
@@ -92,6 +93,18 @@ impl State {
                 run.last_at()
             }
             None => now,
+        }
+    }
+
+    /// Keeps what the commit answers requests with, and what its run shows of itself.
+    fn tell(&mut self, commit: &Commit) {
+        if !commit.answers.is_empty() {
+            self.answers.keep(commit, self.clock.elapsed());
+            self.heard.answers = true;
+        }
+        if commit.published.is_some() {
+            let run = self.runs.get_mut(&commit.run).expect("the conditions found the run");
+            run.published.clone_from(&commit.published);
         }
     }
 

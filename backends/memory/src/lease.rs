@@ -32,7 +32,7 @@ impl State {
             LeaseAction::Renew { lease } if alive => elapsed + *lease,
             LeaseAction::Retire => {
                 self.heard.work = true;
-                self.answers.remove(&renewal.worker);
+                self.claimed.remove(&renewal.worker);
                 Duration::ZERO
             }
             LeaseAction::Register { .. } | LeaseAction::Renew { .. } => return Err(lease_lost("renew")),

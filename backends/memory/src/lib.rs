@@ -4,6 +4,7 @@
 //! plainest form, the model that `retell-conformance` compares other stores with. Imports the seam and nothing above.
 
 mod activity;
+mod answer;
 mod claim;
 mod commit;
 mod identity;
@@ -19,8 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use retell::backend::{
-    Backend, Changes, Claim, Claimed, Interest, ListRequest, Mark, Page, QueuedActivity, Renewal, Renewed,
-    RunInfo, StoreError, StoreStats,
+    AnswerKey, Answered, Backend, Changes, Claim, Claimed, Interest, ListRequest, Mark, Page, QueuedActivity,
+    Renewal, Renewed, RunInfo, StoreError, StoreStats,
 };
 use retell::clock::Clock;
 use retell::history::Record;
@@ -63,12 +64,15 @@ impl Memory {
             let answer = act(&mut state);
             (answer, std::mem::take(&mut state.heard))
         };
-        let Heard { work, closings } = heard;
+        let Heard { work, closings, answers } = heard;
         if work {
             self.changes.announce(Interest::Work);
         }
         if closings {
             self.changes.announce(Interest::Closings);
+        }
+        if answers {
+            self.changes.announce(Interest::Answers);
         }
         answer
     }
@@ -121,6 +125,11 @@ impl Backend for Memory {
 
     async fn queued(&self, run: &RunKey) -> Result<Vec<QueuedActivity>, StoreError> {
         Ok(self.state().queued(run))
+    }
+
+    async fn answers(&self, asked: &[AnswerKey]) -> Result<Vec<Option<Answered>>, StoreError> {
+        let state = self.state();
+        Ok(asked.iter().map(|key| state.answers.find(key)).collect())
     }
 
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError> {

@@ -122,5 +122,6 @@ fn info(key: &RunKey, run: &Run) -> RunInfo {
         failure: run.failure.clone(),
         outcome: run.outcome.clone(),
         continued_as: run.continued_as,
+        published: run.published.clone(),
     }
 }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use retell::backend::{InboxMessage, RunStatus};
 use retell::history::Record;
 use retell::vocabulary::{
-    Attributes, EventId, FencingToken, Position, RequestId, RunId, SemanticsVersion, TaskQueue, Timestamp,
-    WorkerId, WorkflowType,
+    Attributes, EventId, FencingToken, Payload, Position, RequestId, RunId, SemanticsVersion, TaskQueue,
+    Timestamp, WorkerId, WorkflowType,
 };
 use retell::write::{CloseStatus, NewMessage, NewRecord, Start, TaskFailure};
 
@@ -33,6 +33,7 @@ pub(crate) struct Run {
     pub(crate) inbox: Inbox,
     pub(crate) outcome: Option<Bytes>,
     pub(crate) continued_as: Option<RunId>,
+    pub(crate) published: Option<Payload>,
 }
 
 /// The messages of a run that its history has not taken in.
@@ -125,6 +126,7 @@ impl Run {
             inbox: Inbox::default(),
             outcome: None,
             continued_as: None,
+            published: None,
         };
         // No commit wrote event 1, and none can say that it did.
         run.append(&start.record);

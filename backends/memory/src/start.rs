@@ -7,7 +7,7 @@ use retell::write::{
     Refusal, Start,
 };
 
-use crate::run::Run;
+use crate::run::{Door, Run};
 use crate::state::State;
 
 impl State {
@@ -19,6 +19,9 @@ impl State {
         if let Some(latest) = self.latest.get(&workflow_id).cloned() {
             match (self.runs[&latest].status, &start.conflict) {
                 (RunStatus::Running, IdConflictPolicy::UseExisting) => return Ok(Applied::Existing(latest)),
+                (RunStatus::Running, IdConflictPolicy::SendToExisting) => {
+                    return self.send_to_existing(latest, start);
+                }
                 (RunStatus::Running, IdConflictPolicy::Reject) => {
                     return Err(Refusal::IdTaken(ExistingId { run: latest, closed: None }));
                 }
@@ -33,6 +36,17 @@ impl State {
         }
         let owned = self.open(start);
         Ok(Applied::Started { run: start.run.clone(), owned })
+    }
+
+    /// Puts what the new run would have found in its inbox into that of the open one, unless that is closing.
+    fn send_to_existing(&mut self, open: RunKey, start: &Start) -> Outcome {
+        if matches!(self.runs[&open].inbox.door, Door::Shut { continues: false, .. }) {
+            return Err(Refusal::RunClosed(open));
+        }
+        for message in &start.inbox {
+            self.put(&open, message, start.record.at, false);
+        }
+        Ok(Applied::Existing(open))
     }
 
     /// Opens a run unconditionally; answers whether the owner that the start names holds it.

@@ -9,6 +9,7 @@ use retell::vocabulary::{EventId, Namespace, RequestId, RunKey, WorkerId, Workfl
 use retell::write::{Applied, Outcome, Refusal, Target, Write};
 
 use crate::activity::Task;
+use crate::answer::Answers;
 use crate::identity::Identities;
 use crate::lease::Leases;
 use crate::run::Run;
@@ -19,7 +20,8 @@ pub(crate) struct State {
     pub(crate) leases: Leases,
     pub(crate) identities: Identities,
     /// The last answer to a claim of each worker, and its number.
-    pub(crate) answers: HashMap<WorkerId, (u64, Claimed)>,
+    pub(crate) claimed: HashMap<WorkerId, (u64, Claimed)>,
+    pub(crate) answers: Answers,
     /// All runs, open and closed.
     pub(crate) runs: BTreeMap<RunKey, Run>,
     /// The open ones among them.
@@ -39,6 +41,8 @@ pub(crate) struct Heard {
     pub(crate) work: bool,
     /// A run has closed.
     pub(crate) closings: bool,
+    /// A request was answered.
+    pub(crate) answers: bool,
 }
 
 impl State {
@@ -47,7 +51,8 @@ impl State {
             clock,
             leases: Leases::default(),
             identities: Identities::default(),
-            answers: HashMap::new(),
+            claimed: HashMap::new(),
+            answers: Answers::default(),
             runs: BTreeMap::new(),
             open: BTreeSet::new(),
             latest: HashMap::new(),

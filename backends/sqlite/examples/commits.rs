@@ -81,6 +81,8 @@ fn step(run: &RunKey, worker: WorkerId, head: u64) -> Commit {
         ended: Vec::new(),
         cancelled: Vec::new(),
         messages: Vec::new(),
+        answers: Vec::new(),
+        published: None,
         next: Next::Open(OpenRun { wake_at: None, rowless: true, hold: Hold::Keep, failure: None }),
     }
 }

@@ -29,8 +29,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::channel::oneshot;
 use retell::backend::{
-    Backend, Changes, Claim, Claimed, Interest, LeaseAction, ListRequest, Mark, Page, QueuedActivity,
-    Renewal, Renewed, RunInfo, StoreError, StoreErrorKind, StoreStats,
+    AnswerKey, Answered, Backend, Changes, Claim, Claimed, Interest, LeaseAction, ListRequest, Mark, Page,
+    QueuedActivity, Renewal, Renewed, RunInfo, StoreError, StoreErrorKind, StoreStats,
 };
 use retell::history::Record;
 use retell::vocabulary::{EventId, Namespace, RunKey, WorkerId};
@@ -250,6 +250,11 @@ impl Backend for Sqlite {
     async fn queued(&self, run: &RunKey) -> Result<Vec<QueuedActivity>, StoreError> {
         let run = run.clone();
         self.readers.read("queued", move |connection| read::queued(connection, &run)).await
+    }
+
+    async fn answers(&self, asked: &[AnswerKey]) -> Result<Vec<Option<Answered>>, StoreError> {
+        let asked = asked.to_vec();
+        self.readers.read("answers", move |connection| read::answers(connection, &asked)).await
     }
 
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError> {

@@ -68,7 +68,9 @@ CREATE TABLE runs (
     attributes BLOB,
     failure BLOB,
     outcome BLOB,
-    continued_as BLOB
+    continued_as BLOB,
+    -- MessagePack; what the run shows of itself.
+    published BLOB
 );
 CREATE UNIQUE INDEX runs_by_run_id ON runs (run_id, namespace);
 CREATE INDEX runs_by_workflow_id ON runs (namespace, workflow_id);
@@ -128,5 +130,16 @@ CREATE TABLE requests (
     at INTEGER NOT NULL,
     outcome INTEGER NOT NULL,
     run INTEGER NOT NULL,
+    UNIQUE (namespace, request_id)
+);
+
+-- What runs answered requests with, in the order of the last answers; `at` is an age.
+CREATE TABLE answers (
+    id INTEGER PRIMARY KEY,
+    namespace INTEGER NOT NULL,
+    request_id BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    body BLOB NOT NULL,
     UNIQUE (namespace, request_id)
 );

@@ -12,6 +12,8 @@ pub enum Interest {
     Work,
     /// A run has closed.
     Closings,
+    /// A request was answered.
+    Answers,
 }
 
 /// How much of the changes a waiter has seen. The default has seen nothing.
@@ -26,6 +28,7 @@ pub struct Mark(u64);
 pub struct Changes {
     work: Mutex<Count>,
     closings: Mutex<Count>,
+    answers: Mutex<Count>,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +77,7 @@ impl Changes {
         let count = match interest {
             Interest::Work => &self.work,
             Interest::Closings => &self.closings,
+            Interest::Answers => &self.answers,
         };
         count.lock().unwrap_or_else(PoisonError::into_inner)
     }

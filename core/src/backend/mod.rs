@@ -19,7 +19,10 @@ pub use claim::{
     Renewed, UnreadInbox,
 };
 pub use error::{StoreError, StoreErrorKind};
-pub use read::{ListRequest, Page, PageToken, QueuedActivity, RunInfo, RunStatus, StatusFilter, StoreStats};
+pub use read::{
+    AnswerKey, Answered, ListRequest, Page, PageToken, QueuedActivity, RunInfo, RunStatus, StatusFilter,
+    StoreStats,
+};
 
 use crate::history::Record;
 use crate::vocabulary::{EventId, Namespace, RunKey};
@@ -103,6 +106,9 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// The queued activities of a run, by the event that scheduled them.
     async fn queued(&self, run: &RunKey) -> Result<Vec<QueuedActivity>, StoreError>;
+
+    /// The last answers to requests, in the order asked for; `None` where there is none, or no longer one.
+    async fn answers(&self, asked: &[AnswerKey]) -> Result<Vec<Option<Answered>>, StoreError>;
 
     /// Counts what a namespace holds, without reading histories.
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError>;

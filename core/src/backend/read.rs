@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::vocabulary::{
-    ActivityName, Attempt, Attributes, EventId, Failure, Namespace, RunId, RunKey, TaskQueue, Timestamp,
-    WorkerId, WorkflowId, WorkflowName, WorkflowType,
+    ActivityName, Attempt, Attributes, EventId, Failure, Namespace, Payload, RequestId, RunId, RunKey,
+    TaskQueue, Timestamp, WorkerId, WorkflowId, WorkflowName, WorkflowType,
 };
 use crate::write::{CloseStatus, TaskFailure};
 
@@ -54,6 +54,28 @@ pub struct RunInfo {
     pub outcome: Option<Bytes>,
     /// The run that it continued as.
     pub continued_as: Option<RunId>,
+    /// What it shows of itself, as it passed the codec.
+    pub published: Option<Payload>,
+}
+
+/// A request whose answer is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AnswerKey {
+    /// The tenant.
+    pub namespace: Namespace,
+    /// The workflow ID that the request was sent to; where a store keeps its answer.
+    pub workflow_id: WorkflowId,
+    /// The request.
+    pub request_id: RequestId,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The run that gave it.
+    pub run: RunKey,
+    /// An encoded event kind.
+    pub body: Bytes,
 }
 
 /// Which runs to list.

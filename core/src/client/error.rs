@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::backend::StoreError;
-use crate::history::HistoryError;
-use crate::vocabulary::{Failure, InvalidId, PayloadError, RunKey};
-use crate::write::{ExistingId, Refusal};
+use crate::history::{HistoryError, UpdateRefusal};
+use crate::replay::{QueryFault, TaskError};
+use crate::vocabulary::{Failure, InvalidId, PayloadError, RunKey, WorkflowType};
+use crate::write::{CloseStatus, ExistingId, Refusal};
 
 /// A start that did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -70,6 +71,9 @@ pub enum ReadError {
     /// Stored bytes cannot be read.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// What was read is not of the type asked for.
+    #[error(transparent)]
+    Payload(PayloadError),
     /// The store did not answer before the deadline, or cannot read its data.
     #[error("the store could not be read")]
     Unavailable(#[source] StoreError),
@@ -96,7 +100,80 @@ pub enum ResultError {
     Read(#[from] ReadError),
 }
 
+/// A query without an answer. The run notices nothing of it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// A name that no store could keep: choose another.
+    #[error(transparent)]
+    InvalidId(InvalidId),
+    /// The argument does not encode, or the answer is not of the type asked for.
+    #[error(transparent)]
+    Payload(PayloadError),
+    /// The run's code gives no answer: it does not know the query, or its argument, or its handler panicked.
+    #[error(transparent)]
+    Refused(QueryFault),
+    /// This process does not have the run's code: register the workflow with the
+    /// [`Orchestrator`](crate::Orchestrator) that made this client, or ask a process that serves it.
+    #[error(
+        "this process does not have the code of {0}; register the workflow here, or ask where it is served"
+    )]
+    NotServed(WorkflowType),
+    /// The run's history does not replay with the code that is registered here: deploy the code that wrote it.
+    #[error("the run's history does not replay here: {0}")]
+    Replay(TaskError),
+    /// The run could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// This process is shutting down.
+    #[error("the process is shutting down")]
+    Stopped,
+}
+
+/// An update without a result.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateError {
+    /// It was not sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The workflow did not let it in; nothing has happened.
+    #[error("the update was refused: {failure}")]
+    Refused {
+        /// What refused it.
+        refusal: UpdateRefusal,
+        /// Why.
+        failure: Box<Failure>,
+    },
+    /// The workflow let it in, and its handler returned an error.
+    #[error("the update failed: {0}")]
+    Failed(Box<Failure>),
+    /// The run ended first: before it looked at the update, or before the update's handler had ended.
+    #[error("run {run} ended ({status:?}) before the update did")]
+    RunEnded {
+        /// The run that the update was with.
+        run: RunKey,
+        /// How it closed.
+        status: CloseStatus,
+    },
+    /// The result is not of the type asked for.
+    #[error(transparent)]
+    Payload(PayloadError),
+    /// The run or the answer could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
 impl SendError {
+    pub(super) fn of_read(error: ReadError) -> Self {
+        match error {
+            ReadError::NotFound => Self::NotFound,
+            ReadError::History(error) => Self::Codec(error),
+            ReadError::Payload(error) => Self::Payload(error),
+            ReadError::Unavailable(error) => Self::Unavailable(error),
+        }
+    }
+
     pub(super) fn of(refusal: Refusal) -> Self {
         match refusal {
             Refusal::RunNotFound => Self::NotFound,

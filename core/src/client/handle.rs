@@ -5,18 +5,20 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::Client;
 use super::error::{ReadError, SendError};
 use crate::backend::RunInfo;
 use crate::commit;
 use crate::history::{
-    Event, EventKind, SignalReceived, WorkflowCancelRequested, WorkflowTerminated, decode_record, encode_kind,
+    Event, EventKind, Record, SignalReceived, WorkflowCancelRequested, WorkflowTerminated, decode_record,
+    encode_kind,
 };
-use crate::vocabulary::{EventId, InvalidId, Payload, RequestId, RunId, RunKey, SignalName, WorkflowId};
+use crate::vocabulary::{EventId, Payload, RequestId, RunId, RunKey, SignalName, WorkflowId};
 use crate::worker::Waiter;
-use crate::workflow::Workflow;
-use crate::write::{Applied, NewMessage, Send, Target, Terminate, Write};
+use crate::workflow::{NamesSignal, Workflow};
+use crate::write::{Applied, NewMessage, Refusal, Send, Target, Terminate, Write};
 
 /// How many bytes of history are read at a time.
 const PAGE_BYTES: usize = 1024 * 1024;
@@ -65,7 +67,8 @@ impl<W: Workflow> RunHandle<W> {
         Self { client, waiter: Mutex::new(None), ..self }
     }
 
-    /// Sends a signal. Once it returns, the signal is durably stored and will be taken in exactly once, in order.
+    /// Sends a signal: a [`SignalType`](crate::workflow::SignalType), or a name. Once it returns, the signal is durably
+    /// stored and will be taken in exactly once, in order.
     ///
     /// It goes to the open run of the workflow ID, also if the run of this handle has continued as new.
     ///
@@ -73,10 +76,10 @@ impl<W: Workflow> RunHandle<W> {
     /// [`SendError`].
     pub async fn signal<T: Serialize + ?Sized>(
         &self,
-        name: impl TryInto<SignalName, Error: Into<InvalidId>>,
+        signal: impl NamesSignal<T>,
         value: &T,
     ) -> Result<(), SendError> {
-        self.signal_with(name, value, self.client.fresh_request()).await
+        self.signal_with(signal, value, self.client.fresh_request()).await
     }
 
     /// As [`signal`](Self::signal), under the caller's own request ID: sent again under it, it counts once.
@@ -85,11 +88,11 @@ impl<W: Workflow> RunHandle<W> {
     /// [`SendError`].
     pub async fn signal_with<T: Serialize + ?Sized>(
         &self,
-        name: impl TryInto<SignalName, Error: Into<InvalidId>>,
+        signal: impl NamesSignal<T>,
         value: &T,
         request_id: RequestId,
     ) -> Result<(), SendError> {
-        let signal = name.try_into().map_err(Into::into)?;
+        let signal = signal.signal_name()?;
         self.signal_payload(signal, Payload::encode(value)?, request_id).await
     }
 
@@ -103,7 +106,7 @@ impl<W: Workflow> RunHandle<W> {
         input: Payload,
         request_id: RequestId,
     ) -> Result<(), SendError> {
-        self.send(SignalReceived { signal, input, request_id }.into(), request_id).await
+        self.send(SignalReceived { signal, input, request_id }.into(), request_id).await.map(|_| ())
     }
 
     /// Asks the run to cancel: each await of its code ends with an error once. What it makes of that is its own affair.
@@ -123,7 +126,8 @@ impl<W: Workflow> RunHandle<W> {
         reason: impl Into<Arc<str>>,
         request_id: RequestId,
     ) -> Result<(), SendError> {
-        self.send(WorkflowCancelRequested { request_id, reason: reason.into() }.into(), request_id).await
+        let request = WorkflowCancelRequested { request_id, reason: reason.into() };
+        self.send(request.into(), request_id).await.map(|_| ())
     }
 
     /// Ends the open run at once, without asking its code. What it runs is stopped, what it has not read is dropped.
@@ -158,24 +162,24 @@ impl<W: Workflow> RunHandle<W> {
         described.into_iter().next().flatten().ok_or(ReadError::NotFound)
     }
 
+    /// What the run [shows](crate::workflow::WorkflowContext::publish) of itself, if anything. Wakes nobody.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn published<T: DeserializeOwned>(&self) -> Result<Option<T>, ReadError> {
+        self.client.published(&self.describe().await?)
+    }
+
     /// The run's whole history.
     ///
     /// # Errors
     /// [`ReadError`].
     pub async fn history(&self) -> Result<Vec<Event>, ReadError> {
         let run = self.describe().await?.run;
-        let mut events: Vec<Event> = Vec::new();
-        loop {
-            let after = events.last().map_or(EventId(0), |event| event.id);
-            let read = || self.client.seams.backend.history(&run, after, PAGE_BYTES);
-            let records = self.client.by_deadline(read).await.map_err(ReadError::Unavailable)?;
-            if records.is_empty() {
-                return Ok(events);
-            }
-            for record in &records {
-                events.extend(decode_record(record, self.client.seams.codec.as_ref())?);
-            }
-        }
+        let codec = self.client.seams.codec.as_ref();
+        let records = self.client.records(&run).await?;
+        let events: Result<Vec<_>, _> = records.iter().map(|record| decode_record(record, codec)).collect();
+        Ok(events?.into_iter().flatten().collect())
     }
 
     pub(super) fn target(&self) -> Target {
@@ -199,12 +203,34 @@ impl<W: Workflow> RunHandle<W> {
         }
     }
 
-    async fn send(&self, kind: EventKind, request_id: RequestId) -> Result<(), SendError> {
+    /// Sends a message to the open run; answers which that was.
+    pub(super) async fn send(&self, kind: EventKind, request_id: RequestId) -> Result<RunKey, SendError> {
         let body = encode_kind(kind, self.client.seams.codec.as_ref()).map_err(SendError::Codec)?;
         let message =
             Send { target: self.open_run(), message: NewMessage { request_id, body }, at: self.client.now() };
         let outcome = self.client.apply(Write::Send(message)).await.map_err(SendError::Unavailable)?;
-        outcome.map(|_| ()).map_err(SendError::of)
+        match outcome.map_err(SendError::of)? {
+            Applied::Sent(run) | Applied::Existing(run) | Applied::Started { run, .. } => Ok(run),
+            _ => Err(SendError::Refused(Refusal::Invalid(
+                "the request ID is that of another kind of request".to_owned(),
+            ))),
+        }
+    }
+}
+
+impl Client {
+    /// A run's whole history, as it is stored.
+    pub(super) async fn records(&self, run: &RunKey) -> Result<Vec<Record>, ReadError> {
+        let mut records: Vec<Record> = Vec::new();
+        loop {
+            let after = records.last().map_or(EventId(0), Record::last);
+            let read = || self.seams.backend.history(run, after, PAGE_BYTES);
+            let page = self.by_deadline(read).await.map_err(ReadError::Unavailable)?;
+            if page.is_empty() {
+                return Ok(records);
+            }
+            records.extend(page);
+        }
     }
 }
 

@@ -6,22 +6,29 @@
 mod call;
 mod error;
 mod handle;
+mod query;
 mod start;
+mod update;
 mod wait;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use error::{ReadError, ResultError, SendError, StartError};
+pub use error::{QueryError, ReadError, ResultError, SendError, StartError, UpdateError};
 pub use handle::RunHandle;
-pub use start::{IdConflict, StartCall};
+pub use start::{IdConflict, StartCall, StartUpdateCall};
+pub use update::UpdateHandle;
 
-use crate::backend::{Backend, ListRequest, Page, StatusFilter, StoreStats};
+use serde::de::DeserializeOwned;
+
+use crate::backend::{Backend, ListRequest, Page, RunInfo, StatusFilter, StoreStats};
 use crate::clock::Clock;
-use crate::history::PayloadCodec;
+use crate::history::{HistoryError, PayloadCodec};
 use crate::host::Home;
-use crate::vocabulary::{InvalidId, Namespace, RequestId, TaskQueue, Timestamp, WorkflowId};
-use crate::worker::{Closings, Context, Shards};
+use crate::replay::Definition;
+use crate::vocabulary::{InvalidId, Namespace, RequestId, TaskQueue, Timestamp, WorkflowId, WorkflowType};
+use crate::worker::{Answers, Closings, Context, Shards};
 use crate::workflow::Workflow;
 
 /// How long a call tries to reach the store unless told otherwise.
@@ -43,6 +50,9 @@ pub(crate) struct ClientSeams {
     pub(crate) namespace: Namespace,
     pub(crate) task_queue: TaskQueue,
     pub(crate) closings: Arc<Closings>,
+    pub(crate) answers: Arc<Answers>,
+    /// The code that is registered in this process, with a worker or without.
+    pub(crate) workflows: HashMap<WorkflowType, Arc<dyn Definition>>,
     /// The worker of this process.
     pub(crate) local: Option<Local>,
 }
@@ -120,6 +130,16 @@ impl Client {
     /// [`ReadError::Unavailable`] if the store does not answer before the deadline.
     pub async fn list(&self, request: &ListRequest) -> Result<Page, ReadError> {
         self.by_deadline(|| self.seams.backend.list(request)).await.map_err(ReadError::Unavailable)
+    }
+
+    /// What a run that was described or listed [shows](crate::workflow::WorkflowContext::publish) of itself.
+    ///
+    /// # Errors
+    /// [`ReadError::Payload`] if that is no `T`, [`ReadError::History`] if the codec refuses it.
+    pub fn published<T: DeserializeOwned>(&self, run: &RunInfo) -> Result<Option<T>, ReadError> {
+        let Some(status) = &run.published else { return Ok(None) };
+        let status = self.seams.codec.decode(status.clone()).map_err(HistoryError::from)?;
+        status.decode().map(Some).map_err(ReadError::Payload)
     }
 
     /// Counts what this client's namespace holds.

@@ -6,24 +6,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, Either, select};
+use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::error::StartError;
-use super::{Client, Local, RunHandle};
+use super::{Client, Local, RunHandle, UpdateHandle};
 use crate::backend::StoreError;
 use crate::commit;
-use crate::history::{WorkflowStarted, WorkflowTerminated};
+use crate::history::{
+    HistoryError, SignalReceived, UpdateRequested, WorkflowStarted, WorkflowTerminated, encode_kind,
+};
 use crate::host::Role;
 use crate::vocabulary::{
-    AttributeValue, Attributes, InvalidId, Payload, RequestId, RunId, RunKey, SemanticsVersion, TaskQueue,
-    WorkflowId,
+    AttributeValue, Attributes, InvalidId, Payload, RequestId, RunId, RunKey, SemanticsVersion, SignalName,
+    TaskQueue, UpdateName, WorkflowId,
 };
 use crate::worker::{PendingStart, apply_until_known};
-use crate::workflow::{Workflow, workflow_type};
-use crate::write::{Applied, IdConflictPolicy, IdReusePolicy, Outcome, Refusal, Start, Write};
+use crate::workflow::{NamesSignal, NamesUpdate, Workflow, workflow_type};
+use crate::write::{Applied, IdConflictPolicy, IdReusePolicy, NewMessage, Outcome, Refusal, Start, Write};
 
 /// How long a start waits for its first task before it goes without it.
 const FIRST_TASK_MAX: Duration = Duration::from_millis(2);
+
+/// The wait while the open run that a signal is for closes.
+const CLOSING_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// What a start does when its workflow ID has an open run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +42,12 @@ pub enum IdConflict {
     UseExisting,
     /// Terminates the open run with this reason and starts the new one, in one step.
     Terminate(Arc<str>),
+}
+
+/// A message that a start brings along.
+enum Brought {
+    Signal(SignalName, Payload),
+    Update(UpdateName, Payload),
 }
 
 /// A start that is sent when it is awaited.
@@ -51,6 +63,8 @@ pub struct StartCall<W: Workflow> {
     priority: i32,
     fairness_key: Option<Arc<str>>,
     attributes: Attributes,
+    /// What it brings to whichever run is open then.
+    messages: Vec<Result<Brought, StartError>>,
     workflow: PhantomData<fn() -> W>,
 }
 
@@ -67,6 +81,7 @@ impl<W: Workflow> StartCall<W> {
             priority: 0,
             fairness_key: None,
             attributes: Attributes::new(),
+            messages: Vec::new(),
             workflow: PhantomData,
         }
     }
@@ -113,8 +128,74 @@ impl<W: Workflow> StartCall<W> {
         self
     }
 
-    async fn send(self) -> Result<RunHandle<W>, StartError> {
-        let workflow_id = self.workflow_id?;
+    /// Signals the workflow: the open run of the workflow ID, or, where there is none, the one that this starts, with
+    /// the signal in its inbox. One step of the store decides which, so that none is lost between two.
+    ///
+    /// The ID's conflict policy is not asked then; the input is not used if a run is open. Several are sent in order.
+    /// The first has this call's request ID, so that it counts once, however it is sent again.
+    pub fn with_signal<T: Serialize + ?Sized>(mut self, signal: impl NamesSignal<T>, value: &T) -> Self {
+        let named = signal.signal_name().map_err(StartError::from);
+        self.messages.push(named.and_then(|name| Ok(Brought::Signal(name, Payload::encode(value)?))));
+        self
+    }
+
+    /// Sends an update to the open run of the workflow ID, or, where there is none, to the one that this starts: as
+    /// [`with_signal`](Self::with_signal) does a signal. Its request ID is that of this call.
+    pub fn with_update<I: Serialize + ?Sized, O>(
+        mut self,
+        update: impl NamesUpdate<I, O>,
+        argument: &I,
+    ) -> StartUpdateCall<W, O> {
+        let named = update.update_name().map_err(StartError::from);
+        // First, so that it has the call's own request ID.
+        self.messages.insert(0, named.and_then(|name| Ok(Brought::Update(name, Payload::encode(argument)?))));
+        StartUpdateCall { start: self, result: PhantomData }
+    }
+
+    async fn send(mut self) -> Result<RunHandle<W>, StartError> {
+        let workflow_id = self.workflow_id.clone()?;
+        let messages: Vec<_> = std::mem::take(&mut self.messages).into_iter().collect::<Result<_, _>>()?;
+        let bodies = self.bodies(messages).map_err(StartError::Codec)?;
+        let clock = &self.client.seams.clock;
+        let give_up = clock.elapsed() + self.client.deadline;
+        loop {
+            let (start, started) = self.prepare(&workflow_id, &bodies)?;
+            match self.client.start_once(&workflow_id, start, started).await {
+                // The open run is closing: the next try starts another.
+                Err(StartError::Refused(Refusal::RunClosed(_)))
+                    if clock.elapsed() + CLOSING_AGAIN_AFTER < give_up =>
+                {
+                    clock.sleep(CLOSING_AGAIN_AFTER).await;
+                }
+                sent => return sent,
+            }
+        }
+    }
+
+    /// The messages that the start brings along, with their identities.
+    fn bodies(&self, messages: Vec<Brought>) -> Result<Vec<NewMessage>, HistoryError> {
+        let codec = self.client.seams.codec.as_ref();
+        let of = |(index, brought)| {
+            let request_id = match index {
+                0 => self.request_id,
+                _ => RequestId::from_key(&format!("{}/{index}", self.request_id)),
+            };
+            let kind = match brought {
+                Brought::Signal(signal, input) => SignalReceived { signal, input, request_id }.into(),
+                Brought::Update(update, input) => UpdateRequested { update, input, request_id }.into(),
+            };
+            let body = encode_kind(kind, codec)?;
+            Ok(NewMessage { request_id, body })
+        };
+        messages.into_iter().enumerate().map(of).collect()
+    }
+
+    /// The write, of a run that has never been.
+    fn prepare(
+        &self,
+        workflow_id: &WorkflowId,
+        inbox: &[NewMessage],
+    ) -> Result<(Start, WorkflowStarted), StartError> {
         let seams = &self.client.seams;
         let run = RunKey {
             namespace: seams.namespace.clone(),
@@ -125,47 +206,29 @@ impl<W: Workflow> StartCall<W> {
         let started = WorkflowStarted {
             workflow: workflow_type::<W>()?,
             semantics: SemanticsVersion::CURRENT,
-            task_queue: self.task_queue,
+            task_queue: self.task_queue.clone(),
             input: Payload::encode(&self.input)?,
             seed: commit::seed_of(run.run_id.0),
             priority: self.priority,
-            fairness_key: self.fairness_key,
-            attributes: self.attributes,
+            fairness_key: self.fairness_key.clone(),
+            attributes: self.attributes.clone(),
             continued_from: None,
         };
         let codec = seams.codec.as_ref();
-        let mut start = commit::start(run.clone(), self.request_id, started.clone(), at, codec)
-            .map_err(StartError::Codec)?;
+        let mut start =
+            commit::start(run, self.request_id, started.clone(), at, codec).map_err(StartError::Codec)?;
         start.reuse = self.reuse;
-        start.conflict = match self.conflict {
+        start.inbox = inbox.to_vec();
+        start.conflict = match &self.conflict {
+            _ if !inbox.is_empty() => IdConflictPolicy::SendToExisting,
             IdConflict::Reject => IdConflictPolicy::Reject,
             IdConflict::UseExisting => IdConflictPolicy::UseExisting,
             IdConflict::Terminate(reason) => {
-                let closing = commit::closing_event(WorkflowTerminated { reason }, at, codec);
+                let closing = commit::closing_event(WorkflowTerminated { reason: reason.clone() }, at, codec);
                 IdConflictPolicy::TerminateExisting(closing.map_err(StartError::Codec)?)
             }
         };
-        let local = seams.local.as_ref().and_then(|local| {
-            let owner = local.cx.owner_of(&started.workflow, &started.task_queue)?;
-            start.owner = Some(owner);
-            Some(local)
-        });
-        let waiter = local.map(|_| seams.closings.register(&run, true));
-        let outcome = match local {
-            Some(local) => self.client.start_here(local, start, started).await,
-            None => self.client.apply(Write::Start(Box::new(start))).await,
-        };
-        match outcome.map_err(StartError::Unavailable)? {
-            Ok(Applied::Started { run: stored, .. } | Applied::Existing(stored)) => {
-                let waiter = waiter.filter(|_| stored == run);
-                Ok(RunHandle::new(self.client.clone(), workflow_id, Some(stored.run_id)).waiting(waiter))
-            }
-            Ok(_) => {
-                Err(StartError::Refused(Refusal::Invalid("the store answered something else".to_owned())))
-            }
-            Err(Refusal::IdTaken(existing)) => Err(StartError::IdTaken(existing)),
-            Err(refusal) => Err(StartError::Refused(refusal)),
-        }
+        Ok((start, started))
     }
 }
 
@@ -178,7 +241,61 @@ impl<W: Workflow> IntoFuture for StartCall<W> {
     }
 }
 
+/// A start with an update, sent when it is awaited. Gives the run, and the update, which is durably stored then.
+#[must_use = "nothing is started until this is awaited"]
+pub struct StartUpdateCall<W: Workflow, O> {
+    start: StartCall<W>,
+    result: PhantomData<fn() -> O>,
+}
+
+impl<W: Workflow, O: 'static> IntoFuture for StartUpdateCall<W, O> {
+    type Output = Result<(RunHandle<W>, UpdateHandle<O>), StartError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let (client, request_id) = (self.start.client.clone(), self.start.request_id);
+        Box::pin(async move {
+            let run = self.start.send().await?;
+            let key = run.run_id().map(|run_id| run.key(run_id));
+            let update = UpdateHandle::new(client, run.workflow_id().clone(), request_id, key);
+            Ok((run, update))
+        })
+    }
+}
+
 impl Client {
+    /// Sends a start, by way of this process's worker if that serves it.
+    async fn start_once<W: Workflow>(
+        &self,
+        workflow_id: &WorkflowId,
+        mut start: Start,
+        started: WorkflowStarted,
+    ) -> Result<RunHandle<W>, StartError> {
+        let (seams, run) = (&self.seams, start.run.clone());
+        let local = seams.local.as_ref().and_then(|local| {
+            let owner = local.cx.owner_of(&started.workflow, &started.task_queue)?;
+            start.owner = Some(owner);
+            Some(local)
+        });
+        let waiter = local.map(|_| seams.closings.register(&run, true));
+        let outcome = match local {
+            Some(local) => self.start_here(local, start, started).await,
+            None => self.apply(Write::Start(Box::new(start))).await,
+        };
+        match outcome.map_err(StartError::Unavailable)? {
+            Ok(Applied::Started { run: stored, .. } | Applied::Existing(stored) | Applied::Sent(stored)) => {
+                let waiter = waiter.filter(|_| stored == run);
+                let (client, run_id) = (self.clone(), Some(stored.run_id));
+                Ok(RunHandle::new(client, workflow_id.clone(), run_id).waiting(waiter))
+            }
+            Ok(_) => {
+                Err(StartError::Refused(Refusal::Invalid("the store answered something else".to_owned())))
+            }
+            Err(Refusal::IdTaken(existing)) => Err(StartError::IdTaken(existing)),
+            Err(refusal) => Err(StartError::Refused(refusal)),
+        }
+    }
+
     /// Starts a run on this process's worker: the start and the first task in one commit, unless the task is slow.
     async fn start_here(
         &self,

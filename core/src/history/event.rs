@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::update::{UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected, UpdateRequested};
 use crate::vocabulary::{
     ActivityName, Attempt, Attributes, EventId, Failure, PatchId, Payload, Place, RequestId, RetryPolicy,
     RunId, SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
@@ -73,6 +74,18 @@ event_kinds! {
     WorkflowCancelRequested,
     /// A signal was taken in.
     SignalReceived,
+    /// The code came to a signal that is not of the type that it waits for, and went on without it.
+    SignalSetAside,
+    /// An update was taken in.
+    UpdateRequested,
+    /// The code has let the update in.
+    UpdateAccepted,
+    /// The code has not let the update in.
+    UpdateRejected,
+    /// The update's handler returned a value.
+    UpdateCompleted,
+    /// The update's handler returned an error.
+    UpdateFailed,
     /// The code called an activity.
     ActivityScheduled,
     /// The activity returned a value.
@@ -176,6 +189,17 @@ pub struct SignalReceived {
     pub input: Payload,
     /// The message's identity, kept through continue-as-new.
     pub request_id: RequestId,
+}
+
+/// See [`EventKind::SignalSetAside`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SignalSetAside {
+    /// The signal's name.
+    pub signal: SignalName,
+    /// The message's identity. Compared at replay.
+    pub request_id: RequestId,
+    /// Why, for a person to read.
+    pub reason: Arc<str>,
 }
 
 /// See [`EventKind::ActivityScheduled`].
@@ -290,6 +314,7 @@ impl EventKind {
             | Self::WorkflowTerminated(_)
             | Self::WorkflowCancelRequested(_)
             | Self::SignalReceived(_)
+            | Self::UpdateRequested(_)
             | Self::ActivityCompleted(_)
             | Self::ActivityFailed(_)
             | Self::TimerFired(_)
@@ -299,11 +324,28 @@ impl EventKind {
             | Self::TimerStarted(_)
             | Self::TimerCancelled(_)
             | Self::SideEffectScheduled(_)
-            | Self::PatchRecorded(_) => true,
+            | Self::PatchRecorded(_)
+            | Self::SignalSetAside(_)
+            | Self::UpdateAccepted(_)
+            | Self::UpdateRejected(_)
+            | Self::UpdateCompleted(_)
+            | Self::UpdateFailed(_) => true,
             Self::WorkflowCompleted(_)
             | Self::WorkflowFailed(_)
             | Self::WorkflowCancelled(_)
             | Self::WorkflowContinuedAsNew(_) => true,
+        }
+    }
+
+    /// The request that this answers.
+    #[must_use]
+    pub fn answers(&self) -> Option<RequestId> {
+        match self {
+            Self::UpdateAccepted(body) => Some(body.request_id),
+            Self::UpdateRejected(body) => Some(body.request_id),
+            Self::UpdateCompleted(body) => Some(body.request_id),
+            Self::UpdateFailed(body) => Some(body.request_id),
+            _ => None,
         }
     }
 
@@ -341,7 +383,13 @@ impl EventKind {
             | Self::ActivityScheduled(_)
             | Self::TimerStarted(_)
             | Self::SideEffectScheduled(_)
-            | Self::PatchRecorded(_) => None,
+            | Self::PatchRecorded(_)
+            | Self::SignalSetAside(_)
+            | Self::UpdateRequested(_)
+            | Self::UpdateAccepted(_)
+            | Self::UpdateRejected(_)
+            | Self::UpdateCompleted(_)
+            | Self::UpdateFailed(_) => None,
         }
     }
 
@@ -352,6 +400,10 @@ impl EventKind {
             Self::WorkflowCompleted(body) => Some(&mut body.result),
             Self::WorkflowContinuedAsNew(body) => Some(&mut body.input),
             Self::SignalReceived(body) => Some(&mut body.input),
+            Self::UpdateRequested(body) => Some(&mut body.input),
+            Self::UpdateCompleted(body) => Some(&mut body.result),
+            Self::UpdateRejected(body) => body.failure.details.as_mut(),
+            Self::UpdateFailed(body) => body.failure.details.as_mut(),
             Self::ActivityScheduled(body) => Some(&mut body.input),
             Self::ActivityCompleted(body) => Some(&mut body.result),
             Self::SideEffectRecorded(body) => Some(&mut body.value),
@@ -360,6 +412,8 @@ impl EventKind {
             Self::WorkflowCancelled(_)
             | Self::WorkflowTerminated(_)
             | Self::WorkflowCancelRequested(_)
+            | Self::SignalSetAside(_)
+            | Self::UpdateAccepted(_)
             | Self::ActivityCancelled(_)
             | Self::TimerStarted(_)
             | Self::TimerFired(_)

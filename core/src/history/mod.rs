@@ -7,14 +7,18 @@ mod encoding;
 mod event;
 mod record;
 mod text;
+mod update;
 
 pub use codec::{CodecChain, CodecError, PayloadCodec, Plain};
 pub use encoding::{FORMAT_VERSION, HistoryError, decode_kind, decode_record, encode_kind, encode_record};
 pub use event::{
     ActivityCancelled, ActivityCompleted, ActivityFailed, ActivityScheduled, Event, EventKind, PatchRecorded,
-    SideEffectRecorded, SideEffectScheduled, SignalReceived, TimerCancelled, TimerFired, TimerStarted,
-    WorkflowCancelRequested, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
-    WorkflowStarted, WorkflowTerminated,
+    SideEffectRecorded, SideEffectScheduled, SignalReceived, SignalSetAside, TimerCancelled, TimerFired,
+    TimerStarted, WorkflowCancelRequested, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew,
+    WorkflowFailed, WorkflowStarted, WorkflowTerminated,
 };
 pub use record::Record;
 pub use text::{PayloadText, Text, TextError, from_text, to_text};
+pub use update::{
+    UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRefusal, UpdateRejected, UpdateRequested,
+};

@@ -67,7 +67,7 @@ pub fn check(
 }
 
 /// What a panic did where the history was written, as far as it tells.
-fn panics_of(events: &[Event]) -> PanicPolicy {
+pub(crate) fn panics_of(events: &[Event]) -> PanicPolicy {
     match events.last().map(|event| &event.kind) {
         Some(EventKind::WorkflowFailed(body)) if body.failure.kind == FailureKind::Panic => {
             PanicPolicy::FailRun

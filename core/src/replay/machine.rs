@@ -63,12 +63,13 @@ impl Machine {
     pub fn new(definition: Arc<dyn Definition>, run: RunKey, options: MachineOptions) -> Self {
         let id = MachineId::fresh();
         let lookout = Arc::new(Lookout::new(options.alarm));
+        let tasks = Tasks::new(id, lookout.clone());
         Self {
             definition,
             panics: options.panics,
             id,
-            world: World::new(id, run, lookout.clone()),
-            tasks: Tasks::new(id, lookout.clone()),
+            world: World::new(id, run, lookout.clone(), tasks.spawner()),
+            tasks,
             lookout,
             head: EventId(0),
             last_at: Timestamp::EPOCH,
@@ -180,6 +181,7 @@ impl Drop for Machine {
     fn drop(&mut self) {
         self.lookout.retire();
         self.abandon();
+        self.drop_queries();
     }
 }
 

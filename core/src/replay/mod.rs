@@ -15,12 +15,15 @@ mod mailboxes;
 mod matching;
 mod operations;
 mod presence;
+mod queries;
 mod random;
 mod receive;
 mod scope;
+mod standing;
 mod state;
 mod step;
 mod tasks;
+mod updates;
 mod views;
 mod world;
 
@@ -28,15 +31,21 @@ use futures::future::BoxFuture;
 
 pub(crate) use call::Call;
 pub use check::check;
+#[cfg(feature = "worker")]
+pub(crate) use check::panics_of;
 pub(crate) use condition::Condition;
 pub use divergence::{Divergence, Row, Verdict};
 pub use error::{HistoryFault, Nondeterminism, TaskError};
 pub use foreign::Alarm;
 pub use machine::{Machine, MachineOptions, PanicPolicy};
 pub(crate) use operations::Resolution;
+pub use queries::QueryFault;
 pub(crate) use receive::Receive;
 pub(crate) use scope::Scope;
+pub(crate) use standing::Standing;
 pub(crate) use state::{Manner, Received, Request};
+pub(crate) use step::panic_message;
+pub(crate) use updates::Updates;
 pub use world::World;
 
 use crate::vocabulary::{Failure, Payload, PayloadError, WorkflowType};

@@ -43,7 +43,12 @@ pub(super) enum Kind {
     Timer(Timestamp),
     SideEffect(Option<SideEffect>),
     Signal(SignalName),
+    /// The place of a handler of updates; not cancelled.
+    Updates,
+    /// A condition that the machine lets the code ask again.
     Condition,
+    /// Something that only the code itself can bring about.
+    Standing,
 }
 
 /// How a call ended.
@@ -81,12 +86,17 @@ impl Operation {
     pub(super) fn waits(&self) -> bool {
         self.attached && self.outcome.is_none()
     }
+
+    /// Whether the code waits for it, and something from outside can end that.
+    pub(super) fn can_wake(&self) -> bool {
+        self.waits() && !matches!(self.kind, Kind::Condition | Kind::Standing)
+    }
 }
 
 impl Operations {
     pub(super) fn insert(&mut self, operation: Operation) -> Slot {
         let event = match operation.kind {
-            Kind::Signal(..) | Kind::Condition => None,
+            Kind::Signal(..) | Kind::Updates | Kind::Condition | Kind::Standing => None,
             _ => Some(operation.event),
         };
         let slot = self.free.pop().unwrap_or_else(|| {

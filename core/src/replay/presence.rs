@@ -24,6 +24,8 @@ pub(crate) enum Doing {
     Polling,
     /// Drops the user's futures: at the end, at eviction, after a failure.
     Dropping,
+    /// Asks the user's code something, which changes nothing.
+    Querying,
 }
 
 thread_local! {

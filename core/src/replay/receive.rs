@@ -1,4 +1,4 @@
-//! The future behind every wait for a signal.
+//! The future behind every wait for a signal, and what can be done with signals without waiting.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,7 +7,8 @@ use super::call::let_go;
 use super::operations::Slot;
 use super::state::{Manner, Received};
 use super::world::World;
-use crate::vocabulary::SignalName;
+use crate::history::{SignalReceived, SignalSetAside};
+use crate::vocabulary::{PayloadError, SignalName};
 
 /// Takes the next message of a name when it is polled ready; dropped before that, it takes none.
 pub(crate) struct Receive {
@@ -41,6 +42,25 @@ impl Receive {
                 Poll::Pending
             }
         }
+    }
+}
+
+impl World {
+    /// Takes the first message of a name, if there is one.
+    pub(crate) fn take_signal(&self, name: &SignalName, manner: &Manner) -> Option<SignalReceived> {
+        if !self.is_polled_here(manner.location) {
+            return None;
+        }
+        let mut state = self.state();
+        state.location = Some(manner.location);
+        state.take_signal(name)
+    }
+
+    /// Notes in history that a message was taken that is not of the type asked for.
+    pub(crate) fn set_signal_aside(&self, message: &SignalReceived, error: &PayloadError, manner: &Manner) {
+        let (signal, request_id) = (message.signal.clone(), message.request_id);
+        let reason = error.to_string().into();
+        self.state().set_signal_aside(SignalSetAside { signal, request_id, reason }, manner);
     }
 }
 

@@ -74,20 +74,24 @@ impl Machine {
         loop {
             let moved = self.tasks.poll_until_rest();
             let mut aftermath = Aftermath::default();
-            self.world.state().wake_overlooked(&mut aftermath);
+            let mut state = self.world.state();
+            state.wake_overlooked(&mut aftermath);
             if !aftermath.wakers.is_empty() {
                 asked_conditions = false;
             } else if self.tasks.main_is_alive() {
                 // Once after all else has moved, and again as long as that meets one.
-                let mut state = self.world.state();
                 if state.take_conditions_met() || (moved && !asked_conditions) {
                     state.wake_conditions(&mut aftermath);
                     asked_conditions = true;
                 }
             }
             if aftermath.wakers.is_empty() {
+                if state.conclusion.is_none() {
+                    state.refuse_unknown_updates();
+                }
                 return;
             }
+            drop(state);
             aftermath.wakers.into_iter().for_each(Waker::wake);
         }
     }
@@ -115,11 +119,7 @@ impl Machine {
 
     /// What a panic of the code means.
     fn panicked(&mut self, panic: &(dyn Any + Send)) -> Result<(), TaskError> {
-        let message = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "a value that is no text".to_owned());
+        let message = panic_message(panic);
         let place = self.world.state().location.map(Place::of);
         if is_missing_runtime(&message) {
             let reason = format!("tokio was used inside of the workflow, which no runtime polls: {message}");
@@ -152,16 +152,23 @@ impl Machine {
     fn check_rest(&mut self) -> Result<(), TaskError> {
         let (near, waiting) = {
             let state = self.world.state();
-            (state.location, state.waits_for_the_world())
+            (state.location, state.waiting)
         };
         if let Some(foreign) = self.lookout.found(near) {
             return Err(foreign);
         }
-        if !waiting && self.tasks.main_is_alive() {
+        if waiting == 0 && self.tasks.main_is_alive() {
             return Err(TaskError::NeverEndingAwait { place: near.map(Place::of) });
         }
         Ok(())
     }
+}
+
+/// What a panic says.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a value that is no text".to_owned())
 }
 
 /// Tokio's words when it is used outside of a runtime.

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use futures::future::BoxFuture;
@@ -38,7 +38,24 @@ struct Agenda {
     machine: MachineId,
     lookout: Arc<Lookout>,
     main: AtomicBool,
-    others: Mutex<VecDeque<TaskId>>,
+    others: Mutex<VecDeque<Turn>>,
+}
+
+/// Whose turn it is to be polled.
+enum Turn {
+    Woken(TaskId),
+    /// A task that the code has just made.
+    New(BoxFuture<'static, ()>),
+}
+
+/// The way in for tasks that the code itself makes.
+pub(super) struct Spawner(Arc<Agenda>);
+
+impl Spawner {
+    /// Adds a task behind those that are woken already.
+    pub(super) fn spawn(&self, future: BoxFuture<'static, ()>) {
+        self.0.others().push_back(Turn::New(future));
+    }
 }
 
 /// What the waker of a task rings.
@@ -56,8 +73,19 @@ impl Tasks {
         Self { agenda: Arc::new(agenda), tasks: Vec::new(), vacant: Vec::new() }
     }
 
+    /// The way in for tasks that the code itself makes.
+    pub(super) fn spawner(&self) -> Spawner {
+        Spawner(self.agenda.clone())
+    }
+
     /// Adds a task; it is polled once without being woken.
     pub(super) fn insert(&mut self, future: BoxFuture<'static, ()>) -> TaskId {
+        let task = self.place(future);
+        self.agenda.add(task);
+        task
+    }
+
+    fn place(&mut self, future: BoxFuture<'static, ()>) -> TaskId {
         let task = self.vacant.pop().unwrap_or_else(|| {
             self.tasks.push(None);
             TaskId(u32::try_from(self.tasks.len() - 1).expect("fewer than 2^32 tasks fit into memory"))
@@ -69,7 +97,6 @@ impl Tasks {
             alive: AtomicBool::new(true),
         });
         self.tasks[task.0 as usize] = Some(Task { future, waker: bell.clone().into(), bell });
-        self.agenda.add(task);
         task
     }
 
@@ -77,7 +104,11 @@ impl Tasks {
     /// Returns whether anything was polled.
     pub(super) fn poll_until_rest(&mut self) -> bool {
         let mut polled = false;
-        while let Some(id) = self.agenda.next() {
+        while let Some(turn) = self.agenda.next() {
+            let id = match turn {
+                Turn::Woken(id) => id,
+                Turn::New(future) => self.place(future),
+            };
             let Some(task) = &mut self.tasks[id.0 as usize] else { continue };
             polled = true;
             task.bell.rung.store(false, Ordering::Release);
@@ -108,6 +139,9 @@ impl Tasks {
             task.bell.alive.store(false, Ordering::Release);
         }
         self.vacant.clear();
+        // What was made and never polled: dropped unlocked, for it is the user's.
+        let turns = std::mem::take(&mut *self.agenda.others());
+        drop(turns);
         while let Some(task) = self.tasks.pop() {
             drop(task);
         }
@@ -124,13 +158,17 @@ impl Agenda {
         if task == TaskId::MAIN {
             self.main.store(true, Ordering::Release);
         } else {
-            self.others.lock().unwrap_or_else(PoisonError::into_inner).push_back(task);
+            self.others().push_back(Turn::Woken(task));
         }
     }
 
-    fn next(&self) -> Option<TaskId> {
-        let other = self.others.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        other.or_else(|| self.main.swap(false, Ordering::AcqRel).then_some(TaskId::MAIN))
+    fn next(&self) -> Option<Turn> {
+        let other = self.others().pop_front();
+        other.or_else(|| self.main.swap(false, Ordering::AcqRel).then_some(Turn::Woken(TaskId::MAIN)))
+    }
+
+    fn others(&self) -> MutexGuard<'_, VecDeque<Turn>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

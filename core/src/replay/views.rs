@@ -4,7 +4,7 @@ use super::machine::Machine;
 use super::world::World;
 use super::{SideEffect, Step};
 use crate::history::{ActivityScheduled, EventKind};
-use crate::vocabulary::{EventId, Timestamp};
+use crate::vocabulary::{EventId, Payload, Timestamp};
 
 impl Machine {
     /// The last event.
@@ -67,6 +67,12 @@ impl Machine {
     #[must_use]
     pub fn take_side_effect(&mut self, scheduled: EventId) -> Option<SideEffect> {
         self.world.state().take_side_effect(scheduled)
+    }
+
+    /// What the code has last [published](crate::workflow::WorkflowContext::publish) live, once: it goes with the commit.
+    #[must_use]
+    pub fn take_published(&mut self) -> Option<Payload> {
+        self.world.state().published.take()
     }
 
     /// The messages that the code has not read, in the order of arrival: signals, and a cancel request because of

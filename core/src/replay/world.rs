@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::foreign::{Foreign, Lookout};
 use super::presence::{self, Doing, MachineId};
 use super::state::State;
+use super::tasks::Spawner;
 use crate::history::WorkflowStarted;
-use crate::vocabulary::{EventId, PatchId, RunKey, Timestamp};
+use crate::vocabulary::{EventId, PatchId, Payload, RunKey, Timestamp};
 
 /// A run as its code sees it; cheap to clone. Given to [`Definition::launch`](super::Definition::launch).
 #[derive(Clone)]
@@ -20,14 +21,15 @@ struct Shared {
     run: RunKey,
     replaying: AtomicBool,
     lookout: Arc<Lookout>,
+    spawner: Spawner,
     /// Never held while code of the user runs.
     state: Mutex<State>,
 }
 
 impl World {
-    pub(super) fn new(machine: MachineId, run: RunKey, lookout: Arc<Lookout>) -> Self {
+    pub(super) fn new(machine: MachineId, run: RunKey, lookout: Arc<Lookout>, spawner: Spawner) -> Self {
         let (replaying, state) = (AtomicBool::new(true), Mutex::new(State::new()));
-        Self(Arc::new(Shared { machine, run, replaying, lookout, state }))
+        Self(Arc::new(Shared { machine, run, replaying, lookout, spawner, state }))
     }
 
     /// The run.
@@ -44,6 +46,14 @@ impl World {
 
     pub(super) fn set_replaying(&self, replaying: bool) {
         self.0.replaying.store(replaying, Ordering::Relaxed);
+    }
+
+    pub(super) fn machine(&self) -> MachineId {
+        self.0.machine
+    }
+
+    pub(super) fn spawner(&self) -> &Spawner {
+        &self.0.spawner
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -90,6 +100,13 @@ impl World {
     ) -> bool {
         self.is_polled_here(location)
             && self.state().decide_patch(patch, deprecated, self.replaying(), location)
+    }
+
+    /// Shows this with the commit of the task; what the code shows again at a replay is stored.
+    pub(crate) fn publish(&self, location: &'static Location<'static>, status: Payload) {
+        if self.is_polled_here(location) && !self.replaying() {
+            self.state().published = Some(status);
+        }
     }
 
     /// Draws from the run's random numbers.

@@ -139,6 +139,18 @@ text_id!(
     "patch ID"
 );
 
+text_id!(
+    /// The name of a query.
+    QueryName,
+    "query name"
+);
+
+text_id!(
+    /// The name of an update.
+    UpdateName,
+    "update name"
+);
+
 impl Default for Namespace {
     fn default() -> Self {
         Self(Arc::from("default"))

@@ -15,9 +15,9 @@ mod value;
 pub use attribute::{AttributeValue, Attributes};
 pub use failure::{Cause, Failure, FailureKind};
 pub use id::{
-    ActivityName, Attempt, EventId, FencingToken, InvalidId, Namespace, PatchId, Position, RequestId, RunId,
-    RunKey, SemanticsVersion, SignalName, TEXT_ID_BYTES_MAX, TaskQueue, WorkerId, WorkflowId, WorkflowName,
-    WorkflowType, WorkflowVersion,
+    ActivityName, Attempt, EventId, FencingToken, InvalidId, Namespace, PatchId, Position, QueryName,
+    RequestId, RunId, RunKey, SemanticsVersion, SignalName, TEXT_ID_BYTES_MAX, TaskQueue, UpdateName,
+    WorkerId, WorkflowId, WorkflowName, WorkflowType, WorkflowVersion,
 };
 pub use payload::{Encoding, PAYLOAD_BYTES_MAX, Payload, PayloadError};
 pub use place::Place;

@@ -70,13 +70,17 @@ pub(super) async fn carry_out(
     let _carried = Carried(shards.clone());
     let (writes, tickets): (Vec<Write>, Vec<Ticket>) =
         orders.into_iter().map(|order| (identified(&cx, order.write), order.ticket)).unzip();
-    let Ok(outcomes) = apply_until_known(&cx, writes.into()).await else { return };
+    let batch: Batch = writes.into();
+    let Ok(outcomes) = apply_until_known(&cx, batch.clone()).await else { return };
     let alive = life.holds_at(cx.clock.elapsed());
     let mut told = Vec::with_capacity(outcomes.len());
     let mut jobs = Vec::new();
     let mut successors = Vec::new();
-    for (mut ticket, outcome) in tickets.into_iter().zip(outcomes) {
+    for ((mut ticket, outcome), write) in tickets.into_iter().zip(outcomes).zip(batch.iter()) {
         if outcome.is_ok() {
+            if let Write::Commit(commit) = write {
+                cx.answers.committed(commit);
+            }
             jobs.append(&mut ticket.jobs);
             successors.extend(ticket.successor.take());
             if let Some(kind) = &ticket.closing {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, Either, select};
 use tokio::sync::{Notify, watch};
 
+use super::answers::Answers;
 use super::closings::Closings;
 use super::options::WorkerOptions;
 use super::registry::Registry;
@@ -29,6 +30,7 @@ pub(crate) struct Context {
     pub(crate) registry: Registry,
     pub(crate) options: WorkerOptions,
     pub(crate) closings: Arc<Closings>,
+    pub(crate) answers: Arc<Answers>,
     /// Slots for async activities, and for blocking ones.
     pub(super) slots: [Arc<Slots>; 2],
     /// Told when a slot is free and a job stands in line for it.
@@ -103,6 +105,7 @@ pub(crate) struct Seams {
     pub(crate) home: Home,
     pub(crate) codec: Arc<dyn PayloadCodec>,
     pub(crate) closings: Arc<Closings>,
+    pub(crate) answers: Arc<Answers>,
     pub(crate) namespace: Namespace,
     pub(crate) task_queue: TaskQueue,
 }
@@ -122,6 +125,7 @@ impl Context {
             namespace: seams.namespace,
             task_queue: seams.task_queue,
             closings: seams.closings,
+            answers: seams.answers,
             registry,
             options,
             slots,

@@ -6,6 +6,7 @@
 //! activities that it scheduled) -> `activities` -> shard.
 
 mod activities;
+mod answers;
 mod claimer;
 mod closings;
 mod committer;
@@ -14,6 +15,7 @@ mod ended;
 mod lease;
 mod loader;
 mod options;
+mod queries;
 mod registry;
 mod run;
 mod running;
@@ -22,9 +24,11 @@ mod slots;
 mod thread;
 mod timekeeper;
 
+pub(crate) use answers::{Answers, Sight};
 pub(crate) use closings::{Closings, Waiter};
 pub(crate) use committer::apply_until_known;
 pub(crate) use context::{Context, Seams};
+pub(crate) use queries::{NoAnswer, Question, ask_history};
 pub(crate) use registry::Registry;
 pub(crate) use shard::PendingStart;
 pub(crate) use thread::{Shards, Worker};

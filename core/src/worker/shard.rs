@@ -9,13 +9,14 @@ use tokio::sync::oneshot;
 use super::activities::{EndedActivity, EndedSideEffect, Job};
 use super::committer::{Order, Ticket};
 use super::context::{Context, Life};
+use super::queries::Question;
 use super::run::{Leave, Loaded, Run, Submission, Trouble, Verdict};
 use super::running::Stop;
 use super::thread::Alarms;
 use crate::backend::{ClaimedRun, InboxMessage, UnreadInbox};
 use crate::history::{WorkflowStarted, encode_kind};
 use crate::replay::{Machine, MachineOptions};
-use crate::vocabulary::{FencingToken, RequestId, RunId, RunKey, Timestamp, WorkerId};
+use crate::vocabulary::{FencingToken, Position, RequestId, RunId, RunKey, Timestamp, WorkerId};
 use crate::write::{ActivityReport, ActivityVerdict, NewMessage, Outcome, Start, Write};
 
 /// The token of a run whose start named its owner.
@@ -48,8 +49,8 @@ pub(crate) struct PendingStart {
 impl PendingStart {
     /// A start that nobody has taken, and where its outcome will come.
     pub(crate) fn new(start: Start, started: WorkflowStarted) -> (Arc<Self>, oneshot::Receiver<Outcome>) {
-        let first_task =
-            FirstTask { run: start.run.clone(), started, at: start.record.at, inbox: Vec::new() };
+        let (run, at, inbox) = (start.run.clone(), start.record.at, inbox_of(&start));
+        let first_task = FirstTask { run, started, at, inbox };
         let (sender, receiver) = oneshot::channel();
         (Arc::new(Self { first_task, write: Mutex::new(Some((start, sender))) }), receiver)
     }
@@ -78,6 +79,8 @@ pub(super) enum Input {
     Alarm(RunId, FencingToken),
     /// This run was ended from outside.
     Terminated(RunId),
+    /// Someone asks a run.
+    Question(Question),
     /// A timer is due.
     Tick,
     /// The lease was lost: everything held is gone, and a new life begins.
@@ -191,6 +194,11 @@ impl Shard {
             Input::Terminated(run_id) => {
                 self.forget(run_id);
                 self.effects.stops.push(Stop::Run(run_id));
+            }
+            Input::Question(question) => {
+                if let Some(run) = self.runs.get_mut(&question.run_id) {
+                    run.ask(question);
+                }
             }
             Input::Tick => self.tick(now),
             Input::NewLife(life) => self.new_life(life),
@@ -527,6 +535,19 @@ impl From<Submission> for Order {
     fn from(submission: Submission) -> Self {
         Self { write: Write::Commit(Box::new(submission.commit)), ticket: submission.ticket }
     }
+}
+
+/// What lies in the inbox of a run that is started so. Its owner knows it, so the store does not show it.
+pub(super) fn inbox_of(start: &Start) -> Vec<InboxMessage> {
+    let at = start.record.at;
+    let positions = (1..).map(Position);
+    let message = |(position, message): (Position, &NewMessage)| InboxMessage {
+        position,
+        request_id: message.request_id,
+        at,
+        body: message.body.clone(),
+    };
+    positions.zip(&start.inbox).map(message).collect()
 }
 
 /// How a machine is told about its surroundings.

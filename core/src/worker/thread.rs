@@ -16,6 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::activities::{self, EndedActivity, EndedSideEffect};
 use super::context::{Context, Life};
+use super::queries::Question;
 use super::running::Running;
 use super::shard::{Effects, FirstTask, Input, PendingStart, Shard};
 use super::{claimer, committer, ended, lease, loader, timekeeper};
@@ -80,6 +81,11 @@ impl Shards {
 
     pub(crate) fn begin(&self, first_task: FirstTask) {
         self.send_to(first_task.run.run_id, Input::Begin(first_task));
+    }
+
+    /// Asks a run, if it is live here.
+    pub(crate) fn ask(&self, question: Question) {
+        self.send_to(question.run_id, Input::Question(question));
     }
 
     /// Tells that a run was ended from outside.

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::CallError;
 use crate::history::ActivityScheduled;
-use crate::replay::{Call, Receive, Received, Request, Resolution};
+use crate::replay::{Call, Request, Resolution};
 use crate::vocabulary::{RetryPolicy, TaskQueue};
 
 /// A call, or why there is none; what it yields is decoded as `T`.
@@ -31,10 +31,6 @@ pub struct StepCall<T>(Typed<Call, T>);
 /// The value of a side effect, as [`WorkflowContext::side_effect`](super::WorkflowContext::side_effect) makes it.
 #[must_use = "nothing happens until this is awaited"]
 pub struct SideEffectCall<T>(Typed<Call, T>);
-
-/// The next message of a name, as [`WorkflowContext::signal`](super::WorkflowContext::signal) makes it.
-#[must_use = "no message is taken until this is awaited"]
-pub struct Signal<T>(Typed<Receive, T>);
 
 /// A timer, as [`WorkflowContext::sleep`](super::WorkflowContext::sleep) makes it.
 #[must_use = "no timer is started until this is awaited"]
@@ -122,12 +118,6 @@ impl<T> SideEffectCall<T> {
     }
 }
 
-impl<T> Signal<T> {
-    pub(super) fn new(receive: Result<Receive, CallError>) -> Self {
-        Self(Typed::new(receive))
-    }
-}
-
 impl Sleep {
     pub(super) fn new(call: Call) -> Self {
         Self(call)
@@ -200,17 +190,6 @@ impl<T: DeserializeOwned> Future for SideEffectCall<T> {
     }
 }
 
-impl<T: DeserializeOwned> Future for Signal<T> {
-    type Output = Result<T, CallError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(match ready!(self.0.poll_call(cx))? {
-            Received::Message(message) => message.input.decode().map_err(CallError::Payload),
-            Received::Cancelled => Err(CallError::Cancelled),
-        })
-    }
-}
-
 impl Future for Sleep {
     type Output = Result<(), CallError>;
 
@@ -235,4 +214,4 @@ macro_rules! opaque_debug {
     };
 }
 
-opaque_debug!(ActivityCall<T>, StepCall<T>, SideEffectCall<T>, Signal<T>, Sleep);
+opaque_debug!(ActivityCall<T>, StepCall<T>, SideEffectCall<T>, Sleep);

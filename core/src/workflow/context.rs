@@ -6,14 +6,15 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::calls::{ActivityCall, SideEffectCall, Signal, Sleep};
+use super::calls::{ActivityCall, SideEffectCall, Sleep};
+use super::names::NamesSignal;
+use super::signals::{Signal, Signals};
 use super::{CallError, Workflow, WorkflowError, WorkflowResult, definition};
 use crate::activity::Activity;
 use crate::history::ActivityScheduled;
-use crate::replay::{Call, Manner, Receive, Request, Scope, World};
+use crate::replay::{Call, Manner, Request, Scope, World};
 use crate::vocabulary::{
-    ActivityName, EventId, Payload, RetryPolicy, RunId, RunKey, SignalName, TaskQueue, Timestamp,
-    WorkflowType,
+    ActivityName, EventId, Payload, RetryPolicy, RunId, RunKey, TaskQueue, Timestamp, WorkflowType,
 };
 
 /// A workflow's view of its run. Cheap to clone; clones stand for the same run.
@@ -103,22 +104,35 @@ impl WorkflowContext {
         Sleep::new(Call::new(self.world.clone(), manner, Request::SleepUntil(due)))
     }
 
-    /// Waits for the next signal of a name.
+    /// Waits for the next signal of a [type](super::SignalType), or of a name.
     ///
     /// Signals wait, in order and without limit, until the code takes them, also those that came before it first
     /// listened. One is taken when this is polled ready: dropped before that, this leaves it to the next who waits.
+    /// One that is no `T` is set aside, which history shows, and the wait goes on.
     ///
     /// # Errors
-    /// The await gives [`CallError::Cancelled`] when the run is asked to cancel, and [`CallError::Payload`] for a
-    /// message that is no `T`: that one is taken, and the next await gets the next.
+    /// The await gives [`CallError::Cancelled`] when the run is asked to cancel.
     ///
     /// # Determinism
-    /// Persists nothing itself: signals are events of their own.
+    /// Persists nothing itself: signals are events of their own, and so is setting one aside.
     #[track_caller]
-    pub fn signal<T: DeserializeOwned>(&self, name: &str) -> Signal<T> {
+    pub fn signal<T: DeserializeOwned>(&self, signal: impl NamesSignal<T>) -> Signal<T> {
         let manner = self.manner(Location::caller());
-        let name = SignalName::new(name).map_err(CallError::from);
-        Signal::new(name.map(|name| Receive::new(self.world.clone(), manner, name)))
+        Signal::new(self.world.clone(), manner, signal.signal_name())
+    }
+
+    /// The signals of a [type](super::SignalType), or of a name, one after another: a stream, and what can be
+    /// [drained](Signals::drain) without waiting.
+    ///
+    /// # Errors
+    /// Yields [`CallError::Cancelled`] when the run is asked to cancel, and then ends.
+    ///
+    /// # Determinism
+    /// As for [`signal`](Self::signal).
+    #[track_caller]
+    pub fn signals<T: DeserializeOwned>(&self, signal: impl NamesSignal<T>) -> Signals<T> {
+        let manner = self.manner(Location::caller());
+        Signals::new(self.world.clone(), manner, signal.signal_name())
     }
 
     /// Runs a short closure that is not deterministic, and records its value: a random secret, a setting, a host name.

@@ -9,27 +9,39 @@ mod context;
 mod deadline;
 mod definition;
 mod error;
+mod finished;
+mod names;
 mod patch;
+mod publish;
+mod queries;
 mod saga;
 mod scope;
 mod semaphore;
+mod shared;
+mod signal_handlers;
+mod signals;
 mod step;
 mod together;
 mod until;
+mod updates;
 
 use std::future::Future;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use calls::{ActivityCall, SideEffectCall, Signal, Sleep, StepCall};
+pub use calls::{ActivityCall, SideEffectCall, Sleep, StepCall};
 pub use context::{WorkflowContext, WorkflowInfo};
 pub use deadline::TimedOut;
 pub use definition::{definition, workflow_type};
 pub use error::{CallError, WorkflowError, WorkflowResult};
+pub use finished::HandlersFinished;
+pub use names::{NamesQuery, NamesSignal, NamesUpdate, QueryType, SignalType, UpdateType};
 pub use saga::{CompensationId, FailedCompensation, Saga, Uncompensated};
 pub use scope::CancelScope;
 pub use semaphore::{Acquire, Mutex, MutexGuard, Permit, Semaphore};
+pub use shared::{Shared, WaitUntil};
+pub use signals::{Signal, Signals};
 pub use together::{All, TryAll, all, try_all};
 pub use until::Until;
 

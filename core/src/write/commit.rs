@@ -4,9 +4,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::activity::NewActivityTask;
-use super::message::Outgoing;
+use super::message::{Answer, Outgoing};
 use super::start::{CloseStatus, Start};
-use crate::vocabulary::{Attempt, EventId, FencingToken, Position, RequestId, RunKey, Timestamp, WorkerId};
+use crate::vocabulary::{
+    Attempt, EventId, FencingToken, Payload, Position, RequestId, RunKey, Timestamp, WorkerId,
+};
 
 /// Commits one workflow task; without a record, changes only how the run is held.
 ///
@@ -50,6 +52,12 @@ pub struct Commit {
     pub cancelled: Vec<EventId>,
     /// Messages to other runs, in order, each delivered exactly once.
     pub messages: Vec<Outgoing>,
+    /// What it answers requests with, in order. A later answer to a request takes the place of an earlier one; each is
+    /// kept for [`IDENTITY_KEPT`](super::IDENTITY_KEPT) at least, whatever becomes of the run.
+    pub answers: Vec<Answer>,
+    /// What the run shows of itself from now on, as it passed the codec; `None` leaves that as it is. Kept with the run,
+    /// also when it has closed; no successor gets it.
+    pub published: Option<Payload>,
     /// What becomes of the run.
     pub next: Next,
 }

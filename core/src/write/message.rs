@@ -13,6 +13,15 @@ pub struct NewMessage {
     pub body: Bytes,
 }
 
+/// What a run answers a request with. Whoever asked reads it from the store, from any process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The request: the identity of the message that it came by.
+    pub request_id: RequestId,
+    /// An encoded event kind, as of a message.
+    pub body: Bytes,
+}
+
 /// The run that a write is meant for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {

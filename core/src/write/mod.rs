@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use activity::{ActivityReport, ActivityVerdict, NewActivityTask};
 pub use commit::{Commit, Hold, NewRecord, Next, OpenRun, TaskFailure, TaskFailureKind};
-pub use message::{ClosingEvent, NewMessage, Outgoing, Send, Target, Terminate};
+pub use message::{Answer, ClosingEvent, NewMessage, Outgoing, Send, Target, Terminate};
 pub use outcome::{Applied, Outcome, Refusal};
 pub use start::{CloseStatus, ExistingId, IdConflictPolicy, IdReusePolicy, Start};
 

@@ -17,7 +17,7 @@ pub enum Applied {
         /// Whether the owner that the start named holds it.
         owned: bool,
     },
-    /// Nothing was started; this run is open (`UseExisting`).
+    /// Nothing was started; this run is open (`UseExisting`), or has the messages (`SendToExisting`).
     Existing(RunKey),
     /// The message is in this run's inbox.
     Sent(RunKey),

@@ -56,6 +56,10 @@ pub enum IdConflictPolicy {
     Reject,
     /// Returns the open run; nothing is started.
     UseExisting,
+    /// Puts the messages of `inbox` into the open run's inbox, in order, as [`Send`](super::Send) would at the time of
+    /// the new run's event 1; nothing is started. While that run's door is shut and it does not continue as new:
+    /// [`RunClosed`](super::Refusal::RunClosed), and trying again soon starts the new run.
+    SendToExisting,
     /// Ends the open run with this closing event as [`Terminate`](super::Terminate) does, at the time of the new
     /// run's event 1, and starts the new one; `reuse` is not asked.
     TerminateExisting(ClosingEvent),

@@ -56,6 +56,30 @@ impl Random {
                 request_id: RequestId(self.uuid()),
             }
             .into(),
+            "SignalSetAside" => SignalSetAside {
+                signal: SignalName::new(self.name()).unwrap(),
+                request_id: RequestId(self.uuid()),
+                reason: self.text(),
+            }
+            .into(),
+            "UpdateRequested" => UpdateRequested {
+                update: UpdateName::new(self.name()).unwrap(),
+                input: self.payload(),
+                request_id: RequestId(self.uuid()),
+            }
+            .into(),
+            "UpdateAccepted" => UpdateAccepted { request_id: RequestId(self.uuid()) }.into(),
+            "UpdateRejected" => {
+                let refusals = [UpdateRefusal::Validator, UpdateRefusal::Argument, UpdateRefusal::Unknown];
+                let refusal = refusals[self.below(3) as usize];
+                UpdateRejected { request_id: RequestId(self.uuid()), refusal, failure: self.failure() }.into()
+            }
+            "UpdateCompleted" => {
+                UpdateCompleted { request_id: RequestId(self.uuid()), result: self.payload() }.into()
+            }
+            "UpdateFailed" => {
+                UpdateFailed { request_id: RequestId(self.uuid()), failure: self.failure() }.into()
+            }
             "ActivityScheduled" => self.activity_scheduled().into(),
             "ActivityCompleted" => {
                 ActivityCompleted { scheduled: self.id(), attempt: self.attempt(), result: self.payload() }

@@ -39,6 +39,7 @@ pub(crate) fn broken_reception(
     let is_it = |event: &&Event| match &event.kind {
         EventKind::SignalReceived(signal) => signal.request_id == request_id,
         EventKind::WorkflowCancelRequested(request) => request.request_id == request_id,
+        EventKind::UpdateRequested(update) => update.request_id == request_id,
         _ => false,
     };
     let times = histories.iter().map(|events| events.iter().filter(is_it).count());

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
-use retell::Engine;
 use retell::backend::{Backend, LeaseAction, Renewal, RunInfo};
 use retell::client::Client;
 use retell::clock::{Clock, ManualClock};
 use retell::history::{Event, decode_record};
 use retell::vocabulary::{EventId, RequestId, RunKey, Timestamp, WorkflowId};
+use retell::{Engine, Orchestrator};
 
 use tokio::sync::watch;
 
@@ -126,6 +126,9 @@ impl Inner {
                 follower: follower.clone(),
                 tally: self.tally.clone(),
             }));
+            // Without a worker, it has the workflows' code to answer queries by.
+            let workflows = setup.workflows.values().cloned();
+            let outside = workflows.fold(outside, Orchestrator::workflow_definition);
             Begun { client: outside.codec(setup.codec.clone()).client(), follower }
         })
     }

@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use retell::backend::{RunInfo, RunStatus};
-use retell::client::{ReadError, ResultError, RunHandle, SendError};
+use retell::client::{QueryError, ReadError, ResultError, RunHandle, SendError, UpdateError, UpdateHandle};
 use retell::history::{Event, EventKind};
 use retell::vocabulary::{RequestId, RunKey};
-use retell::workflow::Workflow;
+use retell::workflow::{NamesQuery, NamesSignal, NamesUpdate, Workflow};
 use retell::write::CloseStatus;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::still::still;
 use super::trouble::Trouble;
@@ -78,8 +79,12 @@ impl<W: Workflow> TestRun<W> {
     /// # Errors
     /// As for a client.
     #[track_caller]
-    pub fn signal<T: Serialize + Sync + ?Sized>(&self, name: &str, value: &T) -> Result<(), SendError> {
-        self.ask(self.handle.signal(name, value))
+    pub fn signal<T: Serialize + Sync + ?Sized>(
+        &self,
+        signal: impl NamesSignal<T> + Send,
+        value: &T,
+    ) -> Result<(), SendError> {
+        self.ask(self.handle.signal(signal, value))
     }
 
     /// As [`signal`](Self::signal), under a request ID: sent again under it, it counts once.
@@ -89,11 +94,95 @@ impl<W: Workflow> TestRun<W> {
     #[track_caller]
     pub fn signal_with<T: Serialize + Sync + ?Sized>(
         &self,
-        name: &str,
+        signal: impl NamesSignal<T> + Send,
         value: &T,
         request_id: RequestId,
     ) -> Result<(), SendError> {
-        self.ask(self.handle.signal_with(name, value, request_id))
+        self.ask(self.handle.signal_with(signal, value, request_id))
+    }
+
+    /// Asks the run, live or closed, what it tells of itself. Nothing happens meanwhile.
+    ///
+    /// # Errors
+    /// As for a client in another process that has the workflow's code.
+    #[track_caller]
+    pub fn query<I, O>(&self, query: impl NamesQuery<I, O> + Send, argument: &I) -> Result<O, QueryError>
+    where
+        I: Serialize + Sync + ?Sized,
+        O: DeserializeOwned + Send,
+    {
+        self.ask(self.handle.query(query, argument))
+    }
+
+    /// Has the run carry an update out, and lets the world go on until it has been answered. Time jumps to whatever is
+    /// next due.
+    ///
+    /// # Errors
+    /// As for a client.
+    ///
+    /// # Panics
+    /// With a [`Trouble`], as for [`result`](Self::result).
+    #[track_caller]
+    pub fn update<I, O>(&self, update: impl NamesUpdate<I, O> + Send, argument: &I) -> Result<O, UpdateError>
+    where
+        I: Serialize + Sync + ?Sized,
+        O: DeserializeOwned + Send,
+    {
+        let sent = self.send_update(update, argument)?;
+        self.answer(&sent)
+    }
+
+    /// Sends an update; it has been stored when this returns, and is taken in when the world goes on.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn send_update<I, O>(
+        &self,
+        update: impl NamesUpdate<I, O> + Send,
+        argument: &I,
+    ) -> Result<UpdateHandle<O>, SendError>
+    where
+        I: Serialize + Sync + ?Sized,
+        O: Send,
+    {
+        self.ask(self.handle.send_update(update, argument))
+    }
+
+    /// As [`send_update`](Self::send_update), under a request ID.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn send_update_with<I, O>(
+        &self,
+        update: impl NamesUpdate<I, O> + Send,
+        argument: &I,
+        request_id: RequestId,
+    ) -> Result<UpdateHandle<O>, SendError>
+    where
+        I: Serialize + Sync + ?Sized,
+        O: Send,
+    {
+        self.ask(self.handle.send_update_with(update, argument, request_id))
+    }
+
+    /// Lets the world go on until an update has been answered.
+    ///
+    /// # Errors
+    /// As for a client.
+    ///
+    /// # Panics
+    /// With a [`Trouble`], as for [`result`](Self::result).
+    #[track_caller]
+    pub fn answer<O: DeserializeOwned + Send>(&self, sent: &UpdateHandle<O>) -> Result<O, UpdateError> {
+        let inner = self.tester.inner();
+        let answered = inner.drive(|| {
+            let looked = inner.call(sent.try_result()).map_err(|stuck| inner.trouble(stuck));
+            looked.map(Result::transpose).transpose()
+        });
+        let still = || Trouble::Still(still(inner, "the answer to the update"));
+        or_panic(answered.and_then(|answered| answered.unwrap_or_else(|| Err(still()))))
     }
 
     /// Asks the run to cancel.
@@ -121,6 +210,15 @@ impl<W: Workflow> TestRun<W> {
     #[track_caller]
     pub fn describe(&self) -> Result<RunInfo, ReadError> {
         self.ask(self.handle.describe())
+    }
+
+    /// What it shows of itself, if anything. Nothing happens meanwhile.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn published<T: DeserializeOwned + Send>(&self) -> Result<Option<T>, ReadError> {
+        self.ask(self.handle.published())
     }
 
     /// How it has closed, or how the last run of its chain has; `None` while one of them is open.

@@ -7,6 +7,7 @@ mod corpus;
 mod explorer;
 mod fakes;
 mod guide;
+mod messages;
 mod outside;
 mod recorded;
 mod replay;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::join;
 use retell::backend::{Backend, Interest, Mark};
-use retell::vocabulary::{Attempt, Failure};
-use retell::write::{ActivityVerdict, Commit, Hold, NewActivityTask, Write};
+use retell::vocabulary::{Attempt, Failure, RequestId};
+use retell::write::{ActivityVerdict, Answer, Commit, Hold, NewActivityTask, Write};
 
 use crate::world::{World, message};
 
@@ -66,6 +66,14 @@ pub async fn closings_are_announced(world: World) {
     wakes(&world, Interest::Closings, world.new_continue(&held, &world.new_start("b"))).await;
     let held = world.started_by(worker, "c").await;
     wakes(&world, Interest::Closings, world.new_terminate(held.run)).await;
+}
+
+/// Whoever waits for an answer is woken by it.
+pub async fn answers_are_announced(world: World) {
+    let worker = world.worker().await;
+    let held = world.started_by(worker, "a").await;
+    let answer = Answer { request_id: RequestId::fresh(), body: bytes::Bytes::from_static(b"answer") };
+    wakes(&world, Interest::Answers, Commit { answers: vec![answer], ..world.new_commit(&held) }).await;
 }
 
 /// Who read before a change and waits after it is woken at once; nothing falls in between.

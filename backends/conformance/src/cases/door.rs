@@ -2,7 +2,7 @@
 
 use retell::backend::InboxMessage;
 use retell::vocabulary::{EventId, Position};
-use retell::write::{ActivityVerdict, Applied, Commit, Hold, Refusal, Start};
+use retell::write::{ActivityVerdict, Applied, Commit, Hold, IdConflictPolicy, Refusal, Start};
 
 use crate::world::{Held, LEASE, SECOND, World, message, open_run_of, texts};
 
@@ -104,6 +104,31 @@ pub async fn a_flood_across_continue_as_new_loses_and_doubles_nothing(world: Wor
         let wanted: Vec<_> = (0..EACH).map(|index| format!("{sender}:{index:02}")).collect();
         assert_eq!(own, wanted.iter().collect::<Vec<_>>());
     }
+}
+
+/// H4. What a start would send to a run that is closing is refused, and trying again starts the new run with it; a run
+/// that continues as new keeps it for its successor.
+pub async fn a_start_does_not_send_through_a_shut_door(world: World) {
+    let start = || Start {
+        conflict: IdConflictPolicy::SendToExisting,
+        inbox: vec![message("brought")],
+        ..world.new_start("a")
+    };
+    let mut closing = shut(&world, false).await;
+    let sent = start();
+    assert_eq!(world.refused(sent.clone()).await, Refusal::RunClosed(closing.run.clone()));
+    let close = Commit { taken_in: Position(1), ..world.new_close(&closing) };
+    world.commit(&mut closing, close).await;
+    assert_eq!(world.applied(sent.clone()).await, Applied::Started { run: sent.run.clone(), owned: false });
+    world.applied(world.new_terminate(sent.run)).await;
+
+    let mut continuing = shut(&world, true).await;
+    assert_eq!(world.applied(start()).await, Applied::Existing(continuing.run.clone()));
+    let successor = world.new_start("a");
+    let commit = Commit { taken_in: Position(1), ..world.new_continue(&continuing, &successor) };
+    world.commit(&mut continuing, commit).await;
+    let (_, claimed) = world.claim_one(continuing.worker).await;
+    assert_eq!((claimed.run, texts(&claimed.inbox)), (successor.run, vec!["brought".to_owned()]));
 }
 
 /// H4. What the code had not read comes first in the new inbox, then what came through the shut door.

@@ -8,7 +8,7 @@ use retell::write::{
     Start, TaskFailure, TaskFailureKind,
 };
 
-use crate::world::{Held, LEASE, SECOND, World, closing_event, open_run_of};
+use crate::world::{Held, LEASE, SECOND, World, closing_event, message, open_run_of, texts};
 
 /// H9. A second start of an open ID is refused, and names the run that has it.
 pub async fn an_open_id_is_taken(world: World) {
@@ -30,6 +30,32 @@ pub async fn an_open_run_may_be_used(world: World) {
     let second = Start { conflict: policy, reuse: IdReusePolicy::Reject, ..world.new_start("a") };
     assert_eq!(world.applied(second).await, Applied::Existing(run));
     assert_eq!(world.snapshot().await, before);
+}
+
+/// H9, H4. `SendToExisting` puts the messages into the open run's inbox behind what is there, or starts with them in
+/// the new one: once, however often it is applied.
+pub async fn an_open_run_may_be_sent_what_a_start_brings(world: World) {
+    let worker = world.worker().await;
+    let start = |texts: &[&str]| {
+        let inbox = texts.iter().map(|text| message(text)).collect();
+        Start { conflict: IdConflictPolicy::SendToExisting, inbox, ..world.new_start("a") }
+    };
+    let first = Start { owner: Some(worker), ..start(&["one", "two"]) };
+    let held = Held::from_start(&first, worker);
+    assert!(matches!(world.applied(first.clone()).await, Applied::Started { .. }));
+    world.sent(&held.run, "three").await;
+    let second = start(&["four", "five"]);
+    for _ in 0..2 {
+        assert_eq!(world.applied(second.clone()).await, Applied::Existing(held.run.clone()));
+        assert!(matches!(world.applied(first.clone()).await, Applied::Started { .. }));
+    }
+    assert_eq!(texts(&world.unread(&held).await), ["three", "four", "five"]);
+    assert_eq!(world.info(held.run.clone()).await.inbox, 5);
+    let released = world.new_hold(&held, Hold::Release);
+    world.applied(released).await;
+    let (_, claimed) = world.claim_one(worker).await;
+    let ids: Vec<_> = claimed.inbox.iter().map(|message| message.request_id).collect();
+    assert_eq!(ids[3..], [second.inbox[0].request_id, second.inbox[1].request_id]);
 }
 
 /// H9. `TerminateExisting` ends the open run and starts the new one in one step, whatever the reuse policy says.

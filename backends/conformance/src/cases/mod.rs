@@ -1,5 +1,6 @@
 //! The cases, listed once. A module is a subject; a case's doc names the promise or the fault that it stands for.
 
+pub mod answers;
 pub mod changes;
 pub mod claims;
 pub mod commit;
@@ -107,11 +108,18 @@ cases! { ($)
         a_message_without_a_run_id_finds_the_open_run,
         a_start_brings_messages_along,
     }
+    answers {
+        the_last_answer_to_a_request_is_kept_beyond_the_run,
+        a_refused_commit_answers_nothing,
+        an_answer_is_kept_for_a_day,
+        what_a_run_publishes_is_described_and_listed,
+    }
     door {
         closing_over_unread_messages_is_refused,
         one_more_try_is_enough_under_a_flood,
         a_signal_that_arrives_while_continue_as_new_commits_is_kept,
         a_flood_across_continue_as_new_loses_and_doubles_nothing,
+        a_start_does_not_send_through_a_shut_door,
         held_messages_stand_behind_the_successors_own,
         held_messages_wake_a_successor_that_nobody_holds,
         the_holder_never_sees_what_is_held,
@@ -145,6 +153,7 @@ cases! { ($)
     ids {
         an_open_id_is_taken,
         an_open_run_may_be_used,
+        an_open_run_may_be_sent_what_a_start_brings,
         an_open_run_may_be_replaced,
         a_closed_id_follows_the_reuse_policy,
         the_latest_run_decides_about_reuse,
@@ -200,6 +209,7 @@ cases! { ($)
     changes {
         work_is_announced,
         closings_are_announced,
+        answers_are_announced,
         what_came_before_is_seen_at_once,
         another_process_is_noticed,
     }

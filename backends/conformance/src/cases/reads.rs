@@ -44,6 +44,7 @@ pub async fn a_run_is_described_as_it_was_started(world: World) {
         failure: None,
         outcome: None,
         continued_as: None,
+        published: None,
     };
     assert_eq!(world.info(start.run).await, wanted);
 }

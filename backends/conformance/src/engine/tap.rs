@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use retell::backend::{
-    Backend, Claim, Claimed, Interest, ListRequest, Mark, Page, QueuedActivity, Renewal, Renewed, RunInfo,
-    StoreError, StoreStats,
+    AnswerKey, Answered, Backend, Claim, Claimed, Interest, ListRequest, Mark, Page, QueuedActivity, Renewal,
+    Renewed, RunInfo, StoreError, StoreStats,
 };
 use retell::history::Record;
 use retell::vocabulary::{EventId, Namespace, RunKey};
@@ -116,6 +116,10 @@ impl Backend for Tapped {
 
     async fn queued(&self, run: &RunKey) -> Result<Vec<QueuedActivity>, StoreError> {
         self.call(Call::Read, self.inner.queued(run)).await
+    }
+
+    async fn answers(&self, asked: &[AnswerKey]) -> Result<Vec<Option<Answered>>, StoreError> {
+        self.call(Call::Read, self.inner.answers(asked)).await
     }
 
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError> {

@@ -109,6 +109,8 @@ impl World {
             ended: Vec::new(),
             cancelled: Vec::new(),
             messages: Vec::new(),
+            answers: Vec::new(),
+            published: None,
             next: Next::Open(OpenRun { wake_at: None, rowless: false, hold, failure: None }),
         }
     }

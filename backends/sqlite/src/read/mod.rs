@@ -1,11 +1,13 @@
 //! Reads: on their own connections and threads, beside the writer and never in its way.
 
+mod answers;
 mod history;
 mod info;
 mod list;
 mod pool;
 mod stats;
 
+pub(crate) use answers::answers;
 pub(crate) use history::history;
 pub(crate) use info::{describe, queued};
 pub(crate) use list::list;

@@ -38,6 +38,7 @@ impl Transaction<'_> {
             Next::Closed { status, outcome } => self.close(&after, *status, outcome)?,
             Next::ContinuedAsNew { successor, outcome } => self.succeed(&after, successor, outcome)?,
         }
+        self.tell(commit, row)?;
         if commit.messages.is_empty() {
             return Ok(Applied::Committed { inbox: Position(before.inbox_last) });
         }

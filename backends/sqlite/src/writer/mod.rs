@@ -1,6 +1,7 @@
 //! The one thread that writes: what waits while a transaction is committed goes together into the next one.
 
 mod activity;
+mod answer;
 mod claim;
 mod claim_activity;
 mod commit;

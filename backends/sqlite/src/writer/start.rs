@@ -7,7 +7,7 @@ use retell::write::{
 };
 use rusqlite::{OptionalExtension, Result, params};
 
-use super::run::{RunState, close_status, status_number};
+use super::run::{Door, RunState, close_status, status_number};
 use super::transaction::Transaction;
 use crate::column::packed;
 use crate::fault::Stop;
@@ -35,6 +35,10 @@ impl Transaction<'_> {
             let key = RunKey { run_id: latest.run_id, ..start.run.clone() };
             match (close_status(latest.status)?, &start.conflict) {
                 (None, IdConflictPolicy::UseExisting) => return Ok((Applied::Existing(key), latest.row)),
+                (None, IdConflictPolicy::SendToExisting) => {
+                    let row = self.send_to_existing(latest, &key, start)?;
+                    return Ok((Applied::Existing(key), row));
+                }
                 (None, IdConflictPolicy::Reject) => {
                     return Err(Refusal::IdTaken(ExistingId { run: key, closed: None }).into());
                 }
@@ -49,6 +53,19 @@ impl Transaction<'_> {
         }
         let opened = self.open(start)?;
         Ok((Applied::Started { run: start.run.clone(), owned: opened.owned }, opened.row))
+    }
+
+    /// Puts what the new run would have found in its inbox into that of the open one, unless that is closing; answers
+    /// with that run's row number.
+    fn send_to_existing(&mut self, mut open: RunState, key: &RunKey, start: &Start) -> Result<i64, Stop> {
+        if matches!(open.door, Some(Door { continues: false, .. })) {
+            return Err(Refusal::RunClosed(key.clone()).into());
+        }
+        for message in &start.inbox {
+            self.put(&open, message, start.record.at, false)?;
+            open.inbox_last += 1;
+        }
+        Ok(open.row)
     }
 
     /// Opens a run unconditionally.

@@ -101,7 +101,7 @@ impl Writer {
         match self.memory.refresh(&self.connection) {
             Ok(true) => self.announce(Heard::ALL),
             Ok(false) if self.watch.sees_a_death(&self.memory, self.time.age()) => {
-                self.announce(Heard { work: true, closings: false });
+                self.announce(Heard { work: true, ..Heard::default() });
             }
             Ok(false) => return false,
             Err(error) => {
@@ -118,6 +118,9 @@ impl Writer {
         }
         if heard.closings {
             self.changes.announce(Interest::Closings);
+        }
+        if heard.answers {
+            self.changes.announce(Interest::Answers);
         }
     }
 

@@ -28,11 +28,13 @@ pub(crate) struct Heard {
     pub(crate) work: bool,
     /// A run has closed.
     pub(crate) closings: bool,
+    /// A request was answered.
+    pub(crate) answers: bool,
 }
 
 impl Heard {
     /// Anything may have changed.
-    pub(crate) const ALL: Self = Self { work: true, closings: true };
+    pub(crate) const ALL: Self = Self { work: true, closings: true, answers: true };
 }
 
 /// What the writer remembers of the database. Row numbers are never given twice and stay true whoever else writes;

@@ -102,6 +102,8 @@ pub(crate) fn commit(run: &RunKey, worker: WorkerId, token: u64, head: u64, byte
         ended: Vec::new(),
         cancelled: Vec::new(),
         messages: Vec::new(),
+        answers: Vec::new(),
+        published: None,
         next: Next::Open(OpenRun { wake_at: None, rowless: true, hold: Hold::Keep, failure: None }),
     }
 }

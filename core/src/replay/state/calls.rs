@@ -51,7 +51,6 @@ impl State {
     ) -> Slot {
         let first_polled = self.first_polls;
         self.first_polls += 1;
-        self.waiting += usize::from(waker.is_some());
         let slot = self.operations.insert(Operation {
             kind,
             event,
@@ -64,7 +63,9 @@ impl State {
             outcome: None,
             step: None,
         });
-        if let Some(scope) = &self.operations.operation(slot).scope {
+        let operation = self.operations.operation(slot);
+        self.waiting += usize::from(operation.can_wake());
+        if let Some(scope) = &operation.scope {
             scope.enter(first_polled, slot);
         }
         slot
@@ -109,7 +110,7 @@ impl State {
     pub(in crate::replay) fn let_go(&mut self, slot: Slot) -> Released {
         let operation = self.operations.operation(slot);
         let (event, location) = (operation.event, operation.location);
-        self.waiting -= usize::from(operation.waits());
+        self.waiting -= usize::from(operation.can_wake());
         if self.operations.close(event).is_some() {
             self.cancel_command(slot, event, location);
         }
@@ -124,7 +125,23 @@ impl State {
         match &operation.kind {
             Kind::Signal(name) => self.mailboxes.leave(name, operation.first_polled),
             Kind::Condition => _ = self.conditions.remove(&operation.first_polled),
-            Kind::Activity(_) | Kind::Timer(_) | Kind::SideEffect(_) => {}
+            Kind::Activity(_) | Kind::Timer(_) | Kind::SideEffect(_) | Kind::Updates | Kind::Standing => {}
+        }
+    }
+
+    /// Takes a place in the order of first polls for what only the code itself can bring about.
+    pub(in crate::replay) fn stand(&mut self, manner: &Manner, waker: &Waker) -> Slot {
+        self.insert(Kind::Standing, EventId(0), manner, Some(waker))
+    }
+
+    /// Keeps the place; `true` if a cancellation has ended that.
+    pub(in crate::replay) fn stand_again(&mut self, slot: Slot, waker: &Waker) -> (bool, Released) {
+        match self.operations.operation(slot).outcome.take() {
+            None => (false, self.remember(slot, waker)),
+            Some(resolution) => {
+                self.see(&resolution);
+                (true, Released::operation(self.release(slot)))
+            }
         }
     }
 
@@ -149,6 +166,7 @@ impl State {
     pub(in crate::replay) fn abandon(&mut self) -> Vec<Option<Operation>> {
         self.timers.clear();
         self.conditions.clear();
+        self.updates.close();
         self.waiting = 0;
         self.operations.take_all()
     }
@@ -187,7 +205,8 @@ impl State {
                 self.timers.remove(&(*due, event));
             }
             Kind::Activity(Some(body)) => self.payload_bytes -= body.input.data.len(),
-            Kind::Activity(None) | Kind::SideEffect(_) | Kind::Signal(_) | Kind::Condition => {}
+            Kind::Activity(None) | Kind::SideEffect(_) => {}
+            Kind::Signal(_) | Kind::Updates | Kind::Condition | Kind::Standing => {}
         }
     }
 
@@ -211,7 +230,9 @@ impl State {
             Kind::Activity(_) => CommandKind::CancelActivity { scheduled: event },
             Kind::Timer(_) => CommandKind::CancelTimer { started: event },
             // Nothing needs to be undone: its value will be recorded, or not, and read by nobody.
-            Kind::SideEffect(_) | Kind::Signal(_) | Kind::Condition => return,
+            Kind::SideEffect(_) | Kind::Signal(_) | Kind::Updates | Kind::Condition | Kind::Standing => {
+                return;
+            }
         };
         self.command(command, Some(location));
     }

@@ -49,9 +49,4 @@ impl State {
         let waiting: Vec<Slot> = self.conditions.values().copied().collect();
         waiting.into_iter().for_each(|slot| self.wake(slot, aftermath));
     }
-
-    /// Whether the code waits for anything that can come from outside: a condition alone is met by nobody.
-    pub(in crate::replay) fn waits_for_the_world(&self) -> bool {
-        self.waiting > self.conditions.len()
-    }
 }

@@ -31,8 +31,8 @@ impl State {
 
     fn cancel_await(&mut self, slot: Slot, reach: Reach, aftermath: &mut Aftermath) {
         let operation = self.operations.operation(slot);
+        self.waiting -= usize::from(operation.can_wake());
         operation.outcome = Some(Resolution::Cancelled(reach));
-        self.waiting -= 1;
         let (event, location) = (operation.event, operation.location);
         self.leave(slot);
         if self.operations.close(event).is_some() {

@@ -8,6 +8,7 @@ mod conditions;
 mod endings;
 mod patches;
 mod signals;
+mod updates;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use super::mailboxes::Mailboxes;
 use super::operations::{Operation, Operations, Resolution, Slot};
+use super::queries::QueryHandler;
 use super::random::Random;
 use super::scope::Scope;
 use super::{Conclusion, SideEffect, Step};
@@ -25,8 +27,9 @@ use crate::command::Command;
 use crate::history::{
     ActivityScheduled, EventKind, SignalReceived, WorkflowCancelRequested, WorkflowStarted,
 };
-use crate::vocabulary::{EventId, Timestamp};
+use crate::vocabulary::{EventId, Payload, QueryName, Timestamp};
 use patches::Patches;
+use updates::Counter;
 
 /// What is to be done once the lock is released: wake these in order, drop those.
 #[derive(Default)]
@@ -95,6 +98,11 @@ pub(in crate::replay) struct State {
     /// The conditions that the code waits for, in the order in which it began to.
     conditions: BTreeMap<u64, Slot>,
     conditions_met: bool,
+    updates: Counter,
+    /// What the code shows, until the driver takes it.
+    pub(in crate::replay) published: Option<Payload>,
+    /// Kept after the code's end: a closed run answers too.
+    pub(in crate::replay) queries: BTreeMap<QueryName, QueryHandler>,
     cancellation: Option<Cancellation>,
     /// Cancel requests that came after the code had ended.
     late_cancels: Vec<(u64, WorkflowCancelRequested)>,
@@ -102,7 +110,7 @@ pub(in crate::replay) struct State {
     first_polls: u64,
     arrivals: u64,
     /// How many calls, signals and conditions the code waits for.
-    waiting: usize,
+    pub(in crate::replay) waiting: usize,
     /// Bytes of the payloads that are kept.
     payload_bytes: usize,
 }
@@ -133,6 +141,9 @@ impl State {
             mailboxes: Mailboxes::default(),
             conditions: BTreeMap::new(),
             conditions_met: false,
+            updates: Counter::default(),
+            published: None,
+            queries: BTreeMap::new(),
             cancellation: None,
             late_cancels: Vec::new(),
             patches: Patches::default(),
@@ -184,6 +195,10 @@ impl State {
                 self.cancel_run(body, aftermath);
                 Ok(())
             }
+            EventKind::UpdateRequested(body) => {
+                self.put_update(body, aftermath);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -198,6 +213,7 @@ impl State {
                 let arrival = self.arrival();
                 self.late_cancels.push((arrival, body));
             }
+            EventKind::UpdateRequested(body) => self.put_update(body, &mut Aftermath::default()),
             _ => {}
         }
     }
@@ -217,7 +233,7 @@ impl State {
     }
 
     /// An await of the code has returned because of the cancel request.
-    fn saw_cancel(&mut self) {
+    pub(in crate::replay) fn saw_cancel(&mut self) {
         if let Some(cancellation) = &mut self.cancellation {
             cancellation.seen = true;
         }
@@ -228,6 +244,7 @@ impl State {
         let signals = self.mailboxes.unread().into_iter();
         let mut unread: Vec<_> =
             signals.map(|(arrival, message)| (arrival, message.clone().into())).collect();
+        unread.extend(self.updates.unread().map(|(arrival, update)| (arrival, update.clone().into())));
         let unseen = self.cancellation.iter().filter(|cancellation| !cancellation.seen);
         unread.extend(unseen.map(|unseen| (unseen.arrival, unseen.request.clone().into())));
         unread.extend(self.late_cancels.iter().map(|(arrival, request)| (*arrival, request.clone().into())));

@@ -4,7 +4,8 @@ use std::task::Waker;
 
 use super::super::operations::{Kind, Slot};
 use super::{Aftermath, Manner, Received, Released, State};
-use crate::history::SignalReceived;
+use crate::command::CommandKind;
+use crate::history::{SignalReceived, SignalSetAside};
 use crate::vocabulary::{EventId, SignalName};
 
 impl State {
@@ -15,8 +16,7 @@ impl State {
         manner: &Manner,
         waker: &Waker,
     ) -> Result<SignalReceived, Slot> {
-        if let Some(message) = self.mailboxes.take(name, None) {
-            self.payload_bytes -= message.input.data.len();
+        if let Some(message) = self.take_signal(name) {
             return Ok(message);
         }
         let slot = self.insert(Kind::Signal(name.clone()), EventId(0), manner, Some(waker));
@@ -45,6 +45,18 @@ impl State {
         }
         self.mailboxes.wait(name, first_polled, slot);
         (None, self.remember(slot, waker))
+    }
+
+    /// Takes the first message of a name, if there is one.
+    pub(in crate::replay) fn take_signal(&mut self, name: &SignalName) -> Option<SignalReceived> {
+        let message = self.mailboxes.take(name, None)?;
+        self.payload_bytes -= message.input.data.len();
+        Some(message)
+    }
+
+    /// The code has taken a message that is not of its type.
+    pub(in crate::replay) fn set_signal_aside(&mut self, body: SignalSetAside, manner: &Manner) {
+        self.command(CommandKind::SetSignalAside(body), Some(manner.location));
     }
 
     pub(super) fn put(&mut self, message: SignalReceived) -> Option<Slot> {

@@ -6,6 +6,7 @@
 mod load;
 mod park;
 mod places;
+mod questions;
 mod settle;
 mod task;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use super::activities::{EndedActivity, EndedSideEffect};
 use super::committer::Ticket;
+use super::queries::Question;
 use crate::backend::{ClaimedRun, InboxMessage};
 use crate::commit::{Holder, Progress};
 use crate::history::WorkflowStarted;
@@ -56,6 +58,8 @@ pub(super) struct Run {
     pub(super) loads: u32,
     /// The end of its history, when messages that the store has are still to come.
     loaded_until: Option<(HashSet<EventId>, Position)>,
+    /// What was asked while a commit was under way.
+    questions: Vec<Question>,
     /// What the shard notes of it.
     pub(super) notes: Notes,
 }
@@ -225,6 +229,7 @@ impl Run {
             failure: None,
             loads: 0,
             loaded_until: None,
+            questions: Vec::new(),
             notes: Notes::default(),
         }
     }
@@ -354,6 +359,7 @@ impl Run {
         if let Some(places) = &mut self.places {
             places.keep();
         }
+        self.ask_again();
         let leaves = match in_flight.then {
             Then::Leave(leave) => Some(leave),
             Then::GoOn | Then::Parked => None,
@@ -364,6 +370,8 @@ impl Run {
     /// Takes the refusal of the commit under way. Nothing of it is stored; what it had taken in waits again.
     pub(super) fn refused(&mut self, refusal: &Refusal) -> Verdict {
         let Some(in_flight) = self.in_flight.take() else { return Verdict::default() };
+        // The live code has seen what history has not: history is asked instead.
+        self.questions.clear();
         if let (Refusal::InboxAdvanced(door), Some(closing)) = (refusal, in_flight.closing) {
             self.closing = Some(Closing { door: *door, ..closing });
             return Verdict::default();

@@ -205,6 +205,8 @@ impl Run {
             ended: Vec::new(),
             cancelled: Vec::new(),
             messages: Vec::new(),
+            answers: Vec::new(),
+            published: None,
             next: Next::Open(open),
         };
         Submission { commit, ticket: Ticket::new(self.key.run_id, self.token) }

@@ -6,7 +6,6 @@ use super::park::Trouble;
 use super::places::Places;
 use super::settle::Settled;
 use super::{Closing, InFlight, Incoming, Leave, Phase, Run, Submission, Then};
-use crate::backend::InboxMessage;
 use crate::commit::{self, Legacy, Progress};
 use crate::history::{EventKind, HistoryError, PayloadCodec, SideEffectRecorded, TimerFired, decode_kind};
 use crate::replay::Machine;
@@ -14,8 +13,8 @@ use crate::vocabulary::{EventId, Position, RunKey, Timestamp, WorkerId};
 use crate::worker::activities::EndedActivity;
 use crate::worker::committer::Ticket;
 use crate::worker::context::Context;
-use crate::worker::shard::FirstTask;
-use crate::write::{Commit, Hold, NewMessage, Next, OpenRun, Start};
+use crate::worker::shard::{FirstTask, inbox_of};
+use crate::write::{Commit, Hold, Next, OpenRun};
 
 /// The most inbox events, and the most timers, that one workflow task takes in.
 const TASK_INBOX_EVENTS_MAX: usize = 1_000;
@@ -123,6 +122,7 @@ impl Run {
                 }
             }
         }
+        gathered.progress.published = machine.take_published();
         if machine.is_closed() {
             gathered.taken =
                 absorb(machine, &self.incoming, gathered.taken, &mut gathered.progress, cx.codec.as_ref())?;
@@ -217,7 +217,7 @@ impl Run {
         if let (Some(first_task), Next::ContinuedAsNew { successor, .. }) =
             (&mut ticket.successor, &commit.next)
         {
-            first_task.inbox = inherited(successor);
+            first_task.inbox = inbox_of(successor);
         }
         Ok(commit)
     }
@@ -281,17 +281,4 @@ fn absorb(
         }
     }
     Ok(incoming.len())
-}
-
-/// What a run inherits, as it lies in its inbox. Its owner knows it, so the store does not show it.
-fn inherited(successor: &Start) -> Vec<InboxMessage> {
-    let at = successor.record.at;
-    let positions = (1..).map(Position);
-    let message = |(position, message): (Position, &NewMessage)| InboxMessage {
-        position,
-        request_id: message.request_id,
-        at,
-        body: message.body.clone(),
-    };
-    positions.zip(&successor.inbox).map(message).collect()
 }

@@ -1,8 +1,9 @@
 //! Signals: who takes which, and when.
 
-use futures::FutureExt;
 use futures::future::{Either, join, select};
-use retell::workflow::CallError;
+use futures::{FutureExt, StreamExt};
+use retell::history::EventKind;
+use retell::workflow::SignalType;
 
 use super::kit::*;
 
@@ -28,15 +29,58 @@ fn signals_before_anyone_listens_wait_in_order_without_limit() {
 }
 
 #[test]
-fn an_undecodable_signal_is_an_error_at_its_await_and_the_run_goes_on() {
+fn an_undecodable_signal_is_set_aside_and_the_wait_goes_on() {
+    workflow!(W, |cx| Ok(cx.signal::<u32>("n").await?.to_string()));
+    let mut run = Run::start::<W>(&());
+    run.signal("n", "no number");
+    let EventKind::SignalSetAside(aside) = &run.events[2].kind else { panic!("{:?}", run.events) };
+    assert_eq!(aside.signal.as_str(), "n");
+    run.signal("n", &7);
+    assert_eq!(run.result(), "7");
+    run.replays_as::<W>();
+}
+
+#[test]
+fn code_that_takes_what_was_set_aside_is_nondeterministic() {
+    workflow!(Number, |cx| Ok(cx.signal::<u32>("n").await?.to_string()));
+    workflow!(Text, |cx| Ok(cx.signal::<String>("n").await?));
+    let mut run = Run::start::<Number>(&());
+    run.signal("n", "no number");
+    let error = run.replay_as::<Text>().unwrap_err();
+    assert!(error.to_string().contains("SignalSetAside \"n\""), "{error}");
+}
+
+#[test]
+fn a_stream_yields_signals_in_order_and_drains_what_is_there() {
+    const N: SignalType<u32> = SignalType::new("n");
     workflow!(W, |cx| {
-        let wrong = cx.signal::<u32>("n").await;
-        assert!(matches!(wrong, Err(CallError::Payload(_))), "{wrong:?}");
-        Ok(cx.signal::<u32>("n").await?.to_string())
+        let mut numbers = cx.signals(N);
+        let first = numbers.next().await.unwrap()?;
+        cx.sleep(seconds(1)).await?;
+        let drained = numbers.drain();
+        let last = numbers.recv().await?;
+        Ok(format!("{first} {drained:?} {last} {:?}", numbers.drain()))
     });
     let mut run = Run::start::<W>(&());
-    run.signal("n", "no number").signal("n", &7);
-    assert_eq!(run.result(), "7");
+    run.signal("n", &1).signal("n", &2).signal("n", "no number").signal("n", &3).fire();
+    assert!(run.events.iter().any(|event| matches!(event.kind, EventKind::SignalSetAside(_))));
+    run.signal("n", &4);
+    assert_eq!(run.result(), "1 [2, 3] 4 []");
+    run.replays_as::<W>();
+}
+
+#[test]
+fn a_stream_ends_when_the_run_is_cancelled() {
+    workflow!(W, |cx| {
+        let (mut seen, mut numbers) = (Vec::new(), cx.signals::<u32>("n"));
+        while let Some(number) = numbers.next().await {
+            seen.push(number.is_ok());
+        }
+        Ok(format!("{seen:?}"))
+    });
+    let mut run = Run::start::<W>(&());
+    run.signal("n", &1).cancel();
+    assert_eq!(run.result(), "[true, false]");
     run.replays_as::<W>();
 }
 
@@ -127,8 +171,8 @@ fn a_message_whose_receiver_is_held_without_being_polled_goes_to_the_next() {
         let mut branches = futures::stream::FuturesUnordered::<futures::future::BoxFuture<'_, String>>::new();
         branches.push(Box::pin(holding));
         branches.push(Box::pin(receiving));
-        let first = futures::StreamExt::next(&mut branches).await.unwrap();
-        let second = futures::StreamExt::next(&mut branches).await.unwrap();
+        let first = branches.next().await.unwrap();
+        let second = branches.next().await.unwrap();
         Ok(format!("{first} {second}"))
     });
     let mut run = Run::start::<W>(&());

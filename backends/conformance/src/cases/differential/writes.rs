@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use retell::backend::ClaimedActivity;
-use retell::vocabulary::{Attempt, EventId, Failure, Position, RequestId, TaskQueue, Timestamp, WorkerId};
+use retell::vocabulary::{
+    Attempt, EventId, Failure, Payload, Position, RequestId, TaskQueue, Timestamp, WorkerId,
+};
 use retell::write::{
     ActivityReport, ActivityVerdict, CloseStatus, Commit, Hold, IdConflictPolicy, IdReusePolicy,
     NewActivityTask, Next, OpenRun, Outgoing, Start, Target, TaskFailure, TaskFailureKind, Write,
@@ -86,7 +88,8 @@ impl Author<'_> {
         let id = self.draw.one(&IDS).expect("there are some");
         let conflict = match self.draw.below(10) {
             0 => IdConflictPolicy::UseExisting,
-            1 | 2 => IdConflictPolicy::TerminateExisting(closing_event()),
+            1 => IdConflictPolicy::SendToExisting,
+            2 | 3 => IdConflictPolicy::TerminateExisting(closing_event()),
             _ => IdConflictPolicy::Reject,
         };
         let reuse = match self.draw.below(10) {
@@ -118,6 +121,8 @@ impl Author<'_> {
             commit.schedule = (1..=self.draw.below(3)).map(|event| self.task(held.head.0 + event)).collect();
             commit.cancelled =
                 (0..self.draw.below(2)).map(|_| EventId(self.draw.below(held.head.0 + 2))).collect();
+            commit.published =
+                self.draw.percent(10).then(|| Payload::encode(&held.head.0).expect("a number encodes"));
             commit.messages = (0..self.draw.below(3)).map(|_| self.outgoing()).collect();
             let own = |task: &&(WorkerId, ClaimedActivity)| task.0 == held.worker && task.1.run == held.run;
             let ended =

@@ -71,10 +71,20 @@ engine_cases! { ($)
         signals_come_in_the_order_of_sending,
         signals_before_anyone_listens_wait_in_order,
         a_thousand_unread_signals_are_kept,
-        an_undecodable_signal_is_a_typed_error_and_the_run_goes_on,
+        an_undecodable_signal_is_set_aside_and_the_run_goes_on,
         a_flood_across_continue_as_new_loses_and_doubles_nothing,
         a_signal_sent_twice_under_one_request_id_counts_once,
         a_signal_to_a_closed_run_is_a_typed_error,
+        a_signal_starts_the_run_that_it_is_for,
+        a_signal_with_start_meets_a_closing_run,
+    }
+    queries {
+        a_query_is_answered_by_whoever_has_the_code,
+        what_a_run_publishes_is_listed_without_its_code,
+    }
+    updates {
+        an_update_is_answered_in_any_process,
+        who_waits_for_an_update_hears_of_the_runs_end,
     }
     cancel {
         every_await_ends_and_the_shielded_one_runs,

@@ -2,8 +2,9 @@
 
 use retell::Orchestrator;
 use retell::client::SendError;
+use retell::history::EventKind;
 use retell::vocabulary::RequestId;
-use retell::workflow::{CallError, WorkflowContext, WorkflowResult};
+use retell::workflow::{SignalType, WorkflowContext, WorkflowResult};
 
 use crate::engine::Scene;
 use crate::engine::probe::{effect, hold};
@@ -12,6 +13,8 @@ use crate::engine::scene::{count, history};
 fn code(engine: Orchestrator) -> Orchestrator {
     engine.workflow(collect).workflow(collect_late).workflow(typed).workflow(chain).activity(hold).activity(effect)
 }
+
+const N: SignalType<u32> = SignalType::new("n");
 
 #[retell::workflow]
 async fn collect(cx: WorkflowContext, count: usize) -> WorkflowResult<Vec<u32>> {
@@ -64,18 +67,18 @@ async fn collected_late(scene: Scene, count: u32) {
 }
 
 #[retell::workflow]
-async fn typed(cx: WorkflowContext) -> WorkflowResult<(bool, u32)> {
-    let refused = matches!(cx.signal::<u32>("n").await, Err(CallError::Payload(_)));
-    Ok((refused, cx.signal::<u32>("n").await?))
+async fn typed(cx: WorkflowContext) -> WorkflowResult<u32> {
+    Ok(cx.signal(N).await?)
 }
 
-/// The next one is read as if nothing had happened.
-pub async fn an_undecodable_signal_is_a_typed_error_and_the_run_goes_on(scene: Scene) {
+/// The next one is read as if nothing had happened, and history shows what was set aside.
+pub async fn an_undecodable_signal_is_set_aside_and_the_run_goes_on(scene: Scene) {
     let process = scene.process(code).await;
     let run = process.start(typed, "typed", ()).await.unwrap();
     run.signal("n", "no number").await.unwrap();
-    run.signal("n", &7).await.unwrap();
-    assert_eq!(run.result().await.unwrap(), (true, 7));
+    run.signal(N, &7).await.unwrap();
+    assert_eq!(run.result().await.unwrap(), 7);
+    assert_eq!(count(&history(&run).await, "SignalSetAside"), 1);
 }
 
 const FLOOD: u32 = 200;
@@ -123,4 +126,44 @@ pub async fn a_signal_to_a_closed_run_is_a_typed_error(scene: Scene) {
     assert!(matches!(run.signal("n", &1).await, Err(SendError::Closed(_))));
     let unknown = process.handle(collect, "unknown").unwrap();
     assert!(matches!(unknown.signal("n", &1).await, Err(SendError::NotFound)));
+}
+
+/// The run is started with the first signal, and gets the others: each once, whatever is sent again.
+pub async fn a_signal_starts_the_run_that_it_is_for(scene: Scene) {
+    let process = scene.process(code).await;
+    let requests: Vec<_> = (0..4).map(|_| RequestId::fresh()).collect();
+    for _ in 0..2 {
+        for (n, request_id) in (0..).zip(&requests) {
+            let call = process.start(collect, "with start", 5).request_id(*request_id);
+            call.with_signal(N, &n).await.unwrap();
+        }
+    }
+    let run = process.start(collect, "with start", 5).with_signal(N, &4).await.unwrap();
+    run.signal_with(N, &0, requests[0]).await.unwrap();
+    assert_eq!(run.result().await.unwrap(), [0, 1, 2, 3, 4]);
+    assert_eq!(count(&history(&run).await, "WorkflowStarted"), 1);
+}
+
+/// However the two meet, the signal is read: by the run that was open, or by the next.
+pub async fn a_signal_with_start_meets_a_closing_run(scene: Scene) {
+    let process = scene.process(code).await;
+    let mut runs = Vec::new();
+    for n in 0..20_u32 {
+        let start = process.start(collect, "meeting", 1).with_signal(N, &n);
+        runs.push(scene.as_time_passes(start.into_future()).await.unwrap());
+    }
+    let mut read = Vec::new();
+    for run in runs {
+        // One whose signal came at its end passed it by.
+        let _ = run.result().await;
+        let of_run = history(&run).await;
+        let signals = of_run.iter().filter_map(|event| match &event.kind {
+            EventKind::SignalReceived(signal) => Some(signal.input.decode::<u32>().unwrap()),
+            _ => None,
+        });
+        read.extend(signals);
+    }
+    read.sort_unstable();
+    read.dedup();
+    assert_eq!(read, (0..20).collect::<Vec<_>>());
 }

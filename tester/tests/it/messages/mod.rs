@@ -1,0 +1,6 @@
+//! Messages: how they reach a workflow, what it makes of them, and what their senders hear.
+
+mod publish;
+mod queries;
+mod signals;
+mod updates;
