@@ -233,41 +233,6 @@ fn a_duplicate_under_another_request_id() {
     );
 }
 
-/// The bug: one message that is no number ends the run, and all that it was to do.
-#[retell::workflow]
-async fn trusts_what_it_gets(cx: WorkflowContext) -> WorkflowResult<()> {
-    let number = cx.signal::<u32>("number").await?;
-    acted(&cx, format!("draw {number}")).await
-}
-
-#[retell::workflow]
-async fn reads_past_what_it_cannot_read(cx: WorkflowContext) -> WorkflowResult<()> {
-    let number = loop {
-        match cx.signal::<u32>("number").await {
-            Err(CallError::Payload(_)) => {}
-            number => break number?,
-        }
-    };
-    acted(&cx, format!("draw {number}")).await
-}
-
-#[test]
-fn a_signal_of_the_wrong_type() {
-    const DRAWN: &str = "a number that was sent is drawn";
-    let explorer = |world: Explorer| {
-        world
-            .signal("lots", "number", &7)
-            .signal("lots", "number", "seven")
-            .always(DRAWN, |ending| times(ending, "draw 7") == 1)
-    };
-    check(
-        &explorer(world(trusts_what_it_gets, "lots")),
-        &explorer(world(reads_past_what_it_cannot_read, "lots")),
-        DRAWN,
-        &["lots: signal number (2)"],
-    );
-}
-
 /// The bug: a payment that comes after the seat was given back pays for a seat that nobody keeps.
 #[retell::workflow]
 async fn takes_a_late_payment(cx: WorkflowContext) -> WorkflowResult<()> {
