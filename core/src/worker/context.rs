@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use super::closings::Closings;
 use super::options::WorkerOptions;
+use super::polls::{BlockedTask, Polls};
 use super::registry::Registry;
 use super::slots::Slots;
 use crate::backend::{Backend, StoreError};
@@ -29,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) registry: Registry,
     pub(crate) options: WorkerOptions,
     pub(crate) closings: Arc<Closings>,
+    /// What the workflow threads are busy with.
+    pub(super) polls: Polls,
     /// Slots for async activities, and for blocking ones.
     pub(super) slots: [Arc<Slots>; 2],
     /// Told when a slot is free and a job stands in line for it.
@@ -108,6 +111,7 @@ impl Context {
             closings: seams.closings,
             registry,
             options,
+            polls: Polls::default(),
             slots,
             slot_freed,
             nudge,
@@ -139,6 +143,11 @@ impl Context {
         let here = store.clamp(asked, self.clock.now().max(asked));
         let ahead = store.as_micros().saturating_sub(here.as_micros());
         self.store_ahead_micros.store(ahead, Ordering::Relaxed);
+    }
+
+    /// The workflow tasks that have been found to block their threads.
+    pub(crate) fn blocked(&self) -> Vec<BlockedTask> {
+        self.polls.blocked()
     }
 
     /// Whether no new work is taken any more.

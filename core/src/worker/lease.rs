@@ -62,7 +62,8 @@ async fn renew_until_lost(cx: &Context, life: &Life) {
         let lost = std::pin::pin!(cx.lease_lost.notified());
         // Told of a loss, or time: the store, or the deadline, says whether it is true.
         match select(lost, cx.clock.sleep(wait)).await {
-            Either::Left(_) | Either::Right(_) => {}
+            Either::Left(_) => {}
+            Either::Right(_) => cx.polls.look(wait, cx.options.blocked_after),
         }
         if !life.holds_at(cx.clock.elapsed()) {
             return;

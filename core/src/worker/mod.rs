@@ -14,6 +14,7 @@ mod ended;
 mod lease;
 mod loader;
 mod options;
+mod polls;
 mod registry;
 mod run;
 mod running;
@@ -30,3 +31,4 @@ pub(crate) use shard::PendingStart;
 pub(crate) use thread::{Shards, Worker};
 
 pub use options::WorkerOptions;
+pub use polls::BlockedTask;
