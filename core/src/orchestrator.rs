@@ -298,6 +298,7 @@ pub struct Health {
     /// How many runs this worker holds, in memory or not.
     pub runs_held: usize,
     /// The workflows whose code has not given its thread back for longer than
-    /// [`WorkerOptions::blocked_after`]. All runs of such a thread wait until it does.
+    /// [`WorkerOptions::blocked_after`]. The other runs of such a thread have gone on by another; the run itself is parked
+    /// until the code returns.
     pub blocked: Vec<BlockedTask>,
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::vocabulary::{RunKey, WorkflowType};
+use crate::vocabulary::{RunId, RunKey, WorkflowType};
 
 /// A workflow task whose code does not give its thread back. See [`Health`](crate::Health).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +54,9 @@ impl Polls {
     }
 
     /// Looks what is still there since the last look, which was this long ago, and names in the log what has been there
-    /// for longer than the limit.
-    pub(super) fn look(&self, since_last: Duration, limit: Duration) {
+    /// for longer than the limit. Returns the runs that were named now.
+    pub(super) fn look(&self, since_last: Duration, limit: Duration) -> Vec<RunId> {
+        let mut named = Vec::new();
         for busy in self.lock().iter_mut() {
             if std::mem::replace(&mut busy.seen, true) {
                 busy.task.blocked_for += since_last;
@@ -64,10 +65,17 @@ impl Polls {
                 let BlockedTask { run, workflow, blocked_for } = &busy.task;
                 tracing::error!(
                     %run, %workflow, ?blocked_for,
-                    "a workflow blocks its thread, and all runs of that thread wait: workflow code must not block, nor compute for long; do that in an activity"
+                    "a workflow blocks its thread, and the other runs of that thread go on under a new lease: workflow code must not block, nor compute for long; do that in an activity"
                 );
+                named.push(run.run_id);
             }
         }
+        named
+    }
+
+    /// Whether this run has been found to block a thread that it has not given back.
+    pub(super) fn is_blocked(&self, run_id: RunId) -> bool {
+        self.lock().iter().any(|busy| busy.told && busy.task.run.run_id == run_id)
     }
 
     /// What has been found to block.
@@ -95,7 +103,7 @@ impl Drop for Poll<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vocabulary::{Namespace, RunId, WorkflowId, WorkflowName, WorkflowVersion};
+    use crate::vocabulary::{Namespace, WorkflowId, WorkflowName, WorkflowVersion};
 
     const LOOK: Duration = Duration::from_secs(3);
     const LIMIT: Duration = Duration::from_secs(10);
