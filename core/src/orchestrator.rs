@@ -11,7 +11,7 @@ use crate::history::{PayloadCodec, Plain};
 use crate::host::{Home, Host};
 use crate::replay::Definition;
 use crate::vocabulary::{InvalidId, Namespace, TaskQueue, WorkflowId};
-use crate::worker::{Answers, Closings, Context, Registry, Seams, Worker, WorkerOptions};
+use crate::worker::{Answers, BlockedTask, Closings, Context, Registry, Seams, Worker, WorkerOptions};
 use crate::workflow::{Workflow, definition};
 
 /// Gathers what an engine is made of. See the [crate's example](crate).
@@ -277,7 +277,8 @@ impl Engine {
     /// How the engine is.
     #[must_use]
     pub fn health(&self) -> Health {
-        Health { store: self.worker.cx.store_fault(), runs_held: self.worker.shards.held() }
+        let cx = &self.worker.cx;
+        Health { store: cx.store_fault(), runs_held: self.worker.shards.held(), blocked: cx.blocked() }
     }
 
     /// Stops taking work, waits for running activities as long as the grace lasts
@@ -303,4 +304,8 @@ pub struct Health {
     pub store: Option<StoreError>,
     /// How many runs this worker holds, in memory or not.
     pub runs_held: usize,
+    /// The workflows whose code has not given its thread back for longer than
+    /// [`WorkerOptions::blocked_after`]. The other runs of such a thread have gone on by another; the run itself is parked
+    /// until the code returns.
+    pub blocked: Vec<BlockedTask>,
 }

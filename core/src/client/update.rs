@@ -230,7 +230,10 @@ impl<O> UpdateHandle<O> {
                 }
                 EventKind::UpdateRejected(body) => {
                     let (refusal, failure) = (body.refusal, body.failure);
-                    return Ok(State::Ended(Err(UpdateError::Refused { refusal, failure: Box::new(failure) })));
+                    return Ok(State::Ended(Err(UpdateError::Refused {
+                        refusal,
+                        failure: Box::new(failure),
+                    })));
                 }
                 _ => accepted = Some(answer.run),
             }

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use super::answers::Answers;
 use super::closings::Closings;
 use super::options::WorkerOptions;
+use super::polls::{BlockedTask, Polls};
 use super::registry::Registry;
 use super::slots::Slots;
 use crate::backend::{Backend, StoreError};
@@ -31,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) options: WorkerOptions,
     pub(crate) closings: Arc<Closings>,
     pub(crate) answers: Arc<Answers>,
+    /// What the workflow threads are busy with.
+    pub(super) polls: Polls,
     /// Slots for async activities, and for blocking ones.
     pub(super) slots: [Arc<Slots>; 2],
     /// Told when a slot is free and a job stands in line for it.
@@ -128,6 +131,7 @@ impl Context {
             answers: seams.answers,
             registry,
             options,
+            polls: Polls::default(),
             slots,
             slot_freed,
             nudge,
@@ -159,6 +163,11 @@ impl Context {
         let here = store.clamp(asked, self.clock.now().max(asked));
         let ahead = store.as_micros().saturating_sub(here.as_micros());
         self.store_ahead_micros.store(ahead, Ordering::Relaxed);
+    }
+
+    /// The workflow tasks that have been found to block their threads.
+    pub(crate) fn blocked(&self) -> Vec<BlockedTask> {
+        self.polls.blocked()
     }
 
     /// Whether no new work is taken any more.

@@ -21,11 +21,12 @@ pub(super) async fn register(cx: &Context, life: &Life) -> Result<(), StoreError
     Ok(())
 }
 
-/// Renews the lease for ever; a lost one is followed by a new life.
+/// Renews the lease for ever; a lost one is followed by a new life, as is one under which a thread was blocked: what that
+/// thread held is taken up again.
 pub(super) async fn keep(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Running>) {
     loop {
         let life = cx.life();
-        renew_until_lost(&cx, &life).await;
+        renew_until_lost(&cx, &shards, &life).await;
         tracing::warn!(worker = %life.worker, "the worker's lease is lost; it goes on under a new identity");
         life.end();
         running.end_life();
@@ -60,14 +61,20 @@ pub(super) async fn retire(cx: &Context) {
     }
 }
 
-async fn renew_until_lost(cx: &Context, life: &Life) {
+async fn renew_until_lost(cx: &Context, shards: &Shards, life: &Life) {
     let lease = cx.options.lease;
     let mut wait = lease * 3 / 10;
     loop {
         let lost = std::pin::pin!(cx.lease_lost.notified());
         // Told of a loss, or time: the store, or the deadline, says whether it is true.
         match select(lost, cx.clock.sleep(wait)).await {
-            Either::Left(_) | Either::Right(_) => {}
+            Either::Left(_) => {}
+            Either::Right(_) => {
+                let blocked = cx.polls.look(wait, cx.options.blocked_after);
+                if shards.replace_threads_of(&blocked) {
+                    return;
+                }
+            }
         }
         if !life.holds_at(cx.clock.elapsed()) {
             return;

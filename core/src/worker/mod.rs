@@ -15,6 +15,7 @@ mod ended;
 mod lease;
 mod loader;
 mod options;
+mod polls;
 mod queries;
 mod registry;
 mod run;
@@ -34,3 +35,4 @@ pub(crate) use shard::PendingStart;
 pub(crate) use thread::{Shards, Worker};
 
 pub use options::WorkerOptions;
+pub use polls::BlockedTask;

@@ -28,6 +28,10 @@ pub struct WorkerOptions {
     pub claim_interval: Duration,
     /// How long a shutdown waits for running activities; 10 s. What still runs then is cancelled and tried elsewhere.
     pub shutdown_grace: Duration,
+    /// How long the code of a workflow may keep its thread; 10 s. Then that is reported, in the log and by
+    /// [`Engine::health`](crate::Engine::health), and the worker goes on with another thread, under a new lease. Looked
+    /// at as often as the lease is renewed, and found that much later.
+    pub blocked_after: Duration,
     /// What a panic of workflow code does: fail the task, which is tried again (the default), or fail the run.
     pub panics: PanicPolicy,
 }
@@ -46,6 +50,7 @@ impl Default for WorkerOptions {
             lease: Duration::from_secs(10),
             claim_interval: Duration::from_secs(1),
             shutdown_grace: Duration::from_secs(10),
+            blocked_after: Duration::from_secs(10),
             panics: PanicPolicy::default(),
         }
     }

@@ -225,7 +225,10 @@ impl Shard {
 
     fn advance_run(&mut self, run_id: RunId, now: Timestamp) {
         let Some(run) = self.runs.get_mut(&run_id) else { return };
-        if run.needs_loading(now) {
+        if run.needs_loading(now) && self.cx.polls.is_blocked(run_id) {
+            let submission = run.park(&self.cx, self.life.worker, &Trouble::Blocked, now);
+            self.effects.orders.push(submission.into());
+        } else if run.needs_loading(now) {
             let options = self.alarms.options(&self.cx, run_id, run.token);
             let find_queued = run.loading(options);
             let number = run.loads;

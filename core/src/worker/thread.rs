@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -30,9 +30,16 @@ const BURST_MAX: usize = 512;
 /// How often a shutdown looks whether what ran has ended.
 const SHUTDOWN_STEP: Duration = Duration::from_millis(5);
 
+/// Starts a thread for the shard of an index; says whether it could.
+type Respawn = Box<dyn Fn(usize, UnboundedReceiver<Input>) -> bool + Send + Sync>;
+
 /// The ways into the shards, and what they tell about themselves.
 pub(crate) struct Shards {
-    inputs: Vec<UnboundedSender<Input>>,
+    inputs: Vec<RwLock<UnboundedSender<Input>>>,
+    /// How often the thread of each shard was replaced.
+    replaced: Vec<AtomicUsize>,
+    /// What starts a thread for a shard in place of one that is blocked; none if the engine is hosted.
+    respawn: OnceLock<Respawn>,
     /// How many runs each shard holds, and how many of them are not parked.
     held: Vec<[AtomicUsize; 2]>,
     /// When each shard's next timer is due, in microseconds; the greatest value for never.
@@ -49,7 +56,9 @@ impl Shards {
         let held = inputs.iter().map(|_| Default::default()).collect();
         let due = inputs.iter().map(|_| AtomicI64::new(i64::MAX)).collect();
         Self {
-            inputs,
+            replaced: inputs.iter().map(|_| AtomicUsize::new(0)).collect(),
+            inputs: inputs.into_iter().map(RwLock::new).collect(),
+            respawn: OnceLock::new(),
             held,
             due,
             due_earlier: Notify::new(),
@@ -60,15 +69,37 @@ impl Shards {
 
     pub(super) fn send(&self, shard: usize, input: Input) {
         self.unsettled.fetch_add(1, Ordering::AcqRel);
-        if self.inputs[shard].send(input).is_err() {
+        let inputs = self.inputs[shard].read().unwrap_or_else(PoisonError::into_inner);
+        if inputs.send(input).is_err() {
             // A shard that has stopped holds nothing that the input could concern.
             self.unsettled.fetch_sub(1, Ordering::AcqRel);
         }
     }
 
     pub(super) fn send_to(&self, run_id: RunId, input: Input) {
-        let shard = run_id.0.as_u128() % self.inputs.len() as u128;
-        self.send(usize::try_from(shard).unwrap_or(0), input);
+        self.send(self.shard_of(run_id), input);
+    }
+
+    fn shard_of(&self, run_id: RunId) -> usize {
+        usize::try_from(run_id.0.as_u128() % self.inputs.len() as u128).unwrap_or(0)
+    }
+
+    /// Gives the shards of these runs, which block their threads, new threads that know nothing; whether there were any.
+    /// What the old ones held is to be taken up again under a new lease, and what they still do counts for nothing.
+    pub(super) fn replace_threads_of(&self, blocked: &[RunId]) -> bool {
+        let Some(respawn) = self.respawn.get() else { return false };
+        let mut any = false;
+        for shard in blocked.iter().map(|run_id| self.shard_of(*run_id)) {
+            let (inputs, outputs) = unbounded_channel();
+            let before = self.replaced[shard].fetch_add(1, Ordering::AcqRel);
+            if respawn(shard, outputs) {
+                *self.inputs[shard].write().unwrap_or_else(PoisonError::into_inner) = inputs;
+                any = true;
+            } else {
+                self.replaced[shard].store(before, Ordering::Release);
+            }
+        }
+        any
     }
 
     pub(super) fn send_all(&self, input: impl Fn() -> Input) {
@@ -183,6 +214,7 @@ impl Worker {
         running.begin_life(cx.life().worker);
         let shell = |index: usize| Shell {
             index,
+            replaced: 0,
             cx: cx.clone(),
             shards: shards.clone(),
             running: running.clone(),
@@ -196,6 +228,10 @@ impl Worker {
                 Home::Runtime => threads.push(on_its_own_thread(index, drive)?),
                 hosted => tasks.push(hosted.spawn(Role::WorkflowTask, drive)),
             }
+        }
+        if matches!(cx.home, Home::Runtime) {
+            let respawn = respawn(&cx, &shards, &running);
+            let _ = shards.respawn.set(respawn);
         }
         let parts: [BoxFuture<'static, ()>; 5] = [
             Box::pin(lease::keep(cx.clone(), shards.clone(), running.clone())),
@@ -222,7 +258,9 @@ impl Worker {
         self.stop();
         // What could not be given back is found by the next claim of another worker.
         lease::retire(&self.cx).await;
-        for thread in self.threads.drain(..) {
+        let blocked = !self.cx.blocked().is_empty();
+        // A thread whose workflow blocks it may never end; which one it is makes no difference any more.
+        for thread in self.threads.drain(..).filter(|_| !blocked) {
             // A thread that panicked has said so; there is nothing left to wait for.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
@@ -254,9 +292,25 @@ fn on_its_own_thread(
     })
 }
 
+/// How a thread is replaced: another drives a new shard of the same index.
+fn respawn(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>) -> Respawn {
+    let (cx, shards, running) = (cx.clone(), Arc::downgrade(shards), running.clone());
+    let runtime = Handle::current();
+    Box::new(move |index, inputs| {
+        let Some(shards) = shards.upgrade() else { return false };
+        let alarms = Alarms(Arc::downgrade(&shards));
+        let replaced = shards.replaced[index].load(Ordering::Acquire);
+        let (cx, running, runtime) = (cx.clone(), running.clone(), Some(runtime.clone()));
+        let shell = Shell { index, replaced, cx, shards, running, runtime };
+        on_its_own_thread(index, shell.drive(inputs, alarms)).is_ok()
+    })
+}
+
 /// What carries a shard's effects into the world.
 struct Shell {
     index: usize,
+    /// How often the thread had been replaced when this one began.
+    replaced: usize,
     cx: Arc<Context>,
     shards: Arc<Shards>,
     running: Arc<Running>,
@@ -282,7 +336,16 @@ impl Shell {
                 }
                 Some(shard.advance(now))
             };
-            match catch_unwind(AssertUnwindSafe(burst)) {
+            let done = catch_unwind(AssertUnwindSafe(burst));
+            if self.shards.replaced[self.index].load(Ordering::Acquire) != self.replaced {
+                // Another thread has the shard; nothing here means anything any more.
+                while inputs.try_recv().is_ok() {
+                    taken += 1;
+                }
+                self.shards.unsettled.fetch_sub(taken, Ordering::AcqRel);
+                return;
+            }
+            match done {
                 Ok(Some(effects)) => {
                     self.shards.note(self.index, &shard);
                     self.carry(shard.life(), effects);

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod allocation;
+mod blocked;
 mod combine;
 mod compile_errors;
 mod golden;

@@ -44,6 +44,8 @@ impl Run {
         now: Timestamp,
         loaded: Loaded,
     ) -> Result<Vec<Job>, Trouble> {
+        let definition = self.definition.clone();
+        let _busy = cx.polls.begin(&self.key, definition.workflow_type());
         match loaded {
             Loaded::Page(records) => self.replay_page(cx, &records).map(|()| Vec::new()),
             Loaded::End { queued, inbox } => {

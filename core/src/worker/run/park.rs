@@ -53,6 +53,9 @@ pub(in crate::worker) enum Trouble {
     /// A side effect's closure panicked, or what it returned does not encode.
     #[error("the side effect failed: {0}")]
     SideEffect(String),
+    /// Its code has blocked a thread of this process, and still does.
+    #[error("the workflow blocks its thread; it is not tried again here until it has given that back")]
+    Blocked,
     /// A local activity that this worker does not serve.
     #[error("the local activity {0:?} is not registered with this worker; register it beside the workflow")]
     Unregistered(ActivityName),
@@ -77,6 +80,7 @@ impl Trouble {
         match self {
             Self::Replay(error) => error.kind(),
             Self::SideEffect(_) => TaskFailureKind::Panic,
+            Self::Blocked => TaskFailureKind::ForeignAwait,
             Self::History(_) | Self::Refused(_) | Self::Unregistered(_) => TaskFailureKind::History,
         }
     }

@@ -44,6 +44,7 @@ impl Run {
         let span =
             tracing::info_span!("workflow", workflow_id = %self.key.workflow_id, run_id = %self.key.run_id);
         let _entered = span.enter();
+        let _busy = cx.polls.begin(&self.key, self.definition.workflow_type());
         loop {
             match self.task(cx, worker, now) {
                 // What was taken in concerns nobody any more; there may be more that does.
