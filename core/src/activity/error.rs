@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -51,6 +52,16 @@ impl ActivityError {
     #[must_use]
     pub fn non_retryable(mut self) -> Self {
         self.0.non_retryable = true;
+        self
+    }
+
+    /// Says when to try again, in place of the wait that the retry policy would choose: what a server's `Retry-After`
+    /// said, say. Neither capped nor spread by the policy, whose limits on attempts and on the total time still hold.
+    ///
+    /// Stays when the error is wrapped, unless what wraps it says its own.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
         self
     }
 
@@ -155,6 +166,16 @@ mod tests {
         ] {
             assert_eq!(policy.delay_after(Attempt(1), error.failure()), None, "{error}");
         }
+    }
+
+    #[test]
+    fn when_to_try_again_stays_when_wrapped() {
+        let second = Duration::from_secs(1);
+        let asked = declined().retry_after(second);
+        let wrapped = ActivityError::from(Wrapped(asked.clone().into_failure()));
+        assert_eq!(wrapped.failure().retry_after, Some(second));
+        let own = ActivityError::new("Batch", "no").retry_after(2 * second).caused_by(asked);
+        assert_eq!(own.failure().retry_after, Some(2 * second));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -27,6 +28,9 @@ pub struct Failure {
     /// Trying again is useless, whatever the retry policy says.
     #[serde(default)]
     pub non_retryable: bool,
+    /// When to try again, by the error's own word, in place of the wait that the retry policy would choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<Duration>,
     /// The user's own data.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub details: Option<Payload>,
@@ -71,6 +75,7 @@ impl Failure {
             error_type: error_type.into(),
             message: message.into(),
             non_retryable: false,
+            retry_after: None,
             details: None,
             causes: Vec::new(),
         }
@@ -108,13 +113,15 @@ impl Failure {
         failure
     }
 
-    /// Adds an error and its chain of sources to the causes; a non-retryable one among them makes the whole so.
+    /// Adds an error and its chain of sources to the causes; a non-retryable one among them makes the whole so, and the
+    /// nearest that says when to try again is heard.
     pub fn add_cause(&mut self, cause: &(dyn Error + 'static)) {
         let mut next = Some(cause);
         for _ in 0..CHAIN_MAX {
             let Some(cause) = next else { break };
             if let Some(failure) = cause.downcast_ref::<Self>() {
                 self.non_retryable |= failure.non_retryable;
+                self.retry_after = self.retry_after.or(failure.retry_after);
                 self.causes.push(Cause {
                     message: failure.message.clone(),
                     error_type: Some(failure.error_type.clone()),
@@ -132,6 +139,13 @@ impl Failure {
     pub fn error_types(&self) -> impl Iterator<Item = &Arc<str>> {
         std::iter::once(&self.error_type)
             .chain(self.causes.iter().filter_map(|cause| cause.error_type.as_ref()))
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
     }
 
     /// Marks it as not to be retried.

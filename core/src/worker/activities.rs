@@ -65,6 +65,12 @@ pub(super) struct EndedActivity {
 }
 
 impl EndedActivity {
+    /// How long to wait before it is tried again; `None` if it has its outcome.
+    pub(super) fn retry_delay(&self) -> Option<Duration> {
+        let failure = self.result.as_ref().err()?;
+        self.call.retry.delay_in((self.run.run_id, self.scheduled), self.attempt, failure)
+    }
+
     /// What history holds of it, if it is not tried again.
     pub(super) fn outcome(&self) -> EventKind {
         let (scheduled, attempt) = (self.scheduled, self.attempt);

@@ -349,7 +349,7 @@ impl Shard {
             return;
         };
         let retry = ended.result.as_ref().err().and_then(|failure| {
-            let delay = ended.call.retry.delay_after(ended.attempt, failure)?;
+            let delay = ended.retry_delay()?;
             let (attempt, visible_at) = (ended.attempt.next(), now + delay);
             Some(ActivityVerdict::Retry { attempt, visible_at, failure: failure.clone() })
         });

@@ -69,7 +69,7 @@ impl WorkflowContext {
         let _ = activity;
         // Taken here: inside of a closure, the caller would be this function.
         let manner = self.manner(Location::caller());
-        let call = |body| Call::new(self.world.clone(), manner, Request::Activity(body));
+        let call = |body| Call::new(self.world.clone(), manner, Request::Activity(Box::new(body)));
         ActivityCall::new(scheduled::<A>(input).map(call))
     }
 

@@ -122,6 +122,12 @@ impl Random {
             interval_max: self.duration(),
             attempts_max: self.optional(|random| random.next() as u32),
             non_retryable_types: (0..self.below(3)).map(|_| self.text()).collect(),
+            jitter: self.float(),
+            retry_if: self.optional(|random| {
+                let of_type = FailurePredicate::error_type(random.text());
+                let of_kind = FailurePredicate::kind(FailureKind::Timeout);
+                of_type.or(of_kind.negated()).and(FailurePredicate::message_contains(random.text()))
+            }),
         }
     }
 
@@ -138,6 +144,7 @@ impl Random {
             error_type: self.text(),
             message: self.text(),
             non_retryable: self.flag(),
+            retry_after: self.optional(Self::duration),
             details: self.optional(Self::payload),
             causes: (0..self.below(3))
                 .map(|_| Cause { message: self.text(), error_type: self.optional(Self::text) })

@@ -19,7 +19,7 @@ impl State {
     ) -> Slot {
         let event = self.next_id;
         let (kind, command) = match request {
-            Request::Activity(body) => (Kind::Activity(None), CommandKind::ScheduleActivity(body)),
+            Request::Activity(body) => (Kind::Activity(None), CommandKind::ScheduleActivity(*body)),
             Request::SleepFor(duration) => self.timer(self.now + duration, event),
             Request::SleepUntil(due) => self.timer(due, event),
             Request::SideEffect(closure) => {

@@ -40,7 +40,7 @@ pub(in crate::replay) struct Released {
 
 /// What a call asks for.
 pub(crate) enum Request {
-    Activity(ActivityScheduled),
+    Activity(Box<ActivityScheduled>),
     SleepFor(Duration),
     SleepUntil(Timestamp),
     SideEffect(SideEffect),

@@ -134,7 +134,7 @@ impl Run {
             }
             // What cannot be encoded now waits here for the next try.
             let handed_over = match (&ended.result, ended.queued) {
-                (Err(failure), None) => match ended.call.retry.delay_after(ended.attempt, failure) {
+                (Err(failure), None) => match ended.retry_delay() {
                     Some(delay) => {
                         self.retry_row(cx, ended, failure, now + delay).map(|row| deposit.rows.push(row))
                     }

@@ -136,7 +136,7 @@ impl Run {
         settled: &mut Settled,
     ) -> Result<(), Trouble> {
         let Err(failure) = &ended.result else { return Ok(()) };
-        let delay = ended.call.retry.delay_after(ended.attempt, failure).unwrap_or_default();
+        let delay = ended.retry_delay().unwrap_or_default();
         let row = self.retry_row(cx, ended, failure, now + delay)?;
         self.places().set(ended.scheduled, Place::Queued);
         settled.progress.schedule.push(row);

@@ -241,10 +241,7 @@ impl Gathered {
                 self.progress.taken_in = message.position;
             }
             Incoming::Activity(ended) if machine.is_open(ended.scheduled) => {
-                if let Err(failure) = &ended.result
-                    && ended.queued.is_none()
-                    && ended.call.retry.delay_after(ended.attempt, failure).is_some()
-                {
+                if ended.queued.is_none() && ended.retry_delay().is_some() {
                     self.retries.push((**ended).clone());
                     return Ok(());
                 }

@@ -1,0 +1,3 @@
+//! What can be said of an activity's call, in virtual time.
+
+mod retry;
