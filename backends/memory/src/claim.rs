@@ -163,6 +163,7 @@ fn claimed_activity((run, scheduled): (RunKey, EventId), task: &Task, taken_over
         taken_over,
         retry: task.new.retry.clone(),
         start_to_close: task.new.start_to_close,
+        close_by: task.new.close_by,
         last_failure: task.last_failure.clone(),
     }
 }

@@ -111,6 +111,7 @@ CREATE TABLE activities (
     visible_at INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
     priority INTEGER NOT NULL DEFAULT 0,
+    close_by INTEGER,
     -- MessagePack.
     start_to_close BLOB,
     input BLOB NOT NULL,

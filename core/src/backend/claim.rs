@@ -119,6 +119,8 @@ pub struct ClaimedActivity {
     pub retry: RetryPolicy,
     /// The longest that an attempt may take.
     pub start_to_close: Option<Duration>,
+    /// When the whole call must have ended.
+    pub close_by: Option<Timestamp>,
     /// What the last attempt left.
     pub last_failure: Option<Failure>,
 }

@@ -192,6 +192,28 @@ pub struct ActivityScheduled {
     /// The longest that one attempt may take; `None` sets no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_to_close: Option<Duration>,
+    /// The longest that the whole call may take, from this event's time; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_to_close: Option<Duration>,
+    /// How long it may wait for its first attempt, from this event's time; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_to_start: Option<Duration>,
+}
+
+impl ActivityScheduled {
+    /// A call of an activity with this argument, and every option as it is unless it is set.
+    #[must_use]
+    pub fn new(activity: ActivityName, input: Payload) -> Self {
+        Self {
+            activity,
+            input,
+            task_queue: None,
+            retry: RetryPolicy::default(),
+            start_to_close: None,
+            schedule_to_close: None,
+            schedule_to_start: None,
+        }
+    }
 }
 
 /// See [`EventKind::ActivityCompleted`].

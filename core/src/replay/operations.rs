@@ -33,7 +33,7 @@ pub(super) struct Operation {
 
 pub(super) enum Kind {
     /// The event's body, once the command has become one.
-    Activity(Option<ActivityScheduled>),
+    Activity(Option<Box<ActivityScheduled>>),
     Timer(Timestamp),
     SideEffect(Option<SideEffect>),
     Signal(SignalName),

@@ -1,6 +1,7 @@
 //! What a machine's driver may ask it.
 
 use super::SideEffect;
+use super::limits::Overdue;
 use super::machine::Machine;
 use super::world::World;
 use crate::history::{ActivityScheduled, EventKind};
@@ -25,10 +26,25 @@ impl Machine {
         self.closed
     }
 
-    /// When the next timer is due.
+    /// When the next timer is due, or the time of a call is over.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.world.state().next_due().map(|(due, _)| due)
+        let state = self.world.state();
+        let timer = state.next_due().map(|(due, _)| due);
+        timer.into_iter().chain(state.limits.next_due()).min()
+    }
+
+    /// Hands out the first call whose time is over, once: if it has really passed its limit, take an `ActivityFailed` in
+    /// for it.
+    #[must_use]
+    pub fn take_overdue(&mut self, now: Timestamp) -> Option<Overdue> {
+        self.world.state().limits.take_overdue(now)
+    }
+
+    /// When an open call that has a limit was scheduled.
+    #[must_use]
+    pub fn scheduled_at(&self, scheduled: EventId) -> Option<Timestamp> {
+        self.world.state().limits.scheduled_at(scheduled)
     }
 
     /// The event that started the first timer that is due: the earliest, then the one started first.

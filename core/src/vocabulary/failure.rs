@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Payload;
+use super::{Payload, TimeoutKind};
 
 /// The longest chain of causes that is kept; what lies deeper is cut.
 const CAUSES_MAX: usize = 16;
@@ -31,6 +31,9 @@ pub struct Failure {
     /// When to try again, by the error's own word, in place of the wait that the retry policy would choose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Duration>,
+    /// Which limit was passed, if the engine found that one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<TimeoutKind>,
     /// The user's own data.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub details: Option<Payload>,
@@ -48,7 +51,7 @@ pub enum FailureKind {
     Application,
     /// User code panicked.
     Panic,
-    /// An activity did not end within its start-to-close timeout.
+    /// An activity passed one of its limits: see [`Failure::timeout_kind`].
     Timeout,
     /// The worker that ran the last allowed attempt died.
     WorkerLost,
@@ -76,6 +79,7 @@ impl Failure {
             message: message.into(),
             non_retryable: false,
             retry_after: None,
+            timeout: None,
             details: None,
             causes: Vec::new(),
         }
@@ -85,6 +89,19 @@ impl Failure {
     #[must_use]
     pub fn of_kind(kind: FailureKind, message: impl Into<Arc<str>>) -> Self {
         Self { kind, ..Self::new(format!("{kind:?}"), message) }
+    }
+
+    /// The failure of a call that passed this limit.
+    #[must_use]
+    pub fn timed_out(limit: TimeoutKind, message: impl Into<Arc<str>>) -> Self {
+        Self { timeout: Some(limit), ..Self::of_kind(FailureKind::Timeout, message) }
+    }
+
+    /// Which limit was passed; `None` if this is no timeout.
+    #[must_use]
+    pub fn timeout_kind(&self) -> Option<TimeoutKind> {
+        // The first timeouts that there were did not say which they are: there was one.
+        (self.kind == FailureKind::Timeout).then(|| self.timeout.unwrap_or(TimeoutKind::StartToClose))
     }
 
     /// Takes a Rust error in: its type's name, its message, and its chain of sources.

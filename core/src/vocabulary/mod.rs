@@ -11,6 +11,7 @@ mod payload;
 mod place;
 mod predicate;
 mod retry;
+mod timeout;
 mod timestamp;
 mod value;
 
@@ -25,5 +26,6 @@ pub use payload::{Encoding, PAYLOAD_BYTES_MAX, Payload, PayloadError};
 pub use place::Place;
 pub use predicate::FailurePredicate;
 pub use retry::RetryPolicy;
+pub use timeout::TimeoutKind;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub(crate) use value::Value;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, FailureKind};
+use super::{Failure, FailureKind, TimeoutKind};
 
 /// Whether a failure is of some sort. Kept with the retry policy, in history and on the activity's task.
 ///
@@ -26,6 +26,8 @@ pub enum FailurePredicate {
     ErrorType(Arc<str>),
     /// It is of this class.
     Kind(FailureKind),
+    /// It is a timeout of this kind.
+    TimedOut(TimeoutKind),
     /// Its text, with that of its causes, contains this.
     MessageContains(Arc<str>),
     /// One of these holds; none of none.
@@ -47,6 +49,12 @@ impl FailurePredicate {
     #[must_use]
     pub fn kind(kind: FailureKind) -> Self {
         Self::Kind(kind)
+    }
+
+    /// Holds if the failure is a timeout of this kind.
+    #[must_use]
+    pub fn timed_out(limit: TimeoutKind) -> Self {
+        Self::TimedOut(limit)
     }
 
     /// Holds if the failure's text, with that of its causes, contains this.
@@ -79,6 +87,7 @@ impl FailurePredicate {
         match self {
             Self::ErrorType(name) => failure.error_types().any(|of| of == name),
             Self::Kind(kind) => failure.kind == *kind,
+            Self::TimedOut(limit) => failure.timeout_kind() == Some(*limit),
             Self::MessageContains(text) => failure.to_string().contains(&**text),
             Self::Any(some) => some.iter().any(|one| one.holds(failure)),
             Self::All(all) => all.iter().all(|one| one.holds(failure)),

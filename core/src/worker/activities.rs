@@ -18,7 +18,8 @@ use crate::history::{ActivityCompleted, ActivityFailed, ActivityScheduled, Event
 use crate::host::Role;
 use crate::replay::SideEffect;
 use crate::vocabulary::{
-    Attempt, EventId, Failure, FailureKind, FencingToken, Payload, RunId, RunKey, Timestamp, WorkerId,
+    Attempt, EventId, Failure, FailureKind, FencingToken, Payload, RunId, RunKey, TimeoutKind, Timestamp,
+    WorkerId,
 };
 
 /// A user effect that may begin: every earlier event is acknowledged.
@@ -35,6 +36,8 @@ pub(super) struct ActivityJob {
     pub(super) scheduled: EventId,
     pub(super) attempt: Attempt,
     pub(super) call: ActivityScheduled,
+    /// When the whole call must have ended.
+    pub(super) close_by: Option<Timestamp>,
     pub(super) last_failure: Option<Failure>,
     /// Who claimed it from the queue; `None` if it has no row.
     pub(super) queued: Option<WorkerId>,
@@ -58,6 +61,7 @@ pub(super) struct EndedActivity {
     pub(super) scheduled: EventId,
     pub(super) attempt: Attempt,
     pub(super) call: ActivityScheduled,
+    pub(super) close_by: Option<Timestamp>,
     pub(super) result: Result<Payload, Failure>,
     /// Who claimed it from the queue; `None` if it has no row.
     pub(super) queued: Option<WorkerId>,
@@ -68,7 +72,9 @@ impl EndedActivity {
     /// How long to wait before it is tried again; `None` if it has its outcome.
     pub(super) fn retry_delay(&self) -> Option<Duration> {
         let failure = self.result.as_ref().err()?;
-        self.call.retry.delay_in((self.run.run_id, self.scheduled), self.attempt, failure)
+        let delay = self.call.retry.delay_in((self.run.run_id, self.scheduled), self.attempt, failure)?;
+        // What would begin after the call's end need not wait for it.
+        self.close_by.is_none_or(|close_by| self.at + delay < close_by).then_some(delay)
     }
 
     /// What history holds of it, if it is not tried again.
@@ -142,6 +148,9 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
     if cancel.is_cancelled() {
         return;
     }
+    if job.call.schedule_to_start.is_some() {
+        running.left_line(key);
+    }
     let (home, cx, shards, bodies) = (cx.home.clone(), cx.clone(), shards.clone(), running.clone());
     let task = home.spawn(Role::ActivityBody, async move {
         let span = tracing::info_span!("activity", name = %job.call.activity, run = %job.run, attempt = %job.attempt);
@@ -150,9 +159,19 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
         // The slot is free before the run goes on, so that its next call can have it.
         drop(slot);
         if bodies.ended(key, attempt) {
-            let ActivityJob { run, token, scheduled, attempt, call, queued, .. } = job;
+            let ActivityJob { run, token, scheduled, attempt, call, close_by, queued, .. } = job;
             let at = cx.now();
-            shards.activity_ended(EndedActivity { run, token, scheduled, attempt, call, result, queued, at });
+            shards.activity_ended(EndedActivity {
+                run,
+                token,
+                scheduled,
+                attempt,
+                call,
+                close_by,
+                result,
+                queued,
+                at,
+            });
         }
     });
     if !blocking {
@@ -197,25 +216,37 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Result<P
             Err(panic) => Err(panicked(panic.as_ref())),
         }
     };
-    match call.start_to_close {
+    match limit(job, cx.now()) {
         None => attempt.await,
-        Some(limit) => within(cx, limit, attempt, &job.cancel).await,
+        Some(limit) => within(cx, limit, attempt, job).await,
     }
+}
+
+/// How long an attempt that begins now may take, and by which limit.
+fn limit(job: &ActivityJob, now: Timestamp) -> Option<(Duration, TimeoutKind)> {
+    let attempt = job.call.start_to_close.map(|length| (length, TimeoutKind::StartToClose));
+    let call = job.close_by.map(|close_by| (close_by.since(now), TimeoutKind::ScheduleToClose));
+    attempt.into_iter().chain(call).min_by_key(|(length, _)| *length)
 }
 
 /// Ends an attempt that takes longer than its limit. A blocking body is told, and keeps its slot until it returns.
 async fn within(
     cx: &Arc<Context>,
-    limit: Duration,
+    (limit, kind): (Duration, TimeoutKind),
     attempt: impl Future<Output = Result<Payload, Failure>>,
-    cancel: &CancelFlag,
+    job: &ActivityJob,
 ) -> Result<Payload, Failure> {
     let attempt = std::pin::pin!(attempt);
     match select(attempt, cx.clock.sleep(limit)).await {
         Either::Left((result, _)) => result,
         Either::Right(_) => {
-            cancel.cancel();
-            Err(Failure::of_kind(FailureKind::Timeout, format!("the attempt took longer than {limit:?}")))
+            job.cancel.cancel();
+            let mut failure = Failure::timed_out(kind, format!("the attempt took longer than {limit:?}"));
+            if kind == TimeoutKind::ScheduleToClose {
+                failure.message = "the activity did not end within its schedule-to-close timeout".into();
+                job.last_failure.iter().for_each(|last| failure.add_cause(last));
+            }
+            Err(failure)
         }
     }
 }
@@ -236,7 +267,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::vocabulary::{ActivityName, Namespace, RetryPolicy, WorkflowId};
+    use crate::vocabulary::{ActivityName, Namespace, WorkflowId};
 
     /// A job that only stands in line.
     pub(in crate::worker) fn job(scheduled: u64) -> Box<ActivityJob> {
@@ -249,13 +280,8 @@ pub(super) mod tests {
             token: FencingToken(1),
             scheduled: EventId(scheduled),
             attempt: Attempt(1),
-            call: ActivityScheduled {
-                activity: ActivityName::new("charge").unwrap(),
-                input: Payload::encode(&()).unwrap(),
-                task_queue: None,
-                retry: RetryPolicy::default(),
-                start_to_close: None,
-            },
+            call: ActivityScheduled::new(ActivityName::new("charge").unwrap(), Payload::encode(&()).unwrap()),
+            close_by: None,
             last_failure: None,
             queued: None,
             cancel: CancelFlag::default(),

@@ -138,12 +138,11 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
         (Ok(_), Ok(_)) => None,
     };
     let call = ActivityScheduled {
-        activity: claimed.activity,
-        input: input.unwrap_or(claimed.input),
-        task_queue: None,
         retry: claimed.retry,
         start_to_close: claimed.start_to_close,
+        ..ActivityScheduled::new(claimed.activity, input.unwrap_or(claimed.input))
     };
+    let close_by = claimed.close_by;
     let (run, scheduled, attempt, worker) = (claimed.run, claimed.scheduled, claimed.attempt, life.worker);
     let token = FencingToken(0);
     if let Some(failure) = trouble {
@@ -155,6 +154,7 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
             scheduled,
             attempt,
             call,
+            close_by,
             result,
             queued,
             at,
@@ -167,6 +167,7 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
         scheduled,
         attempt,
         call,
+        close_by,
         last_failure: last_failure.ok().flatten(),
         queued,
         cancel,

@@ -13,6 +13,7 @@ mod context;
 mod ended;
 mod lease;
 mod loader;
+mod look;
 mod options;
 mod registry;
 mod run;

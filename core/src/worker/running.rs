@@ -1,6 +1,6 @@
 //! The bodies that run here or are about to, so that they can be stopped.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::activities::ActivityJob;
@@ -37,6 +37,8 @@ struct Body {
     run: RunKey,
     attempt: Attempt,
     queued: bool,
+    /// Whether it waits for a slot. Kept only for calls that are limited in this.
+    in_line: bool,
     cancel: CancelFlag,
     abort: Option<TaskHandle>,
 }
@@ -64,6 +66,7 @@ impl Running {
             run: job.run.clone(),
             attempt: job.attempt,
             queued: job.queued.is_some(),
+            in_line: job.call.schedule_to_start.is_some(),
             cancel: job.cancel.clone(),
             abort: None,
         };
@@ -73,6 +76,20 @@ impl Running {
             bodies.of.insert((job.run.run_id, job.scheduled), body);
         }
         lives
+    }
+
+    /// Notes that a body has got its slot.
+    pub(super) fn left_line(&self, key: (RunId, EventId)) {
+        if let Some(body) = self.lock().of.get_mut(&key) {
+            body.in_line = false;
+        }
+    }
+
+    /// The calls of a run that wait for a slot here, as far as they are limited in this.
+    pub(super) fn in_line(&self, run_id: RunId) -> HashSet<EventId> {
+        let bodies = self.lock();
+        let waiting = bodies.of.iter().filter(|((of, _), body)| *of == run_id && body.in_line);
+        waiting.map(|((_, scheduled), _)| *scheduled).collect()
     }
 
     /// Keeps the handle by which a body that has begun is dropped. If it was stopped before, it is dropped now.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::activities::{EndedActivity, EndedSideEffect, Job};
 use super::committer::{Order, Ticket};
 use super::context::{Context, Life};
-use super::run::{Leave, Loaded, Run, Submission, Trouble, Verdict};
+use super::run::{Leave, Loaded, Run, Standing, Submission, Trouble, Verdict};
 use super::running::Stop;
 use super::thread::Alarms;
 use crate::backend::{ClaimedRun, InboxMessage, UnreadInbox};
@@ -71,6 +71,8 @@ pub(super) enum Input {
     /// What was read for a run, under this token and by this load.
     Loaded(RunId, (FencingToken, u32), Result<Loaded, Trouble>),
     Activity(Box<EndedActivity>),
+    /// Where the calls of this run stand.
+    Looked(RunId, FencingToken, Standing),
     SideEffect(EndedSideEffect),
     Outcomes(Vec<(RunId, FencingToken, Outcome)>),
     /// Something foreign woke the code of this run while it was at rest.
@@ -98,12 +100,20 @@ pub(super) struct Load {
     pub(super) find_queued: bool,
 }
 
+/// A look at where the calls of a run stand.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) run: RunKey,
+    pub(super) token: FencingToken,
+}
+
 /// What a shard asks of the world.
 #[derive(Default)]
 pub(super) struct Effects {
     /// For the store, in one batch.
     pub(super) orders: Vec<Order>,
     pub(super) loads: Vec<Load>,
+    pub(super) looks: Vec<Look>,
     /// User effects whose commands are already stored.
     pub(super) jobs: Vec<Job>,
     pub(super) stops: Vec<Stop>,
@@ -176,6 +186,10 @@ impl Shard {
             Input::Unread(unread) => self.unread(unread),
             Input::Loaded(run_id, load, loaded) => self.loaded(run_id, load, loaded, now),
             Input::Activity(ended) => self.activity_ended(*ended, now),
+            Input::Looked(run_id, token, standing) => {
+                let cx = self.cx.clone();
+                self.with(run_id, token, |run| run.looked(&cx, standing));
+            }
             Input::SideEffect(ended) => {
                 self.with(ended.run_id, ended.token, |run| run.offer_side_effect(ended));
             }
@@ -227,7 +241,11 @@ impl Shard {
                 self.effects.orders.push(submission.into());
             }
         }
-        let submission = run.step(&self.cx, self.life.worker, now).or_else(|| {
+        let step = run.step(&self.cx, self.life.worker, now);
+        if run.begins_look() {
+            self.effects.looks.push(Look { run: run.key.clone(), token: run.token });
+        }
+        let submission = step.or_else(|| {
             let leaves = self.draining && run.can_leave();
             leaves.then(|| run.release(self.life.worker)).flatten()
         });

@@ -18,7 +18,7 @@ use super::activities::{self, EndedActivity, EndedSideEffect};
 use super::context::{Context, Life};
 use super::running::Running;
 use super::shard::{Effects, FirstTask, Input, PendingStart, Shard};
-use super::{claimer, committer, ended, lease, loader, timekeeper};
+use super::{claimer, committer, ended, lease, loader, look, timekeeper};
 use crate::activity::block_on;
 use crate::backend::StoreError;
 use crate::host::{Home, Role, TaskHandle};
@@ -301,7 +301,7 @@ impl Shell {
     }
 
     fn carry(&self, life: &Arc<Life>, effects: Effects) {
-        let Effects { orders, loads, jobs, stops } = effects;
+        let Effects { orders, loads, looks, jobs, stops } = effects;
         stops.into_iter().for_each(|stop| self.running.stop(stop));
         let _entered = self.runtime.as_ref().map(Handle::enter);
         if !orders.is_empty() {
@@ -312,6 +312,10 @@ impl Shell {
         }
         for load in loads {
             self.cx.home.spawn(Role::Engine, loader::load(self.cx.clone(), self.shards.clone(), load));
+        }
+        for look in looks {
+            let (cx, shards, running) = (self.cx.clone(), self.shards.clone(), self.running.clone());
+            self.cx.home.spawn(Role::Engine, look::look(cx, shards, running, look));
         }
         for job in jobs {
             activities::start(&self.cx, life, &self.shards, &self.running, job);

@@ -4,7 +4,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
@@ -44,14 +43,6 @@ impl<T> ActivityCall<T> {
         self.with(|body| body.retry = policy)
     }
 
-    /// Sets the longest that one attempt may take; without it there is no limit.
-    ///
-    /// # Determinism
-    /// As for [`retry`](Self::retry).
-    pub fn start_to_close(self, timeout: Duration) -> Self {
-        self.with(|body| body.start_to_close = Some(timeout))
-    }
-
     /// Sets the queue on which it is picked up; without it, the workflow's own.
     ///
     /// # Determinism
@@ -81,7 +72,7 @@ impl<T> ActivityCall<T> {
         Self(Typed::new(call))
     }
 
-    fn with(mut self, change: impl FnOnce(&mut ActivityScheduled)) -> Self {
+    pub(super) fn with(mut self, change: impl FnOnce(&mut ActivityScheduled)) -> Self {
         if let Ok(Some(Request::Activity(body))) = self.0.call.as_mut().map(Call::request) {
             change(body);
         }

@@ -12,8 +12,7 @@ use crate::activity::Activity;
 use crate::history::ActivityScheduled;
 use crate::replay::{Call, Manner, Receive, Request, World};
 use crate::vocabulary::{
-    ActivityName, EventId, Payload, RetryPolicy, RunId, RunKey, SignalName, TaskQueue, Timestamp,
-    WorkflowType,
+    ActivityName, EventId, Payload, RunId, RunKey, SignalName, TaskQueue, Timestamp, WorkflowType,
 };
 
 /// A workflow's view of its run. Cheap to clone; clones stand for the same run.
@@ -227,11 +226,5 @@ impl WorkflowContext {
 }
 
 fn scheduled<A: Activity>(input: &A::Input) -> Result<ActivityScheduled, CallError> {
-    Ok(ActivityScheduled {
-        activity: ActivityName::new(A::NAME)?,
-        input: Payload::encode(input)?,
-        task_queue: None,
-        retry: RetryPolicy::default(),
-        start_to_close: None,
-    })
+    Ok(ActivityScheduled::new(ActivityName::new(A::NAME)?, Payload::encode(input)?))
 }

@@ -8,6 +8,7 @@ mod chance;
 mod context;
 mod definition;
 mod error;
+mod limits;
 
 use std::future::Future;
 

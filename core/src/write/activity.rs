@@ -29,6 +29,8 @@ pub struct NewActivityTask {
     pub retry: RetryPolicy,
     /// The longest that one attempt may take. Stores keep at least whole microseconds of it.
     pub start_to_close: Option<Duration>,
+    /// When the whole call must have ended. A store keeps it for whoever runs an attempt; the run's holder acts on it.
+    pub close_by: Option<Timestamp>,
     /// What the attempt before this one left.
     pub last_failure: Option<Failure>,
 }

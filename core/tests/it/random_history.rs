@@ -96,6 +96,8 @@ impl Random {
             task_queue: self.optional(|random| TaskQueue::new(random.name()).unwrap()),
             retry: self.optional(Self::retry).unwrap_or_default(),
             start_to_close: self.optional(Self::duration),
+            schedule_to_close: self.optional(Self::duration),
+            schedule_to_start: self.optional(Self::duration),
         }
     }
 
@@ -145,6 +147,9 @@ impl Random {
             message: self.text(),
             non_retryable: self.flag(),
             retry_after: self.optional(Self::duration),
+            timeout: self.optional(|random| {
+                [TimeoutKind::StartToClose, TimeoutKind::ScheduleToClose][random.below(2) as usize]
+            }),
             details: self.optional(Self::payload),
             causes: (0..self.below(3))
                 .map(|_| Cause { message: self.text(), error_type: self.optional(Self::text) })

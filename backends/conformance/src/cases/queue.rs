@@ -32,6 +32,7 @@ fn scheduled(activities: &[ClaimedActivity]) -> Vec<u64> {
 pub async fn a_queued_activity_is_handed_out_whole(world: World) {
     let task = NewActivityTask {
         attempt: Attempt(3),
+        close_by: Some(world.now() + SECOND),
         last_failure: Some(Failure::new("Declined", "no money")),
         ..world.new_task(2)
     };
@@ -46,6 +47,7 @@ pub async fn a_queued_activity_is_handed_out_whole(world: World) {
         taken_over: false,
         retry: task.retry,
         start_to_close: task.start_to_close,
+        close_by: task.close_by,
         last_failure: task.last_failure,
     };
     assert_eq!(claimed, [wanted]);

@@ -67,6 +67,7 @@ impl World {
             visible_at: self.now(),
             retry: RetryPolicy::exponential(),
             start_to_close: Some(SECOND),
+            close_by: None,
             last_failure: None,
         }
     }

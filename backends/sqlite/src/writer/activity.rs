@@ -1,6 +1,6 @@
 //! Queued activities and the ends of their attempts.
 
-use retell::vocabulary::Namespace;
+use retell::vocabulary::{Namespace, Timestamp};
 use retell::write::{ActivityReport, ActivityVerdict, Applied, NewActivityTask, Refusal};
 use rusqlite::{OptionalExtension, Result, params};
 
@@ -14,7 +14,7 @@ impl Transaction<'_> {
         let kind = self.activity_kind_or_new(namespace, task)?;
         self.statement(
             "INSERT INTO activities (run, scheduled, kind, visible_at, attempt, priority, start_to_close, input, \
-             retry, last_failure) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+             retry, last_failure, close_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
              ON CONFLICT (run, scheduled) DO NOTHING",
         )?
         .execute(params![
@@ -28,6 +28,7 @@ impl Transaction<'_> {
             packed(&task.input)?,
             packed(&task.retry)?,
             task.last_failure.as_ref().map(packed).transpose()?,
+            task.close_by.map(Timestamp::as_micros),
         ])?;
         self.heard.work = true;
         Ok(())

@@ -107,6 +107,7 @@ impl State {
     #[must_use]
     pub(in crate::replay) fn abandon(&mut self) -> Vec<Option<Operation>> {
         self.timers.clear();
+        self.limits.clear();
         self.waiting = 0;
         self.operations.take_all()
     }
@@ -144,7 +145,10 @@ impl State {
             Kind::Timer(due) => {
                 self.timers.remove(&(*due, event));
             }
-            Kind::Activity(Some(body)) => self.payload_bytes -= body.input.data.len(),
+            Kind::Activity(Some(body)) => {
+                self.payload_bytes -= body.input.data.len();
+                self.limits.remove(event, body);
+            }
             Kind::Activity(None) | Kind::SideEffect(_) | Kind::Signal(_) => {}
         }
     }
@@ -175,11 +179,17 @@ impl State {
     }
 
     /// An activity's command has become an event: as long as it is open, what the event says is kept.
-    pub(in crate::replay) fn recorded(&mut self, event: EventId, body: impl FnOnce() -> ActivityScheduled) {
+    pub(in crate::replay) fn recorded(
+        &mut self,
+        event: EventId,
+        at: Timestamp,
+        body: impl FnOnce() -> ActivityScheduled,
+    ) {
         let Some(slot) = self.operations.open(event) else { return };
         if let Kind::Activity(held) = &mut self.operations.operation(slot).kind {
-            let body = held.insert(body());
+            let body = held.insert(Box::new(body()));
             self.payload_bytes += body.input.data.len();
+            self.limits.insert(event, at, body);
         }
     }
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use super::limits::Limits;
 use super::mailboxes::Mailboxes;
 use super::operations::{Operation, Operations, Resolution};
 use super::random::Random;
@@ -84,6 +85,7 @@ pub(in crate::replay) struct State {
     next_id: EventId,
     operations: Operations,
     timers: BTreeSet<(Timestamp, EventId)>,
+    pub(in crate::replay) limits: Limits,
     mailboxes: Mailboxes,
     cancellation: Option<Cancellation>,
     /// Cancel requests that came after the code had ended.
@@ -119,6 +121,7 @@ impl State {
             next_id: EventId(1),
             operations: Operations::default(),
             timers: BTreeSet::new(),
+            limits: Limits::default(),
             mailboxes: Mailboxes::default(),
             cancellation: None,
             late_cancels: Vec::new(),

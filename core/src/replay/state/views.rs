@@ -30,7 +30,7 @@ impl State {
     pub(in crate::replay) fn open_activities(&mut self) -> Vec<(EventId, ActivityScheduled)> {
         let open = self.operations.all_open().into_iter();
         open.filter_map(|(event, slot)| match &self.operations.operation(slot).kind {
-            Kind::Activity(Some(body)) => Some((event, body.clone())),
+            Kind::Activity(Some(body)) => Some((event, (**body).clone())),
             _ => None,
         })
         .collect()

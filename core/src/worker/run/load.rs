@@ -35,6 +35,7 @@ impl Run {
         self.phase = Phase::Loading(Some(Box::new(machine)));
         self.loads += 1;
         self.loaded_until = None;
+        self.overdue.clear();
         self.places.is_none() && self.left_rowless
     }
 
@@ -106,7 +107,7 @@ impl Run {
         let side_effects = machine.open_side_effects();
         let left_behind = match self.places {
             Some(_) => LeftBehind::default(),
-            None if self.left_rowless => self.left_behind(cx, now, machine.open_activities(), queued)?,
+            None if self.left_rowless => self.left_behind(cx, now, &machine, queued)?,
             None => LeftBehind::queued(machine.open_activities()),
         };
         self.phase = Phase::Live(machine);
@@ -134,18 +135,21 @@ impl Run {
         &self,
         cx: &Context,
         now: Timestamp,
-        open: Vec<(EventId, ActivityScheduled)>,
+        machine: &Machine,
         queued: &HashSet<EventId>,
     ) -> Result<LeftBehind, Trouble> {
         let failure = Failure::of_kind(FailureKind::WorkerLost, "the worker that ran the attempt is gone");
         let mut left = LeftBehind::default();
         let ended = self.ended_in_inbox(cx)?;
-        for (scheduled, call) in open {
+        for (scheduled, call) in machine.open_activities() {
+            let scheduled_at = machine.scheduled_at(scheduled);
+            let close_by = call.schedule_to_close.zip(scheduled_at).map(|(length, at)| at + length);
             if queued.contains(&scheduled) || ended.contains(&scheduled) {
                 left.places.push((scheduled, Place::Queued));
             } else if call.retry.delay_after(Attempt(1), &failure).is_some() {
                 let last_failure = Some(failure.clone());
-                let row = Row { scheduled, call: &call, attempt: Attempt(2), visible_at: now, last_failure };
+                let (call, attempt, visible_at) = (&call, Attempt(2), now);
+                let row = Row { scheduled, call, close_by, attempt, visible_at, last_failure };
                 left.rows.push(self.row(cx, row)?);
                 left.places.push((scheduled, Place::Queued));
             } else {
@@ -156,6 +160,7 @@ impl Run {
                     scheduled,
                     attempt: Attempt(1),
                     call,
+                    close_by,
                     result: Err(failure.clone()),
                     queued: None,
                     at: now,

@@ -3,6 +3,7 @@
 //! Pure: a shard feeds it and carries its commits away. One commit is under way at most; what arrives meanwhile waits,
 //! and nothing that was taken in is forgotten before the commit that holds it is acknowledged.
 
+mod limits;
 mod load;
 mod park;
 mod places;
@@ -21,8 +22,10 @@ use crate::replay::{Definition, Machine};
 use crate::vocabulary::{EventId, FencingToken, Position, RunKey, Timestamp, WorkerId};
 use crate::write::{Commit, NewActivityTask, Refusal, TaskFailure};
 
+use limits::{OverdueCalls, TimedOut};
 use places::Places;
 
+pub(super) use limits::Standing;
 pub(super) use load::Loaded;
 pub(super) use park::Trouble;
 
@@ -47,6 +50,8 @@ pub(super) struct Run {
     left_rowless: bool,
     /// Rows for what a lost worker ran, until they are committed.
     lost: Vec<NewActivityTask>,
+    /// Calls whose time may be over.
+    overdue: OverdueCalls,
     in_flight: Option<InFlight>,
     /// A closing task that the store sent back because messages had come.
     closing: Option<Closing>,
@@ -92,6 +97,7 @@ enum Incoming {
     Message(InboxMessage),
     Activity(Box<EndedActivity>),
     SideEffect(EndedSideEffect),
+    TimedOut(Box<TimedOut>),
 }
 
 impl Incoming {
@@ -100,6 +106,7 @@ impl Incoming {
             Self::Message(message) => message.at,
             Self::Activity(ended) => ended.at,
             Self::SideEffect(ended) => ended.at,
+            Self::TimedOut(timed_out) => timed_out.due,
         }
     }
 }
@@ -220,6 +227,7 @@ impl Run {
             places: None,
             left_rowless: false,
             lost: Vec::new(),
+            overdue: OverdueCalls::default(),
             in_flight: None,
             closing: None,
             failure: None,
@@ -269,6 +277,7 @@ impl Run {
             && self.incoming.is_empty()
             && self.begin_at.is_none()
             && self.closing.is_none()
+            && self.overdue.is_empty()
     }
 
     /// Whether it could be given back now.

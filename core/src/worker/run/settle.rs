@@ -8,7 +8,7 @@ use super::task::Gathered;
 use super::{Phase, Run};
 use crate::activity::CancelFlag;
 use crate::commit::Progress;
-use crate::history::{ActivityScheduled, EventKind, HistoryError};
+use crate::history::{ActivityScheduled, Event, EventKind, HistoryError};
 use crate::vocabulary::{Attempt, EventId, Failure, Timestamp};
 use crate::worker::activities::{ActivityJob, EndedActivity, Job, SideEffectJob};
 use crate::worker::context::Context;
@@ -29,6 +29,7 @@ pub(super) struct Settled {
 pub(super) struct Row<'a> {
     pub(super) scheduled: EventId,
     pub(super) call: &'a ActivityScheduled,
+    pub(super) close_by: Option<Timestamp>,
     pub(super) attempt: Attempt,
     pub(super) visible_at: Timestamp,
     pub(super) last_failure: Option<Failure>,
@@ -42,7 +43,7 @@ impl Run {
         now: Timestamp,
         gathered: Gathered,
     ) -> Result<Settled, Trouble> {
-        let Gathered { progress, retries, unwanted, .. } = gathered;
+        let Gathered { progress, retries, timed_out, unwanted, .. } = gathered;
         let mut settled = Settled { progress, jobs: Vec::new(), placed: [0; 2], aborts: Vec::new() };
         let events = std::mem::take(&mut settled.progress.events);
         let closes = events.last().is_some_and(|event| event.kind.closes());
@@ -56,11 +57,12 @@ impl Run {
         for event in &events {
             match &event.kind {
                 EventKind::ActivityScheduled(call) if !closes && !let_go.contains(&event.id) => {
-                    self.place(cx, now, event.id, call, &mut settled)?;
+                    self.place(cx, now, event, call, &mut settled)?;
                 }
-                EventKind::ActivityCompleted(body) => _ = self.places().remove(body.scheduled),
-                EventKind::ActivityFailed(body) => _ = self.places().remove(body.scheduled),
+                EventKind::ActivityCompleted(body) => self.ended(body.scheduled),
+                EventKind::ActivityFailed(body) => self.ended(body.scheduled),
                 EventKind::ActivityCancelled(body) => {
+                    self.overdue.forget(body.scheduled);
                     let was_placed = self.places().remove(body.scheduled).map(|_| body.scheduled);
                     settled.aborts.extend(was_placed);
                     settled.progress.cancelled.extend(was_placed);
@@ -74,6 +76,9 @@ impl Run {
             }
         }
         settled.progress.events = events;
+        // What passed a limit may run, or stand in the queue.
+        settled.aborts.extend(&timed_out);
+        settled.progress.cancelled.extend(timed_out);
         for scheduled in unwanted {
             self.places().remove(scheduled);
         }
@@ -83,15 +88,23 @@ impl Run {
         Ok(settled)
     }
 
+    /// A call has its outcome.
+    fn ended(&mut self, scheduled: EventId) {
+        self.places().remove(scheduled);
+        self.overdue.forget(scheduled);
+    }
+
     /// A new call takes a free slot here at once, or goes to the queue.
     fn place(
         &mut self,
         cx: &Context,
         now: Timestamp,
-        scheduled: EventId,
+        event: &Event,
         call: &ActivityScheduled,
         settled: &mut Settled,
     ) -> Result<(), Trouble> {
+        let scheduled = event.id;
+        let close_by = call.schedule_to_close.map(|length| event.at + length);
         let here = call.task_queue.as_ref().is_none_or(|queue| *queue == cx.task_queue);
         let sort = cx.sort_of(&call.activity).filter(|_| here);
         // A worker that shuts down begins nothing new: the call waits for another.
@@ -107,6 +120,7 @@ impl Run {
                 scheduled,
                 attempt: Attempt(1),
                 call: call.clone(),
+                close_by,
                 last_failure: None,
                 queued: None,
                 cancel: CancelFlag::default(),
@@ -120,7 +134,7 @@ impl Run {
             }
             None => {}
         }
-        let row = Row { scheduled, call, attempt: Attempt(1), visible_at: now, last_failure: None };
+        let row = Row { scheduled, call, close_by, attempt: Attempt(1), visible_at: now, last_failure: None };
         let row = self.row(cx, row)?;
         self.places().set(scheduled, Place::Queued);
         settled.progress.schedule.push(row);
@@ -152,8 +166,8 @@ impl Run {
         visible_at: Timestamp,
     ) -> Result<NewActivityTask, HistoryError> {
         let last_failure = Some(failure.clone());
-        let (scheduled, attempt) = (ended.scheduled, ended.attempt.next());
-        self.row(cx, Row { scheduled, call: &ended.call, attempt, visible_at, last_failure })
+        let (scheduled, close_by, attempt) = (ended.scheduled, ended.close_by, ended.attempt.next());
+        self.row(cx, Row { scheduled, call: &ended.call, close_by, attempt, visible_at, last_failure })
     }
 
     /// The row of a call; its input passes the codec as history's does.
@@ -169,6 +183,7 @@ impl Run {
             visible_at: row.visible_at,
             retry: row.call.retry.clone(),
             start_to_close: row.call.start_to_close,
+            close_by: row.close_by,
             last_failure: row.last_failure.map(|failure| cx.outward(failure)).transpose()?,
         })
     }

@@ -27,6 +27,8 @@ pub(super) struct Gathered {
     pub(super) taken: usize,
     /// Attempts without a row that failed and are tried again.
     pub(super) retries: Vec<EndedActivity>,
+    /// Calls that passed a limit.
+    pub(super) timed_out: Vec<EventId>,
     /// Side effects that ended after the code had let go of them.
     pub(super) unwanted: Vec<EventId>,
 }
@@ -73,7 +75,7 @@ impl Run {
     pub(super) fn last_waiting(&self) -> Position {
         let position = |incoming: &Incoming| match incoming {
             Incoming::Message(message) => Some(message.position),
-            Incoming::Activity(_) | Incoming::SideEffect(_) => None,
+            Incoming::Activity(_) | Incoming::SideEffect(_) | Incoming::TimedOut(_) => None,
         };
         self.incoming.iter().rev().find_map(position).unwrap_or(self.taken_in)
     }
@@ -84,6 +86,7 @@ impl Run {
         worker: WorkerId,
         now: Timestamp,
     ) -> Result<Option<Submission>, Trouble> {
+        self.note_overdue(now);
         let (taken, settled) = match self.closing.take() {
             Some(closing) => self.take_in_rest(cx, closing)?,
             None => {
@@ -99,7 +102,7 @@ impl Run {
         let Phase::Live(machine) = &mut self.phase else { return Err(Trouble::not_live()) };
         let progress =
             Progress { taken_in: self.taken_in, schedule: self.lost.clone(), ..Progress::default() };
-        let mut gathered = Gathered { progress, taken: 0, retries: Vec::new(), unwanted: Vec::new() };
+        let mut gathered = Gathered::new(progress);
         let mut at = now.max(machine.last_at());
         if let (Some(begin_at), Some(started)) = (self.begin_at, &self.started) {
             at = begin_at;
@@ -179,7 +182,7 @@ impl Run {
             self.closing_commit(cx, worker, progress, &mut ticket)?
         } else {
             let open = OpenRun {
-                wake_at: machine.next_due(),
+                wake_at: machine.next_due().into_iter().chain(self.overdue.earliest()).min(),
                 rowless: self.is_rowless(),
                 hold: Hold::Keep,
                 failure: None,
@@ -224,6 +227,11 @@ impl Run {
 }
 
 impl Gathered {
+    fn new(progress: Progress) -> Self {
+        let (retries, timed_out, unwanted) = (Vec::new(), Vec::new(), Vec::new());
+        Self { progress, taken: 0, retries, timed_out, unwanted }
+    }
+
     /// Takes one of the incoming into the machine, unless nobody waits for it any more.
     fn take(
         &mut self,
@@ -253,8 +261,12 @@ impl Gathered {
                 let kind = SideEffectRecorded { scheduled: ended.scheduled, value };
                 machine.take_in(at, kind.into(), &mut self.progress.events)?;
             }
+            Incoming::TimedOut(timed_out) if machine.is_open(timed_out.failed.scheduled) => {
+                machine.take_in(at, timed_out.failed.clone().into(), &mut self.progress.events)?;
+                self.timed_out.push(timed_out.failed.scheduled);
+            }
             Incoming::SideEffect(ended) => self.unwanted.push(ended.scheduled),
-            Incoming::Activity(_) => {}
+            Incoming::Activity(_) | Incoming::TimedOut(_) => {}
         }
         Ok(())
     }

@@ -1,3 +1,4 @@
 //! What can be said of an activity's call, in virtual time.
 
 mod retry;
+mod timeouts;

@@ -59,6 +59,11 @@ engine_cases! { ($)
         an_unknown_activity_waits_in_the_queue,
         a_queued_attempt_survives_the_release_of_its_run,
     }
+    timeouts {
+        a_call_that_nobody_serves_times_out_and_leaves_the_queue,
+        a_call_times_out_though_all_workers_were_dead,
+        a_call_that_runs_elsewhere_is_stopped_when_its_time_is_over,
+    }
     timers {
         a_sleep_of_a_year_ends_when_the_clock_moves,
         a_clock_that_jumps_forward_fires_early,
