@@ -39,6 +39,8 @@ pub struct Progress {
     pub ended: Vec<(EventId, Attempt)>,
     /// Queued activities that the events cancel.
     pub cancelled: Vec<EventId>,
+    /// Activities that the events ask to stop.
+    pub cancel_requested: Vec<EventId>,
 }
 
 /// What a run that continues as new leaves to its successor.
@@ -153,6 +155,7 @@ fn build(
         schedule: progress.schedule,
         ended: progress.ended,
         cancelled: progress.cancelled,
+        cancel_requested: progress.cancel_requested,
         messages: Vec::new(),
         next,
     })

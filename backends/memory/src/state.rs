@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use retell::clock::Clock;
 use retell::vocabulary::{EventId, Namespace, RequestId, RunKey, WorkflowId};
-use retell::write::{Applied, Outcome, Refusal, Target, Write};
+use retell::write::{ActivityVerdict, Applied, Outcome, Refusal, Target, Write};
 
 use crate::activity::Task;
 use crate::identity::Identities;
@@ -69,6 +69,10 @@ impl State {
                 })
             }
             Write::Commit(commit) => self.commit(commit),
+            // What changes nothing when it is applied again needs no memory of it.
+            Write::Activity(report) if matches!(report.verdict, ActivityVerdict::Heartbeat { .. }) => {
+                self.report(report)
+            }
             Write::Activity(report) => {
                 self.once(&report.run.namespace, report.request_id, |state| state.report(report))
             }

@@ -79,6 +79,7 @@ fn step(run: &RunKey, worker: WorkerId, head: u64) -> Commit {
         schedule: Vec::new(),
         ended: Vec::new(),
         cancelled: Vec::new(),
+        cancel_requested: Vec::new(),
         messages: Vec::new(),
         next: Next::Open(OpenRun { wake_at: None, rowless: true, hold: Hold::Keep, failure: None }),
     }

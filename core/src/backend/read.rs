@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::vocabulary::{
-    ActivityName, Attempt, Attributes, EventId, Failure, Namespace, RunId, RunKey, TaskQueue, Timestamp,
-    WorkerId, WorkflowId, WorkflowName, WorkflowType,
+    ActivityName, Attempt, Attributes, EventId, Failure, Namespace, Payload, RunId, RunKey, TaskQueue,
+    Timestamp, WorkerId, WorkflowId, WorkflowName, WorkflowType,
 };
 use crate::write::{CloseStatus, TaskFailure};
 
@@ -122,6 +122,12 @@ pub struct QueuedActivity {
     pub worker: Option<WorkerId>,
     /// What the last attempt left.
     pub last_failure: Option<Failure>,
+    /// What an attempt said last of how far it is, as it passed the codec.
+    pub details: Option<Payload>,
+    /// Whether its run has asked it to stop.
+    pub cancel_requested: bool,
+    /// Whether it waits to be ended from outside.
+    pub deferred: bool,
 }
 
 /// What a namespace holds.

@@ -408,6 +408,7 @@ impl Shard {
             ActivityVerdict::Released
         });
         let ticket = Ticket { of_commit: false, ..Ticket::new(run.run_id, token) };
+        let worker = Some(worker);
         let report = ActivityReport { run, scheduled, attempt, worker, request_id, at, verdict };
         self.effects.orders.push(Order { write: Write::Activity(Box::new(report)), ticket });
     }

@@ -33,6 +33,8 @@ pub async fn a_queued_activity_is_handed_out_whole(world: World) {
     let task = NewActivityTask {
         attempt: Attempt(3),
         close_by: Some(world.now() + SECOND),
+        heartbeat: Some(2 * SECOND),
+        details: Some(Payload::encode("half way").unwrap()),
         last_failure: Some(Failure::new("Declined", "no money")),
         ..world.new_task(2)
     };
@@ -48,7 +50,11 @@ pub async fn a_queued_activity_is_handed_out_whole(world: World) {
         retry: task.retry,
         start_to_close: task.start_to_close,
         close_by: task.close_by,
+        heartbeat: task.heartbeat,
         last_failure: task.last_failure,
+        details: task.details,
+        cancel_requested: false,
+        deferred: false,
     };
     assert_eq!(claimed, [wanted]);
 }

@@ -100,6 +100,7 @@ pub(crate) fn commit(run: &RunKey, worker: WorkerId, token: u64, head: u64, byte
         schedule: Vec::new(),
         ended: Vec::new(),
         cancelled: Vec::new(),
+        cancel_requested: Vec::new(),
         messages: Vec::new(),
         next: Next::Open(OpenRun { wake_at: None, rowless: true, hold: Hold::Keep, failure: None }),
     }

@@ -200,6 +200,7 @@ impl Run {
             schedule: self.lost.clone(),
             ended: Vec::new(),
             cancelled: Vec::new(),
+            cancel_requested: Vec::new(),
             messages: Vec::new(),
             next: Next::Open(open),
         };

@@ -184,7 +184,10 @@ impl Run {
             retry: row.call.retry.clone(),
             start_to_close: row.call.start_to_close,
             close_by: row.close_by,
+            heartbeat: None,
             last_failure: row.last_failure.map(|failure| cx.outward(failure)).transpose()?,
+            details: None,
+            running: false,
         })
     }
 
