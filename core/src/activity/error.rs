@@ -95,7 +95,7 @@ impl ActivityError {
     }
 
     /// A payload that cannot be read or written: trying again would find the same bytes.
-    pub(super) fn payload(error: &PayloadError) -> Self {
+    pub(crate) fn payload(error: &PayloadError) -> Self {
         Self::new("PayloadError", error.to_string()).non_retryable()
     }
 }

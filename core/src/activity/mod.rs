@@ -8,6 +8,7 @@ mod cancel;
 mod context;
 mod definition;
 mod error;
+mod heartbeat;
 mod state;
 
 use std::future::Future;
@@ -21,6 +22,8 @@ pub use cancel::CancelFlag;
 pub use context::{ActivityContext, ActivityInfo};
 pub use definition::{ActivityDefinition, ActivityRun};
 pub use error::ActivityError;
+#[cfg(feature = "worker")]
+pub(crate) use heartbeat::Outlet;
 pub use state::SharedState;
 
 /// A side effect that workflows call: it may read clocks, draw lots, talk to the world.

@@ -198,6 +198,9 @@ pub struct ActivityScheduled {
     /// How long it may wait for its first attempt, from this event's time; `None` sets no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule_to_start: Option<Duration>,
+    /// How long an attempt may be silent; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Duration>,
 }
 
 impl ActivityScheduled {
@@ -212,6 +215,7 @@ impl ActivityScheduled {
             start_to_close: None,
             schedule_to_close: None,
             schedule_to_start: None,
+            heartbeat: None,
         }
     }
 }

@@ -61,6 +61,12 @@ impl Machine {
         self.world.state().open_activities()
     }
 
+    /// What was asked for by an activity that [`is_open`](Self::is_open).
+    #[must_use]
+    pub fn open_activity(&self, scheduled: EventId) -> Option<ActivityScheduled> {
+        self.world.state().open_activity(scheduled)
+    }
+
     /// Whether this event scheduled a call that still waits for its outcome; any other outcome counts for nothing.
     #[must_use]
     pub fn is_open(&self, scheduled: EventId) -> bool {

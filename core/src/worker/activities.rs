@@ -10,6 +10,7 @@ use futures::future::{Either, select};
 use tracing::Instrument;
 
 use super::context::{Context, Life};
+use super::heartbeats::{self, Pulse};
 use super::running::Running;
 use super::slots::Slot;
 use super::thread::Shards;
@@ -39,6 +40,8 @@ pub(super) struct ActivityJob {
     /// When the whole call must have ended.
     pub(super) close_by: Option<Timestamp>,
     pub(super) last_failure: Option<Failure>,
+    /// What an earlier attempt said last.
+    pub(super) details: Option<Payload>,
     /// Who claimed it from the queue; `None` if it has no row.
     pub(super) queued: Option<WorkerId>,
     /// By which its body is told to stop.
@@ -63,6 +66,8 @@ pub(super) struct EndedActivity {
     pub(super) call: ActivityScheduled,
     pub(super) close_by: Option<Timestamp>,
     pub(super) result: Result<Payload, Failure>,
+    /// What it said last, if that is to go into the row of the next attempt.
+    pub(super) details: Option<Payload>,
     /// Who claimed it from the queue; `None` if it has no row.
     pub(super) queued: Option<WorkerId>,
     pub(super) at: Timestamp,
@@ -155,7 +160,12 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
     let task = home.spawn(Role::ActivityBody, async move {
         let span = tracing::info_span!("activity", name = %job.call.activity, run = %job.run, attempt = %job.attempt);
         let slot = Arc::new(slot);
+        let watched = cx.pulses.watch(key, attempt);
         let result = run(&cx, &job, &slot).instrument(span).await;
+        let details = watched.ended();
+        if let (Err(_), Some(details), Some(_)) = (&result, &details, job.queued) {
+            heartbeats::tell_last(&cx, &job, details.clone()).await;
+        }
         // The slot is free before the run goes on, so that its next call can have it.
         drop(slot);
         if bodies.ended(key, attempt) {
@@ -169,6 +179,7 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
                 call,
                 close_by,
                 result,
+                details,
                 queued,
                 at,
             });
@@ -198,8 +209,11 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Result<P
         scheduled: job.scheduled,
         attempt: job.attempt,
         last_failure: job.last_failure.clone(),
+        heartbeat_details: job.details.clone(),
     };
     let context = ActivityContext::new(info, cx.registry.state.clone(), job.cancel.clone());
+    let context = context.with_outlet(cx.pulses.clone());
+    let pulse = cx.pulses.begin(job);
     let attempt = async {
         match std::panic::catch_unwind(AssertUnwindSafe(|| definition.start(context, &call.input))) {
             Ok(ActivityRun::Async(body)) => AssertUnwindSafe(body)
@@ -216,9 +230,12 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Result<P
             Err(panic) => Err(panicked(panic.as_ref())),
         }
     };
-    match limit(job, cx.now()) {
-        None => attempt.await,
-        Some(limit) => within(cx, limit, attempt, job).await,
+    let limit = limit(job, cx.now());
+    match (limit, pulse) {
+        (None, None) => attempt.await,
+        (Some(limit), None) => within(cx, limit, attempt, job).await,
+        (None, Some(pulse)) => while_it_beats(cx, &pulse, attempt, job).await,
+        (Some(limit), Some(pulse)) => within(cx, limit, while_it_beats(cx, &pulse, attempt, job), job).await,
     }
 }
 
@@ -247,6 +264,23 @@ async fn within(
                 job.last_failure.iter().for_each(|last| failure.add_cause(last));
             }
             Err(failure)
+        }
+    }
+}
+
+/// Ends an attempt that is silent for too long.
+async fn while_it_beats(
+    cx: &Arc<Context>,
+    pulse: &Pulse,
+    attempt: impl Future<Output = Result<Payload, Failure>>,
+    job: &ActivityJob,
+) -> Result<Payload, Failure> {
+    match select(std::pin::pin!(attempt), std::pin::pin!(pulse.silent(&cx.clock))).await {
+        Either::Left((result, _)) => result,
+        Either::Right(_) => {
+            job.cancel.cancel();
+            let message = "the attempt was silent for longer than its heartbeat timeout";
+            Err(Failure::timed_out(TimeoutKind::Heartbeat, message))
         }
     }
 }
@@ -283,6 +317,7 @@ pub(super) mod tests {
             call: ActivityScheduled::new(ActivityName::new("charge").unwrap(), Payload::encode(&()).unwrap()),
             close_by: None,
             last_failure: None,
+            details: None,
             queued: None,
             cancel: CancelFlag::default(),
         })

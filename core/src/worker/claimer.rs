@@ -131,15 +131,17 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
     let lost = Failure::of_kind(FailureKind::WorkerLost, "the worker that ran the last attempt is gone");
     let used_up = claimed.taken_over && claimed.retry.attempts_max.is_some_and(|max| claimed.attempt.0 > max);
     let input = cx.codec.decode(claimed.input.clone());
+    let details = claimed.details.map(|details| cx.codec.decode(details)).transpose();
     let last_failure = claimed.last_failure.map(|failure| cx.inward(failure)).transpose();
-    let trouble = match (&input, &last_failure) {
+    let trouble = match (&input, &last_failure, &details) {
         _ if used_up => Some(lost),
-        (Err(error), _) | (_, Err(error)) => Some(Failure::from_error(error)),
-        (Ok(_), Ok(_)) => None,
+        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => Some(Failure::from_error(error)),
+        (Ok(_), Ok(_), Ok(_)) => None,
     };
     let call = ActivityScheduled {
         retry: claimed.retry,
         start_to_close: claimed.start_to_close,
+        heartbeat: claimed.heartbeat,
         ..ActivityScheduled::new(claimed.activity, input.unwrap_or(claimed.input))
     };
     let close_by = claimed.close_by;
@@ -156,6 +158,7 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
             call,
             close_by,
             result,
+            details: None,
             queued,
             at,
         }));
@@ -169,6 +172,7 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
         call,
         close_by,
         last_failure: last_failure.ok().flatten(),
+        details: details.ok().flatten(),
         queued,
         cancel,
     })))

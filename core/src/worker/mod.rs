@@ -11,6 +11,7 @@ mod closings;
 mod committer;
 mod context;
 mod ended;
+mod heartbeats;
 mod lease;
 mod loader;
 mod look;

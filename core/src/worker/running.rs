@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::activities::ActivityJob;
 use crate::activity::CancelFlag;
 use crate::host::TaskHandle;
-use crate::vocabulary::{Attempt, EventId, RunId, RunKey, WorkerId};
+use crate::vocabulary::{Attempt, EventId, FencingToken, RunId, RunKey, WorkerId};
 
 /// Which bodies are to be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) enum Stop {
 /// The attempts that were given to this worker and have not ended. They live and die with its lease: what was
 /// committed or claimed under another one begins nothing.
 #[derive(Default)]
-pub(super) struct Running {
+pub(crate) struct Running {
     bodies: Mutex<Bodies>,
 }
 
@@ -36,11 +36,19 @@ struct Bodies {
 struct Body {
     run: RunKey,
     attempt: Attempt,
-    queued: bool,
+    token: FencingToken,
+    /// Who claimed it from the queue; `None` if it has no row, or got one only later.
+    queued: Option<WorkerId>,
     /// Whether it waits for a slot. Kept only for calls that are limited in this.
     in_line: bool,
     cancel: CancelFlag,
     abort: Option<TaskHandle>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("count", &self.count()).finish_non_exhaustive()
+    }
 }
 
 impl Running {
@@ -65,7 +73,8 @@ impl Running {
         let body = Body {
             run: job.run.clone(),
             attempt: job.attempt,
-            queued: job.queued.is_some(),
+            token: job.token,
+            queued: job.queued,
             in_line: job.call.schedule_to_start.is_some(),
             cancel: job.cancel.clone(),
             abort: None,
@@ -92,6 +101,17 @@ impl Running {
         waiting.map(|((_, scheduled), _)| *scheduled).collect()
     }
 
+    /// What is known of an attempt that has not ended: its run's token, who claimed it, and how to cancel it.
+    pub(super) fn find(
+        &self,
+        key: (RunId, EventId),
+        attempt: Attempt,
+    ) -> Option<(FencingToken, Option<WorkerId>, CancelFlag)> {
+        let bodies = self.lock();
+        let body = bodies.of.get(&key).filter(|body| body.attempt == attempt)?;
+        Some((body.token, body.queued, body.cancel.clone()))
+    }
+
     /// Keeps the handle by which a body that has begun is dropped. If it was stopped before, it is dropped now.
     pub(super) fn begun(&self, key: (RunId, EventId), attempt: Attempt, abort: TaskHandle) {
         match self.lock().of.get_mut(&key).filter(|body| body.attempt == attempt) {
@@ -113,7 +133,7 @@ impl Running {
         let bodies = &mut locked.of;
         let stopped: Vec<Body> = match stop {
             Stop::Call(run_id, scheduled) => bodies.remove(&(run_id, scheduled)).into_iter().collect(),
-            Stop::Rowless(run_id) => take(bodies, |key, body| key.0 == run_id && !body.queued),
+            Stop::Rowless(run_id) => take(bodies, |key, body| key.0 == run_id && body.queued.is_none()),
             Stop::Run(run_id) => take(bodies, |key, _| key.0 == run_id),
         };
         drop(locked);

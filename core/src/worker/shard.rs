@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::activities::{EndedActivity, EndedSideEffect, Job};
 use super::committer::{Order, Ticket};
 use super::context::{Context, Life};
+use super::heartbeats::RowRequest;
 use super::run::{Leave, Loaded, Run, Standing, Submission, Trouble, Verdict};
 use super::running::Stop;
 use super::thread::Alarms;
@@ -71,6 +72,8 @@ pub(super) enum Input {
     /// What was read for a run, under this token and by this load.
     Loaded(RunId, (FencingToken, u32), Result<Loaded, Trouble>),
     Activity(Box<EndedActivity>),
+    /// A call that runs without a row needs one.
+    NeedsRow(RunId, FencingToken, RowRequest),
     /// Where the calls of this run stand.
     Looked(RunId, FencingToken, Standing),
     SideEffect(EndedSideEffect),
@@ -186,6 +189,9 @@ impl Shard {
             Input::Unread(unread) => self.unread(unread),
             Input::Loaded(run_id, load, loaded) => self.loaded(run_id, load, loaded, now),
             Input::Activity(ended) => self.activity_ended(*ended, now),
+            Input::NeedsRow(run_id, token, request) => {
+                self.with(run_id, token, |run| run.offer_row_request(request));
+            }
             Input::Looked(run_id, token, standing) => {
                 let cx = self.cx.clone();
                 self.with(run_id, token, |run| run.looked(&cx, standing));
@@ -356,16 +362,22 @@ impl Shard {
         }
     }
 
-    fn activity_ended(&mut self, ended: EndedActivity, now: Timestamp) {
+    fn activity_ended(&mut self, mut ended: EndedActivity, now: Timestamp) {
         let run_id = ended.run.run_id;
         let run = self.runs.get_mut(&run_id);
-        let Some(worker) = ended.queued else {
-            if let Some(run) = run.filter(|run| run.token == ended.token) {
-                run.offer_activity(ended);
-                self.touched.push(run_id);
+        if ended.queued.is_none() {
+            match run.filter(|run| run.token == ended.token) {
+                Some(run) if !run.has_row(ended.scheduled) => {
+                    run.offer_activity(ended);
+                    self.touched.push(run_id);
+                    return;
+                }
+                // It got a row while it ran; or it may have got one, if its run has gone.
+                Some(_) | None => ended.queued = Some(self.life.worker),
             }
-            return;
-        };
+        }
+        let run = self.runs.get_mut(&run_id);
+        let Some(worker) = ended.queued else { return };
         let retry = ended.result.as_ref().err().and_then(|failure| {
             let delay = ended.retry_delay()?;
             let (attempt, visible_at) = (ended.attempt.next(), now + delay);

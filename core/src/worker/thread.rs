@@ -18,7 +18,7 @@ use super::activities::{self, EndedActivity, EndedSideEffect};
 use super::context::{Context, Life};
 use super::running::Running;
 use super::shard::{Effects, FirstTask, Input, PendingStart, Shard};
-use super::{claimer, committer, ended, lease, loader, look, timekeeper};
+use super::{claimer, committer, ended, heartbeats, lease, loader, look, timekeeper};
 use crate::activity::block_on;
 use crate::backend::StoreError;
 use crate::host::{Home, Role, TaskHandle};
@@ -173,7 +173,7 @@ impl Worker {
         let count = cx.options.workflow_threads.max(1);
         let (inputs, outputs): (Vec<_>, Vec<_>) = (0..count).map(|_| unbounded_channel()).unzip();
         let shards = Arc::new(Shards::new(inputs));
-        let running = Arc::new(Running::default());
+        let running = cx.running.clone();
         running.begin_life(cx.life().worker);
         let shell = |index: usize| Shell {
             index,
@@ -191,12 +191,13 @@ impl Worker {
                 hosted => tasks.push(hosted.spawn(Role::WorkflowTask, drive)),
             }
         }
-        let parts: [BoxFuture<'static, ()>; 5] = [
+        let parts: [BoxFuture<'static, ()>; 6] = [
             Box::pin(lease::keep(cx.clone(), shards.clone(), running.clone())),
             Box::pin(claimer::claim_on(cx.clone(), shards.clone(), running.clone())),
             Box::pin(activities::admit(cx.clone(), shards.clone(), running.clone())),
             Box::pin(ended::watch(cx.clone(), shards.clone(), running.clone())),
             Box::pin(timekeeper::keep(cx.clone(), shards.clone())),
+            Box::pin(heartbeats::carry(cx.clone(), shards.clone())),
         ];
         tasks.extend(parts.map(|part| cx.home.spawn(Role::Engine, part)));
         Ok(Self { cx, shards, running, threads, tasks })

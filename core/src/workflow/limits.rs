@@ -13,6 +13,18 @@ impl<T> ActivityCall<T> {
         self.with(|body| body.start_to_close = Some(timeout))
     }
 
+    /// Sets how long an attempt may be silent between two [heartbeats](crate::activity::ActivityContext::heartbeat);
+    /// without it there is no limit.
+    ///
+    /// Then the attempt is stopped and has failed with [`TimeoutKind::Heartbeat`](crate::vocabulary::TimeoutKind); the
+    /// next one is given what it said last. An attempt whose worker died is tried again without waiting for this.
+    ///
+    /// # Determinism
+    /// As for [`retry`](Self::retry). Such a call has a row in its queue from the start, which holds the details.
+    pub fn heartbeat_timeout(self, timeout: Duration) -> Self {
+        self.with(|body| body.heartbeat = Some(timeout))
+    }
+
     /// Sets the longest that the whole call may take, with all attempts and the waits between them; without it there
     /// is no limit.
     ///

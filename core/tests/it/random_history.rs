@@ -98,6 +98,7 @@ impl Random {
             start_to_close: self.optional(Self::duration),
             schedule_to_close: self.optional(Self::duration),
             schedule_to_start: self.optional(Self::duration),
+            heartbeat: self.optional(Self::duration),
         }
     }
 

@@ -36,6 +36,13 @@ impl State {
         .collect()
     }
 
+    pub(in crate::replay) fn open_activity(&mut self, scheduled: EventId) -> Option<ActivityScheduled> {
+        match &self.operations.operation(self.operations.open(scheduled)?).kind {
+            Kind::Activity(Some(body)) => Some((**body).clone()),
+            _ => None,
+        }
+    }
+
     /// Side effects whose value is still to come, in the order in which they were scheduled.
     pub(in crate::replay) fn open_side_effects(&mut self) -> Vec<EventId> {
         let open = self.operations.all_open().into_iter();

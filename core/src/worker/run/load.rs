@@ -149,7 +149,8 @@ impl Run {
             } else if call.retry.delay_after(Attempt(1), &failure).is_some() {
                 let last_failure = Some(failure.clone());
                 let (call, attempt, visible_at) = (&call, Attempt(2), now);
-                let row = Row { scheduled, call, close_by, attempt, visible_at, last_failure };
+                let row = Row::of(scheduled, call, close_by, visible_at);
+                let row = Row { attempt, last_failure, ..row };
                 left.rows.push(self.row(cx, row)?);
                 left.places.push((scheduled, Place::Queued));
             } else {
@@ -162,6 +163,7 @@ impl Run {
                     call,
                     close_by,
                     result: Err(failure.clone()),
+                    details: None,
                     queued: None,
                     at: now,
                 });

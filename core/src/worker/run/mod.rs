@@ -7,6 +7,7 @@ mod limits;
 mod load;
 mod park;
 mod places;
+mod rows;
 mod settle;
 mod task;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use super::activities::{EndedActivity, EndedSideEffect};
 use super::committer::Ticket;
+use super::heartbeats::RowRequest;
 use crate::backend::{ClaimedRun, InboxMessage};
 use crate::commit::{Holder, Progress};
 use crate::history::WorkflowStarted;
@@ -98,6 +100,7 @@ enum Incoming {
     Activity(Box<EndedActivity>),
     SideEffect(EndedSideEffect),
     TimedOut(Box<TimedOut>),
+    NeedsRow(Box<RowRequest>),
 }
 
 impl Incoming {
@@ -107,6 +110,7 @@ impl Incoming {
             Self::Activity(ended) => ended.at,
             Self::SideEffect(ended) => ended.at,
             Self::TimedOut(timed_out) => timed_out.due,
+            Self::NeedsRow(request) => request.at,
         }
     }
 }
@@ -121,6 +125,8 @@ struct InFlight {
     closing: Option<Closing>,
     /// Calls whose outcome it hands to the store instead of history.
     deposited: HashSet<EventId>,
+    /// Calls that asked for a row and have one by then, and who holds it.
+    rows: Option<(WorkerId, HashSet<EventId>)>,
     then: Then,
 }
 
@@ -343,6 +349,7 @@ impl Run {
         let Some(in_flight) = self.in_flight.take() else { return Verdict::default() };
         self.head = in_flight.head;
         self.taken_in = in_flight.taken_in;
+        self.rows_stored(in_flight.taken, in_flight.rows);
         self.incoming.drain(..in_flight.taken);
         if !in_flight.deposited.is_empty() {
             self.incoming.retain(|incoming| match incoming {

@@ -187,6 +187,7 @@ impl Run {
             aborts: Vec::new(),
             closing: None,
             deposited: HashSet::new(),
+            rows: None,
             then,
         });
         let holder = self.holder(worker);

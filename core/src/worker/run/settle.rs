@@ -9,7 +9,7 @@ use super::{Phase, Run};
 use crate::activity::CancelFlag;
 use crate::commit::Progress;
 use crate::history::{ActivityScheduled, Event, EventKind, HistoryError};
-use crate::vocabulary::{Attempt, EventId, Failure, Timestamp};
+use crate::vocabulary::{Attempt, EventId, Failure, Payload, Timestamp, WorkerId};
 use crate::worker::activities::{ActivityJob, EndedActivity, Job, SideEffectJob};
 use crate::worker::context::Context;
 use crate::write::NewActivityTask;
@@ -23,6 +23,16 @@ pub(super) struct Settled {
     pub(super) placed: [usize; 2],
     /// What is stopped then.
     pub(super) aborts: Vec<EventId>,
+    /// Calls that asked for a row, and have one by then.
+    pub(super) rows: HashSet<EventId>,
+    /// Who commits.
+    pub(super) worker: WorkerId,
+}
+
+impl Settled {
+    pub(super) fn new(worker: WorkerId, progress: Progress, aborts: Vec<EventId>) -> Self {
+        Self { progress, jobs: Vec::new(), placed: [0; 2], aborts, rows: HashSet::new(), worker }
+    }
 }
 
 /// A call that is to stand in the queue.
@@ -33,6 +43,23 @@ pub(super) struct Row<'a> {
     pub(super) attempt: Attempt,
     pub(super) visible_at: Timestamp,
     pub(super) last_failure: Option<Failure>,
+    /// As they passed the codec.
+    pub(super) details: Option<Payload>,
+    pub(super) running: bool,
+}
+
+impl<'a> Row<'a> {
+    /// The row of a first attempt.
+    pub(super) fn of(
+        scheduled: EventId,
+        call: &'a ActivityScheduled,
+        close_by: Option<Timestamp>,
+        visible_at: Timestamp,
+    ) -> Self {
+        let (last_failure, details) = (None, None);
+        let attempt = Attempt(1);
+        Self { scheduled, call, close_by, attempt, visible_at, last_failure, details, running: false }
+    }
 }
 
 impl Run {
@@ -40,11 +67,12 @@ impl Run {
     pub(super) fn settle(
         &mut self,
         cx: &Context,
+        worker: WorkerId,
         now: Timestamp,
         gathered: Gathered,
     ) -> Result<Settled, Trouble> {
-        let Gathered { progress, retries, timed_out, unwanted, .. } = gathered;
-        let mut settled = Settled { progress, jobs: Vec::new(), placed: [0; 2], aborts: Vec::new() };
+        let Gathered { progress, retries, timed_out, rows, unwanted, .. } = gathered;
+        let mut settled = Settled::new(worker, progress, Vec::new());
         let events = std::mem::take(&mut settled.progress.events);
         let closes = events.last().is_some_and(|event| event.kind.closes());
         let let_go: HashSet<EventId> = events
@@ -85,6 +113,9 @@ impl Run {
         for ended in retries.iter().filter(|_| !closes) {
             self.requeue(cx, now, ended, &mut settled)?;
         }
+        for request in rows.into_iter().filter(|_| !closes) {
+            self.keep_row(cx, now, request, &mut settled)?;
+        }
         Ok(settled)
     }
 
@@ -113,7 +144,13 @@ impl Run {
             && cx.slots[sort].room_for_new(cx.clock.elapsed()) > settled.placed[sort]
         {
             settled.placed[sort] += 1;
-            self.places().set(scheduled, Place::Rowless);
+            let queued = call.heartbeat.map(|_| settled.worker);
+            if queued.is_some() {
+                let row = Row::of(scheduled, call, close_by, now);
+                settled.progress.schedule.push(self.row(cx, Row { running: true, ..row })?);
+            }
+            let place = if queued.is_some() { Place::Queued } else { Place::Rowless };
+            self.places().set(scheduled, place);
             settled.jobs.push(Job::Activity(Box::new(ActivityJob {
                 run: self.key.clone(),
                 token: self.token,
@@ -122,7 +159,8 @@ impl Run {
                 call: call.clone(),
                 close_by,
                 last_failure: None,
-                queued: None,
+                details: None,
+                queued,
                 cancel: CancelFlag::default(),
             })));
             return Ok(());
@@ -134,8 +172,7 @@ impl Run {
             }
             None => {}
         }
-        let row = Row { scheduled, call, close_by, attempt: Attempt(1), visible_at: now, last_failure: None };
-        let row = self.row(cx, row)?;
+        let row = self.row(cx, Row::of(scheduled, call, close_by, now))?;
         self.places().set(scheduled, Place::Queued);
         settled.progress.schedule.push(row);
         Ok(())
@@ -167,7 +204,9 @@ impl Run {
     ) -> Result<NewActivityTask, HistoryError> {
         let last_failure = Some(failure.clone());
         let (scheduled, close_by, attempt) = (ended.scheduled, ended.close_by, ended.attempt.next());
-        self.row(cx, Row { scheduled, call: &ended.call, close_by, attempt, visible_at, last_failure })
+        let details = ended.details.clone().map(|details| cx.codec.encode(details)).transpose()?;
+        let row = Row::of(scheduled, &ended.call, close_by, visible_at);
+        self.row(cx, Row { attempt, last_failure, details, ..row })
     }
 
     /// The row of a call; its input passes the codec as history's does.
@@ -184,10 +223,10 @@ impl Run {
             retry: row.call.retry.clone(),
             start_to_close: row.call.start_to_close,
             close_by: row.close_by,
-            heartbeat: None,
+            heartbeat: row.call.heartbeat,
             last_failure: row.last_failure.map(|failure| cx.outward(failure)).transpose()?,
-            details: None,
-            running: false,
+            details: row.details,
+            running: row.running,
         })
     }
 
@@ -198,7 +237,7 @@ impl Run {
         Some(Job::SideEffect(SideEffectJob { run_id: self.key.run_id, token: self.token, scheduled, effect }))
     }
 
-    fn places(&mut self) -> &mut Places {
+    pub(super) fn places(&mut self) -> &mut Places {
         self.places.get_or_insert_default()
     }
 }

@@ -10,7 +10,7 @@ use crate::backend::InboxMessage;
 use crate::commit::{self, Legacy, Progress};
 use crate::history::{EventKind, HistoryError, PayloadCodec, SideEffectRecorded, TimerFired, decode_kind};
 use crate::replay::Machine;
-use crate::vocabulary::{EventId, Position, RunKey, Timestamp, WorkerId};
+use crate::vocabulary::{Attempt, EventId, Payload, Position, RunKey, Timestamp, WorkerId};
 use crate::worker::activities::EndedActivity;
 use crate::worker::committer::Ticket;
 use crate::worker::context::Context;
@@ -29,6 +29,8 @@ pub(super) struct Gathered {
     pub(super) retries: Vec<EndedActivity>,
     /// Calls that passed a limit.
     pub(super) timed_out: Vec<EventId>,
+    /// Calls that run here and need a row, each with its attempt and what it said last.
+    pub(super) rows: Vec<(EventId, Attempt, Option<Payload>)>,
     /// Side effects that ended after the code had let go of them.
     pub(super) unwanted: Vec<EventId>,
 }
@@ -75,7 +77,10 @@ impl Run {
     pub(super) fn last_waiting(&self) -> Position {
         let position = |incoming: &Incoming| match incoming {
             Incoming::Message(message) => Some(message.position),
-            Incoming::Activity(_) | Incoming::SideEffect(_) | Incoming::TimedOut(_) => None,
+            Incoming::Activity(_)
+            | Incoming::SideEffect(_)
+            | Incoming::TimedOut(_)
+            | Incoming::NeedsRow(_) => None,
         };
         self.incoming.iter().rev().find_map(position).unwrap_or(self.taken_in)
     }
@@ -88,10 +93,10 @@ impl Run {
     ) -> Result<Option<Submission>, Trouble> {
         self.note_overdue(now);
         let (taken, settled) = match self.closing.take() {
-            Some(closing) => self.take_in_rest(cx, closing)?,
+            Some(closing) => self.take_in_rest(cx, worker, closing)?,
             None => {
                 let gathered = self.take_in(cx, now)?;
-                (gathered.taken, self.settle(cx, now, gathered)?)
+                (gathered.taken, self.settle(cx, worker, now, gathered)?)
             }
         };
         self.submit(cx, worker, taken, settled)
@@ -134,11 +139,15 @@ impl Run {
     }
 
     /// Takes in, without polling, the messages that came before the door of a closing run was shut.
-    fn take_in_rest(&mut self, cx: &Context, mut closing: Closing) -> Result<(usize, Settled), Trouble> {
+    fn take_in_rest(
+        &mut self,
+        cx: &Context,
+        worker: WorkerId,
+        mut closing: Closing,
+    ) -> Result<(usize, Settled), Trouble> {
         let Phase::Live(machine) = &mut self.phase else { return Err(Trouble::not_live()) };
         let taken = absorb(machine, &self.incoming, closing.taken, &mut closing.progress, cx.codec.as_ref())?;
-        let settled =
-            Settled { progress: closing.progress, jobs: Vec::new(), placed: [0; 2], aborts: closing.aborts };
+        let settled = Settled::new(worker, closing.progress, closing.aborts);
         Ok((taken, settled))
     }
 
@@ -150,7 +159,7 @@ impl Run {
         settled: Settled,
     ) -> Result<Option<Submission>, Trouble> {
         let Phase::Live(machine) = &self.phase else { return Err(Trouble::not_live()) };
-        let Settled { progress, jobs, aborts, .. } = settled;
+        let Settled { progress, jobs, aborts, rows, .. } = settled;
         let closes = machine.is_closed();
         let says_nothing = progress.events.is_empty()
             && progress.schedule.is_empty()
@@ -158,6 +167,7 @@ impl Run {
             && self.begin_at.is_none()
             && self.failure.is_none();
         if says_nothing {
+            self.rows_stored(taken, Some((worker, rows)));
             self.incoming.drain(..taken);
             self.places.iter_mut().for_each(Places::keep);
             return Ok(None);
@@ -168,6 +178,7 @@ impl Run {
             taken,
             aborts: aborts.clone(),
             deposited: HashSet::new(),
+            rows: (!rows.is_empty()).then_some((worker, rows)),
             closing: closes.then(|| Closing {
                 progress: progress.clone(),
                 taken,
@@ -228,8 +239,8 @@ impl Run {
 
 impl Gathered {
     fn new(progress: Progress) -> Self {
-        let (retries, timed_out, unwanted) = (Vec::new(), Vec::new(), Vec::new());
-        Self { progress, taken: 0, retries, timed_out, unwanted }
+        let (retries, timed_out, rows, unwanted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { progress, taken: 0, retries, timed_out, rows, unwanted }
     }
 
     /// Takes one of the incoming into the machine, unless nobody waits for it any more.
@@ -266,6 +277,11 @@ impl Gathered {
                 self.timed_out.push(timed_out.failed.scheduled);
             }
             Incoming::SideEffect(ended) => self.unwanted.push(ended.scheduled),
+            Incoming::NeedsRow(request) => {
+                let details = request.details.clone();
+                let details = details.map(|details| codec.encode(details)).transpose()?;
+                self.rows.push((request.scheduled, request.attempt, details));
+            }
             Incoming::Activity(_) | Incoming::TimedOut(_) => {}
         }
         Ok(())

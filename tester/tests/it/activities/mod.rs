@@ -1,4 +1,5 @@
 //! What can be said of an activity's call, in virtual time.
 
+mod heartbeats;
 mod retry;
 mod timeouts;

@@ -59,6 +59,12 @@ engine_cases! { ($)
         an_unknown_activity_waits_in_the_queue,
         a_queued_attempt_survives_the_release_of_its_run,
     }
+    heartbeats {
+        details_survive_the_worker_that_sent_them,
+        an_attempt_that_got_a_row_while_it_ran_ends_once,
+        a_cancelled_body_hears_of_it_on_another_worker,
+        a_cancelled_blocking_body_hears_of_it_on_another_worker,
+    }
     timeouts {
         a_call_that_nobody_serves_times_out_and_leaves_the_queue,
         a_call_times_out_though_all_workers_were_dead,
