@@ -9,8 +9,9 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::history::{
-    ActivityCancelled, ActivityScheduled, EventKind, SideEffectScheduled, TimerCancelled, TimerStarted,
-    WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
+    ActivityCancelRequested, ActivityCancelled, ActivityScheduled, EventKind, SideEffectScheduled,
+    TimerCancelled, TimerStarted, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew,
+    WorkflowFailed,
 };
 use crate::vocabulary::{EventId, Failure, Payload, Place, RunId, Timestamp, WorkflowType};
 
@@ -25,6 +26,7 @@ pub(crate) struct Command {
 pub(crate) enum CommandKind {
     ScheduleActivity(ActivityScheduled),
     CancelActivity { scheduled: EventId },
+    RequestActivityCancel { scheduled: EventId },
     StartTimer { due: Timestamp },
     CancelTimer { started: EventId },
     ScheduleSideEffect,
@@ -58,6 +60,7 @@ impl CommandKind {
         match self {
             Self::ScheduleActivity(body) => body.into(),
             Self::CancelActivity { scheduled } => ActivityCancelled { scheduled }.into(),
+            Self::RequestActivityCancel { scheduled } => ActivityCancelRequested { scheduled }.into(),
             Self::StartTimer { due } => TimerStarted { due }.into(),
             Self::CancelTimer { started } => TimerCancelled { started }.into(),
             Self::ScheduleSideEffect => SideEffectScheduled {}.into(),
@@ -92,6 +95,9 @@ impl CommandKind {
             (Self::CancelActivity { scheduled }, EventKind::ActivityCancelled(held)) => {
                 same(*scheduled == held.scheduled, OTHER)
             }
+            (Self::RequestActivityCancel { scheduled }, EventKind::ActivityCancelRequested(held)) => {
+                same(*scheduled == held.scheduled, OTHER)
+            }
             (Self::CancelTimer { started }, EventKind::TimerCancelled(held)) => {
                 same(*started == held.started, OTHER)
             }
@@ -115,6 +121,7 @@ impl CommandKind {
             }
             (Self::StartTimer { .. }, EventKind::TimerStarted(_))
             | (Self::CancelActivity { .. }, EventKind::ActivityCancelled(_))
+            | (Self::RequestActivityCancel { .. }, EventKind::ActivityCancelRequested(_))
             | (Self::CancelTimer { .. }, EventKind::TimerCancelled(_))
             | (Self::ContinueAsNew { .. }, EventKind::WorkflowContinuedAsNew(_)) => true,
             _ => self.matches(event).is_ok(),
@@ -129,6 +136,9 @@ impl fmt::Display for CommandKind {
                 write!(f, "ScheduleActivity {:?} with {}", body.activity, Shown(&body.input))
             }
             Self::CancelActivity { scheduled } => write!(f, "CancelActivity of event {scheduled}"),
+            Self::RequestActivityCancel { scheduled } => {
+                write!(f, "RequestActivityCancel of event {scheduled}")
+            }
             Self::StartTimer { due } => write!(f, "StartTimer due {due}"),
             Self::CancelTimer { started } => write!(f, "CancelTimer of event {started}"),
             Self::ScheduleSideEffect => f.write_str("ScheduleSideEffect"),
@@ -150,6 +160,7 @@ pub(crate) fn describe(event: &EventKind) -> String {
             format!("{name} {:?} with {}", body.activity, Shown(&body.input))
         }
         EventKind::ActivityCancelled(body) => format!("{name} of event {}", body.scheduled),
+        EventKind::ActivityCancelRequested(body) => format!("{name} of event {}", body.scheduled),
         EventKind::ActivityCompleted(body) => format!("{name} of event {}", body.scheduled),
         EventKind::ActivityFailed(body) => format!("{name} of event {}", body.scheduled),
         EventKind::TimerStarted(body) => format!("{name} due {}", body.due),

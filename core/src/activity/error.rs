@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::vocabulary::{Failure, Payload, PayloadError};
+use crate::vocabulary::{Failure, FailureKind, Payload, PayloadError};
 
 /// Why an attempt failed: a type for policies and callers to branch on, a message, causes, details.
 ///
@@ -46,6 +46,13 @@ impl ActivityError {
     #[must_use]
     pub fn from_dyn(error: &(dyn Error + 'static)) -> Self {
         Self(Box::new(Failure::from_dyn(error)))
+    }
+
+    /// The error of an attempt that was asked to stop and has done so. Not tried again.
+    #[must_use]
+    pub fn cancelled() -> Self {
+        let failure = Failure::of_kind(FailureKind::Cancelled, "the activity was asked to stop, and did");
+        Self(Box::new(failure.non_retryable()))
     }
 
     /// Marks it as permanent: no policy tries it again.

@@ -81,6 +81,8 @@ event_kinds! {
     ActivityFailed,
     /// The code let go of the activity before its outcome.
     ActivityCancelled,
+    /// The code asked the activity to stop, and waits for how it ends.
+    ActivityCancelRequested,
     /// The code started to sleep.
     TimerStarted,
     /// The sleep is over.
@@ -201,6 +203,28 @@ pub struct ActivityScheduled {
     /// How long an attempt may be silent; `None` sets no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<Duration>,
+    /// What a cancellation of the call does.
+    #[serde(default, skip_serializing_if = "ActivityCancellation::is_try")]
+    pub cancellation: ActivityCancellation,
+}
+
+/// What a cancellation of an activity's call does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ActivityCancellation {
+    /// The call ends at once; its body is stopped, and what it still does goes unheard.
+    #[default]
+    Try,
+    /// The body is asked to stop; the call ends as the body does.
+    Wait,
+    /// The call ends at once; its body goes on, and its outcome is recorded for nobody.
+    Abandon,
+}
+
+impl ActivityCancellation {
+    fn is_try(&self) -> bool {
+        *self == Self::Try
+    }
 }
 
 impl ActivityScheduled {
@@ -216,6 +240,7 @@ impl ActivityScheduled {
             schedule_to_close: None,
             schedule_to_start: None,
             heartbeat: None,
+            cancellation: ActivityCancellation::default(),
         }
     }
 }
@@ -245,6 +270,13 @@ pub struct ActivityFailed {
 /// See [`EventKind::ActivityCancelled`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActivityCancelled {
+    /// The event that scheduled it.
+    pub scheduled: EventId,
+}
+
+/// See [`EventKind::ActivityCancelRequested`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActivityCancelRequested {
     /// The event that scheduled it.
     pub scheduled: EventId,
 }
@@ -306,6 +338,7 @@ impl EventKind {
             | Self::SideEffectRecorded(_) => false,
             Self::ActivityScheduled(_)
             | Self::ActivityCancelled(_)
+            | Self::ActivityCancelRequested(_)
             | Self::TimerStarted(_)
             | Self::TimerCancelled(_)
             | Self::SideEffectScheduled(_) => true,
@@ -345,6 +378,7 @@ impl EventKind {
             | Self::WorkflowTerminated(_)
             | Self::WorkflowCancelRequested(_)
             | Self::ActivityCancelled(_)
+            | Self::ActivityCancelRequested(_)
             | Self::TimerStarted(_)
             | Self::TimerFired(_)
             | Self::TimerCancelled(_)

@@ -27,6 +27,8 @@ pub(super) struct Operation {
     pub(super) first_polled: u64,
     /// Whether a future of the code stands for it.
     pub(super) attached: bool,
+    /// Whether it was asked to stop, and its outcome is waited for.
+    pub(super) asked: bool,
     pub(super) waker: Option<Waker>,
     pub(super) outcome: Option<Resolution>,
 }

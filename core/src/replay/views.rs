@@ -67,6 +67,12 @@ impl Machine {
         self.world.state().open_activity(scheduled)
     }
 
+    /// Whether an open activity was asked to stop, and its call waits for that.
+    #[must_use]
+    pub fn is_asked_to_stop(&self, scheduled: EventId) -> bool {
+        self.world.state().is_asked_to_stop(scheduled)
+    }
+
     /// Whether this event scheduled a call that still waits for its outcome; any other outcome counts for nothing.
     #[must_use]
     pub fn is_open(&self, scheduled: EventId) -> bool {

@@ -66,6 +66,8 @@ pub(super) struct EndedActivity {
     pub(super) call: ActivityScheduled,
     pub(super) close_by: Option<Timestamp>,
     pub(super) result: Result<Payload, Failure>,
+    /// Whether its run has asked it to stop: then it is not tried again.
+    pub(super) asked: bool,
     /// What it said last, if that is to go into the row of the next attempt.
     pub(super) details: Option<Payload>,
     /// Who claimed it from the queue; `None` if it has no row.
@@ -76,7 +78,7 @@ pub(super) struct EndedActivity {
 impl EndedActivity {
     /// How long to wait before it is tried again; `None` if it has its outcome.
     pub(super) fn retry_delay(&self) -> Option<Duration> {
-        let failure = self.result.as_ref().err()?;
+        let failure = self.result.as_ref().err().filter(|_| !self.asked)?;
         let delay = self.call.retry.delay_in((self.run.run_id, self.scheduled), self.attempt, failure)?;
         // What would begin after the call's end need not wait for it.
         self.close_by.is_none_or(|close_by| self.at + delay < close_by).then_some(delay)
@@ -91,6 +93,19 @@ impl EndedActivity {
         }
     }
 }
+
+impl ActivityJob {
+    /// The end of a job that was asked to stop before it began.
+    fn never_begun(self, at: Timestamp) -> EndedActivity {
+        let Self { run, token, scheduled, attempt, call, close_by, queued, .. } = self;
+        let result = Err(Failure::of_kind(FailureKind::Cancelled, NEVER_BEGUN));
+        let (asked, details) = (true, None);
+        EndedActivity { run, token, scheduled, attempt, call, close_by, result, asked, details, queued, at }
+    }
+}
+
+/// The message of a call that was cancelled before anybody began it.
+pub(super) const NEVER_BEGUN: &str = "the activity was cancelled before its attempt began";
 
 /// How a side effect ended.
 #[derive(Debug, Clone)]
@@ -151,6 +166,10 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
     let blocking = definition.blocking();
     let (key, attempt, cancel) = ((job.run.run_id, job.scheduled), job.attempt, job.cancel.clone());
     if cancel.is_cancelled() {
+        // Stopped; or asked, which is an end that its call waits for.
+        if running.ended(key, attempt).is_some() {
+            shards.activity_ended(job.never_begun(cx.now()));
+        }
         return;
     }
     if job.call.schedule_to_start.is_some() {
@@ -168,7 +187,7 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
         }
         // The slot is free before the run goes on, so that its next call can have it.
         drop(slot);
-        if bodies.ended(key, attempt) {
+        if let Some(asked) = bodies.ended(key, attempt) {
             let ActivityJob { run, token, scheduled, attempt, call, close_by, queued, .. } = job;
             let at = cx.now();
             shards.activity_ended(EndedActivity {
@@ -179,6 +198,7 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
                 call,
                 close_by,
                 result,
+                asked,
                 details,
                 queued,
                 at,

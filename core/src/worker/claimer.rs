@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::{pending, select_all};
 use futures::{FutureExt, future::BoxFuture};
 
-use super::activities::{self, ActivityJob, EndedActivity, Job};
+use super::activities::{self, ActivityJob, EndedActivity, Job, NEVER_BEGUN};
 use super::context::{Context, Life};
 use super::running::Running;
 use super::shard::Input;
@@ -134,6 +134,7 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
     let details = claimed.details.map(|details| cx.codec.decode(details)).transpose();
     let last_failure = claimed.last_failure.map(|failure| cx.inward(failure)).transpose();
     let trouble = match (&input, &last_failure, &details) {
+        _ if claimed.cancel_requested => Some(Failure::of_kind(FailureKind::Cancelled, NEVER_BEGUN)),
         _ if used_up => Some(lost),
         (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => Some(Failure::from_error(error)),
         (Ok(_), Ok(_), Ok(_)) => None,
@@ -158,6 +159,7 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
             call,
             close_by,
             result,
+            asked: claimed.cancel_requested,
             details: None,
             queued,
             at,

@@ -17,7 +17,7 @@ use super::context::Context;
 use super::running::{Running, Stop};
 use super::shard::Input;
 use super::thread::Shards;
-use crate::activity::{ActivityInfo, CancelFlag, Outlet};
+use crate::activity::{ActivityInfo, Outlet};
 use crate::clock::Clock;
 use crate::host::Role;
 use crate::vocabulary::{
@@ -51,7 +51,6 @@ pub(super) struct Pulse {
     scheduled: EventId,
     attempt: Attempt,
     heartbeat: Option<Duration>,
-    cancel: CancelFlag,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -100,7 +99,6 @@ impl Pulses {
             scheduled: job.scheduled,
             attempt: job.attempt,
             heartbeat: job.call.heartbeat,
-            cancel: job.cancel.clone(),
             state: Mutex::new(State { untold: None, last: self.clock.elapsed(), row, ended: false }),
             changed: Notify::new(),
         };
@@ -168,7 +166,7 @@ impl Outlet for Pulses {
             None => {
                 // What has been stopped says nothing any more.
                 let Some(found) = self.running.find(key, info.attempt) else { return };
-                let (token, row, cancel) = found;
+                let (token, row) = found;
                 let state = State { untold: None, last: Duration::ZERO, row, ended: false };
                 let pulse = Pulse {
                     run: info.run.clone(),
@@ -176,7 +174,6 @@ impl Outlet for Pulses {
                     scheduled: info.scheduled,
                     attempt: info.attempt,
                     heartbeat: None,
-                    cancel,
                     state: Mutex::new(state),
                     changed: Notify::new(),
                 };
@@ -265,7 +262,9 @@ async fn tell(cx: &Arc<Context>, pulse: &Pulse, worker: WorkerId, details: Paylo
     let Some(report) = heartbeat(cx, pulse, worker, details) else { return true };
     let Ok(outcomes) = apply_until_known(cx, vec![Write::from(report)].into()).await else { return false };
     match outcomes.into_iter().next() {
-        Some(Ok(Applied::Wanted { cancel_requested: true })) => pulse.cancel.cancel(),
+        Some(Ok(Applied::Wanted { cancel_requested: true })) => {
+            cx.running.stop(Stop::Ask(pulse.run.run_id, pulse.scheduled));
+        }
         // Nobody wants it any more: its call was cancelled, timed out or ended otherwise, or its run did.
         Some(Err(Refusal::TaskLost)) if !pulse.has_ended() => {
             cx.running.stop(Stop::Call(pulse.run.run_id, pulse.scheduled));

@@ -17,6 +17,8 @@ pub(super) enum Stop {
     Rowless(RunId),
     /// All of a run.
     Run(RunId),
+    /// That of one call is asked, and ends by itself.
+    Ask(RunId, EventId),
 }
 
 /// The attempts that were given to this worker and have not ended. They live and die with its lease: what was
@@ -43,6 +45,8 @@ struct Body {
     in_line: bool,
     cancel: CancelFlag,
     abort: Option<TaskHandle>,
+    /// Whether its run has asked it to stop.
+    asked: bool,
 }
 
 impl std::fmt::Debug for Running {
@@ -78,6 +82,7 @@ impl Running {
             in_line: job.call.schedule_to_start.is_some(),
             cancel: job.cancel.clone(),
             abort: None,
+            asked: false,
         };
         let mut bodies = self.lock();
         let lives = bodies.life == Some(worker);
@@ -101,15 +106,15 @@ impl Running {
         waiting.map(|((_, scheduled), _)| *scheduled).collect()
     }
 
-    /// What is known of an attempt that has not ended: its run's token, who claimed it, and how to cancel it.
+    /// What is known of an attempt that has not ended: its run's token, and who claimed it.
     pub(super) fn find(
         &self,
         key: (RunId, EventId),
         attempt: Attempt,
-    ) -> Option<(FencingToken, Option<WorkerId>, CancelFlag)> {
+    ) -> Option<(FencingToken, Option<WorkerId>)> {
         let bodies = self.lock();
         let body = bodies.of.get(&key).filter(|body| body.attempt == attempt)?;
-        Some((body.token, body.queued, body.cancel.clone()))
+        Some((body.token, body.queued))
     }
 
     /// Keeps the handle by which a body that has begun is dropped. If it was stopped before, it is dropped now.
@@ -120,11 +125,12 @@ impl Running {
         }
     }
 
-    /// Forgets a body that ended; `false` if it was stopped before, so that its outcome counts for nothing.
-    pub(super) fn ended(&self, key: (RunId, EventId), attempt: Attempt) -> bool {
+    /// Forgets a body that ended, and says whether it was asked to stop; `None` if it was stopped before, so that its
+    /// outcome counts for nothing.
+    pub(super) fn ended(&self, key: (RunId, EventId), attempt: Attempt) -> Option<bool> {
         let mut bodies = self.lock();
-        let same = bodies.of.get(&key).is_some_and(|body| body.attempt == attempt);
-        same && bodies.of.remove(&key).is_some()
+        bodies.of.get(&key).filter(|body| body.attempt == attempt)?;
+        bodies.of.remove(&key).map(|body| body.asked)
     }
 
     /// Stops bodies: an async one is dropped, a blocking one is told. Their outcome counts for nothing.
@@ -135,6 +141,13 @@ impl Running {
             Stop::Call(run_id, scheduled) => bodies.remove(&(run_id, scheduled)).into_iter().collect(),
             Stop::Rowless(run_id) => take(bodies, |key, body| key.0 == run_id && body.queued.is_none()),
             Stop::Run(run_id) => take(bodies, |key, _| key.0 == run_id),
+            Stop::Ask(run_id, scheduled) => {
+                if let Some(body) = bodies.get_mut(&(run_id, scheduled)) {
+                    body.asked = true;
+                    body.cancel.cancel();
+                }
+                return;
+            }
         };
         drop(locked);
         stopped.iter().for_each(Body::stop);

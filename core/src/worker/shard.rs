@@ -427,7 +427,7 @@ impl Shard {
 
     fn outcome(&mut self, run_id: RunId, token: FencingToken, outcome: &Outcome, now: Timestamp) {
         let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.token == token) else { return };
-        let Verdict { aborts, leaves, unreported, trouble } = match outcome {
+        let Verdict { aborts, asks, leaves, unreported, trouble } = match outcome {
             Ok(_) => run.committed(),
             Err(refusal) => {
                 tracing::debug!(run = %run.key, %refusal, "the store refused a commit");
@@ -435,6 +435,7 @@ impl Shard {
             }
         };
         self.effects.stops.extend(aborts.into_iter().map(|scheduled| Stop::Call(run_id, scheduled)));
+        self.effects.stops.extend(asks.into_iter().map(|scheduled| Stop::Ask(run_id, scheduled)));
         for ended in unreported {
             if let Some(worker) = ended.queued {
                 self.report(ended, worker, None);

@@ -4,6 +4,7 @@
 //! else in it runs again at each replay, and must do the same each time. Thin and typed, over `replay`.
 
 mod calls;
+mod cancellation;
 mod chance;
 mod context;
 mod definition;
@@ -15,6 +16,7 @@ use std::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use crate::history::ActivityCancellation;
 pub use calls::{ActivityCall, SideEffectCall, Signal, Sleep};
 pub use context::{WorkflowContext, WorkflowInfo};
 pub use definition::{definition, workflow_type};

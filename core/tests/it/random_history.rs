@@ -66,6 +66,7 @@ impl Random {
                     .into()
             }
             "ActivityCancelled" => ActivityCancelled { scheduled: self.id() }.into(),
+            "ActivityCancelRequested" => ActivityCancelRequested { scheduled: self.id() }.into(),
             "TimerStarted" => TimerStarted { due: self.timestamp() }.into(),
             "TimerFired" => TimerFired { started: self.id() }.into(),
             "TimerCancelled" => TimerCancelled { started: self.id() }.into(),
@@ -99,6 +100,11 @@ impl Random {
             schedule_to_close: self.optional(Self::duration),
             schedule_to_start: self.optional(Self::duration),
             heartbeat: self.optional(Self::duration),
+            cancellation: [
+                ActivityCancellation::Try,
+                ActivityCancellation::Wait,
+                ActivityCancellation::Abandon,
+            ][self.below(3) as usize],
         }
     }
 

@@ -6,8 +6,8 @@ use std::task::Waker;
 use super::super::operations::{Kind, Operation, Resolution, Slot};
 use super::{Aftermath, Manner, Released, Request, State};
 use crate::command::{Command, CommandKind};
-use crate::history::ActivityScheduled;
-use crate::vocabulary::{EventId, Timestamp};
+use crate::history::{ActivityCancellation, ActivityScheduled};
+use crate::vocabulary::{EventId, FailureKind, Timestamp};
 
 impl State {
     /// Issues the command of a call. A waker says that a future waits for the outcome.
@@ -52,6 +52,7 @@ impl State {
             shielded: manner.shielded,
             first_polled,
             attached: waker.is_some(),
+            asked: false,
             waker: waker.cloned(),
             outcome: None,
         })
@@ -81,7 +82,11 @@ impl State {
     pub(in crate::replay) fn let_go(&mut self, slot: Slot) -> Released {
         let operation = self.operations.operation(slot);
         let (event, location) = (operation.event, operation.location);
-        self.waiting -= usize::from(operation.waits());
+        let open = self.operations.open(event) == Some(slot);
+        if open && self.cancellation_of(slot) == ActivityCancellation::Abandon {
+            return self.leave_running(slot);
+        }
+        self.waiting -= usize::from(self.operations.operation(slot).waits());
         if self.operations.close(event).is_some() {
             self.cancel_command(slot, event, location);
         }
@@ -120,8 +125,9 @@ impl State {
     ) -> Result<(), EventId> {
         // An outcome that comes after its call was let go of concerns nobody.
         let Some(slot) = self.operations.open(event) else { return Ok(()) };
+        let resolution = self.or_cancelled(slot, resolution);
         match (&self.operations.operation(slot).kind, &resolution) {
-            (Kind::Activity(_), Resolution::Value(_) | Resolution::Failed(_))
+            (Kind::Activity(_), Resolution::Value(_) | Resolution::Failed(_) | Resolution::Cancelled)
             | (Kind::Timer(_), Resolution::Fired)
             | (Kind::SideEffect(_), Resolution::Recorded(_)) => {}
             _ => return Err(event),
@@ -137,6 +143,18 @@ impl State {
             aftermath.dropped.push(self.operations.remove(slot));
         }
         Ok(())
+    }
+
+    /// An activity that was asked to stop and says that it has is a call that was cancelled.
+    fn or_cancelled(&mut self, slot: Slot, resolution: Resolution) -> Resolution {
+        match &resolution {
+            Resolution::Failed(failure)
+                if failure.kind == FailureKind::Cancelled && self.operations.operation(slot).asked =>
+            {
+                Resolution::Cancelled
+            }
+            _ => resolution,
+        }
     }
 
     /// Forgets what belongs to an open call of this kind.

@@ -4,7 +4,7 @@ use super::super::Conclusion;
 use super::super::operations::{Kind, Resolution};
 use super::{Aftermath, Cancellation, State};
 use crate::command::CommandKind;
-use crate::history::WorkflowCancelRequested;
+use crate::history::{ActivityCancellation, WorkflowCancelRequested};
 use crate::vocabulary::RunId;
 
 impl State {
@@ -15,6 +15,14 @@ impl State {
         }
         self.cancellation = Some(Cancellation { arrival: self.arrival(), request, seen: false });
         for slot in self.operations.all_cancellable() {
+            match self.cancellation_of(slot) {
+                ActivityCancellation::Wait => {
+                    self.request_cancel(slot);
+                    continue;
+                }
+                ActivityCancellation::Abandon => self.abandon_call(slot),
+                ActivityCancellation::Try => {}
+            }
             let operation = self.operations.operation(slot);
             operation.outcome = Some(Resolution::Cancelled);
             self.waiting -= 1;
@@ -22,8 +30,9 @@ impl State {
                 self.mailboxes.leave(name, operation.first_polled);
             } else {
                 let (event, location) = (operation.event, operation.location);
-                self.operations.close(event);
-                self.cancel_command(slot, event, location);
+                if self.operations.close(event).is_some() {
+                    self.cancel_command(slot, event, location);
+                }
             }
             self.wake(slot, aftermath);
         }

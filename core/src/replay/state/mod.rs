@@ -4,6 +4,7 @@
 //! drop is handed out as an [`Aftermath`], for when the lock is released.
 
 mod calls;
+mod cancellation;
 mod endings;
 mod signals;
 mod views;

@@ -9,19 +9,37 @@ use std::collections::HashSet;
 use super::{Incoming, Phase, Run};
 use crate::backend::QueuedActivity;
 use crate::history::ActivityFailed;
-use crate::replay::Overdue;
-use crate::vocabulary::{Attempt, EventId, Failure, TimeoutKind, Timestamp};
+use crate::vocabulary::{Attempt, EventId, Failure, FailureKind, TimeoutKind, Timestamp};
+use crate::worker::activities::NEVER_BEGUN;
 use crate::worker::context::Context;
 
-/// Calls whose time may be over.
+/// A call that may have to end.
+#[derive(Debug)]
+struct Doubtful {
+    /// Since when.
+    due: Timestamp,
+    scheduled: EventId,
+    reason: Reason,
+}
+
+/// Why a call may have to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// It may have passed this limit.
+    Limit(TimeoutKind),
+    /// It was asked to stop, and perhaps nobody runs it who could.
+    CancelRequested,
+}
+
+/// Calls that may have to end, because their time is over or because they were asked to.
 #[derive(Debug, Default)]
 pub(super) struct OverdueCalls {
     /// To be looked after.
-    waiting: Vec<Overdue>,
+    waiting: Vec<Doubtful>,
     /// Those that a look under way is for.
-    asked: Vec<Overdue>,
+    asked: Vec<Doubtful>,
     /// Those that have passed their limit, until that is in history.
-    found: Vec<Overdue>,
+    found: Vec<Doubtful>,
 }
 
 /// A call that has passed a limit.
@@ -48,6 +66,11 @@ impl OverdueCalls {
         self.waiting.iter().chain(&self.asked).chain(&self.found).map(|overdue| overdue.due).min()
     }
 
+    /// Notes a call that stands in the queue and is asked to stop.
+    pub(super) fn cancel_requested(&mut self, scheduled: EventId, at: Timestamp) {
+        self.waiting.push(Doubtful { due: at, scheduled, reason: Reason::CancelRequested });
+    }
+
     /// Forgets a call that has its outcome.
     pub(super) fn forget(&mut self, scheduled: EventId) {
         for calls in [&mut self.waiting, &mut self.asked, &mut self.found] {
@@ -65,7 +88,9 @@ impl Run {
     pub(super) fn note_overdue(&mut self, now: Timestamp) {
         let Phase::Live(machine) = &mut self.phase else { return };
         while let Some(overdue) = machine.take_overdue(now) {
-            self.overdue.waiting.push(overdue);
+            let reason = Reason::Limit(overdue.limit);
+            let (due, scheduled) = (overdue.due, overdue.scheduled);
+            self.overdue.waiting.push(Doubtful { due, scheduled, reason });
         }
     }
 
@@ -83,28 +108,42 @@ impl Run {
         for overdue in std::mem::take(&mut self.overdue.asked) {
             let row = standing.queued.iter().find(|row| row.scheduled == overdue.scheduled);
             let begun = match row {
-                Some(row) => row.worker.is_some() || row.attempt > Attempt(1),
+                Some(row) => row.worker.is_some() || row.deferred || row.attempt > Attempt(1),
                 None => !standing.in_line.contains(&overdue.scheduled),
             };
-            if overdue.limit == TimeoutKind::ScheduleToStart && begun {
+            let runs = row.is_none_or(|row| row.worker.is_some() || row.deferred);
+            let goes_on = match overdue.reason {
+                Reason::Limit(TimeoutKind::ScheduleToStart) => begun,
+                Reason::Limit(_) => false,
+                // Whoever runs it is told by its row.
+                Reason::CancelRequested => runs,
+            };
+            if goes_on {
                 continue;
             }
             let attempt = row.map_or(Attempt(1), |row| row.attempt);
-            let mut failure = Failure::timed_out(overdue.limit, message(overdue.limit));
+            let mut failure = failure(overdue.reason);
             let last = row.and_then(|row| row.last_failure.clone());
             if let Some(Ok(last)) = last.map(|last| cx.inward(last)) {
                 failure.add_cause(&last);
             }
             let failed = ActivityFailed { scheduled: overdue.scheduled, attempt, failure };
+            let due = overdue.due;
             self.overdue.found.push(overdue);
-            self.incoming.push_back(Incoming::TimedOut(Box::new(TimedOut { due: overdue.due, failed })));
+            self.incoming.push_back(Incoming::TimedOut(Box::new(TimedOut { due, failed })));
         }
     }
 }
 
-fn message(limit: TimeoutKind) -> &'static str {
-    match limit {
-        TimeoutKind::ScheduleToStart => "no worker began the activity within its schedule-to-start timeout",
-        _ => "the activity did not end within its schedule-to-close timeout",
+fn failure(reason: Reason) -> Failure {
+    match reason {
+        Reason::Limit(TimeoutKind::ScheduleToStart) => Failure::timed_out(
+            TimeoutKind::ScheduleToStart,
+            "no worker began the activity within its schedule-to-start timeout",
+        ),
+        Reason::Limit(limit) => {
+            Failure::timed_out(limit, "the activity did not end within its schedule-to-close timeout")
+        }
+        Reason::CancelRequested => Failure::of_kind(FailureKind::Cancelled, NEVER_BEGUN),
     }
 }

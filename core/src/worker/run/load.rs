@@ -139,14 +139,17 @@ impl Run {
         queued: &HashSet<EventId>,
     ) -> Result<LeftBehind, Trouble> {
         let failure = Failure::of_kind(FailureKind::WorkerLost, "the worker that ran the attempt is gone");
+        let cancelled =
+            Failure::of_kind(FailureKind::Cancelled, "its worker is gone, and it was asked to stop");
         let mut left = LeftBehind::default();
         let ended = self.ended_in_inbox(cx)?;
         for (scheduled, call) in machine.open_activities() {
             let scheduled_at = machine.scheduled_at(scheduled);
             let close_by = call.schedule_to_close.zip(scheduled_at).map(|(length, at)| at + length);
+            let asked = machine.is_asked_to_stop(scheduled);
             if queued.contains(&scheduled) || ended.contains(&scheduled) {
                 left.places.push((scheduled, Place::Queued));
-            } else if call.retry.delay_after(Attempt(1), &failure).is_some() {
+            } else if !asked && call.retry.delay_after(Attempt(1), &failure).is_some() {
                 let last_failure = Some(failure.clone());
                 let (call, attempt, visible_at) = (&call, Attempt(2), now);
                 let row = Row::of(scheduled, call, close_by, visible_at);
@@ -162,7 +165,8 @@ impl Run {
                     attempt: Attempt(1),
                     call,
                     close_by,
-                    result: Err(failure.clone()),
+                    result: Err(if asked { cancelled.clone() } else { failure.clone() }),
+                    asked,
                     details: None,
                     queued: None,
                     at: now,

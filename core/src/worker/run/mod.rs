@@ -122,6 +122,7 @@ struct InFlight {
     /// How many of `incoming` it holds.
     taken: usize,
     aborts: Vec<EventId>,
+    asks: Vec<EventId>,
     closing: Option<Closing>,
     /// Calls whose outcome it hands to the store instead of history.
     deposited: HashSet<EventId>,
@@ -175,6 +176,8 @@ pub(super) struct Submission {
 pub(super) struct Verdict {
     /// Activities whose bodies are to be stopped.
     pub(super) aborts: Vec<EventId>,
+    /// Activities whose bodies are asked to stop.
+    pub(super) asks: Vec<EventId>,
     /// Why the run leaves this worker, if it does.
     pub(super) leaves: Option<Leave>,
     /// Outcomes of queued activities that are to be reported to the store.
@@ -369,7 +372,7 @@ impl Run {
             Then::Leave(leave) => Some(leave),
             Then::GoOn | Then::Parked => None,
         };
-        Verdict { aborts: in_flight.aborts, leaves, ..Verdict::default() }
+        Verdict { aborts: in_flight.aborts, asks: in_flight.asks, leaves, ..Verdict::default() }
     }
 
     /// Takes the refusal of the commit under way. Nothing of it is stored; what it had taken in waits again.

@@ -185,6 +185,7 @@ impl Run {
             taken_in: self.taken_in,
             taken: 0,
             aborts: Vec::new(),
+            asks: Vec::new(),
             closing: None,
             deposited: HashSet::new(),
             rows: None,

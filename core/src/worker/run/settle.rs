@@ -23,6 +23,8 @@ pub(super) struct Settled {
     pub(super) placed: [usize; 2],
     /// What is stopped then.
     pub(super) aborts: Vec<EventId>,
+    /// Activities that are asked to stop then.
+    pub(super) asks: Vec<EventId>,
     /// Calls that asked for a row, and have one by then.
     pub(super) rows: HashSet<EventId>,
     /// Who commits.
@@ -31,7 +33,15 @@ pub(super) struct Settled {
 
 impl Settled {
     pub(super) fn new(worker: WorkerId, progress: Progress, aborts: Vec<EventId>) -> Self {
-        Self { progress, jobs: Vec::new(), placed: [0; 2], aborts, rows: HashSet::new(), worker }
+        Self {
+            progress,
+            jobs: Vec::new(),
+            placed: [0; 2],
+            aborts,
+            asks: Vec::new(),
+            rows: HashSet::new(),
+            worker,
+        }
     }
 }
 
@@ -95,6 +105,9 @@ impl Run {
                     settled.aborts.extend(was_placed);
                     settled.progress.cancelled.extend(was_placed);
                 }
+                EventKind::ActivityCancelRequested(body) if !closes => {
+                    self.ask(body.scheduled, event.at, &mut settled);
+                }
                 EventKind::SideEffectScheduled(_) if !closes => {
                     self.places().set(event.id, Place::SideEffect);
                     settled.jobs.extend(self.side_effect(event.id));
@@ -123,6 +136,15 @@ impl Run {
     fn ended(&mut self, scheduled: EventId) {
         self.places().remove(scheduled);
         self.overdue.forget(scheduled);
+    }
+
+    /// An activity is asked to stop: here, and by its row; one that nobody runs is found by a look.
+    fn ask(&mut self, scheduled: EventId, at: Timestamp, settled: &mut Settled) {
+        settled.asks.push(scheduled);
+        if self.places().place(scheduled) == Some(Place::Queued) {
+            settled.progress.cancel_requested.push(scheduled);
+            self.overdue.cancel_requested(scheduled, at);
+        }
     }
 
     /// A new call takes a free slot here at once, or goes to the queue.

@@ -159,7 +159,7 @@ impl Run {
         settled: Settled,
     ) -> Result<Option<Submission>, Trouble> {
         let Phase::Live(machine) = &self.phase else { return Err(Trouble::not_live()) };
-        let Settled { progress, jobs, aborts, rows, .. } = settled;
+        let Settled { progress, jobs, aborts, asks, rows, .. } = settled;
         let closes = machine.is_closed();
         let says_nothing = progress.events.is_empty()
             && progress.schedule.is_empty()
@@ -177,6 +177,7 @@ impl Run {
             taken_in: progress.taken_in,
             taken,
             aborts: aborts.clone(),
+            asks,
             deposited: HashSet::new(),
             rows: (!rows.is_empty()).then_some((worker, rows)),
             closing: closes.then(|| Closing {

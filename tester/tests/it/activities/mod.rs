@@ -1,5 +1,6 @@
 //! What can be said of an activity's call, in virtual time.
 
+mod cancellation;
 mod heartbeats;
 mod retry;
 mod timeouts;

@@ -68,7 +68,7 @@ async fn climbing(cx: WorkflowContext, limit: Option<Duration>) -> WorkflowResul
 
 #[retell::workflow]
 async fn pedalling(cx: WorkflowContext, softly: bool) -> WorkflowResult<()> {
-    let limit = 3 * SECOND;
+    let limit = 3_600 * SECOND;
     if softly {
         cx.activity(pedal_softly, &()).heartbeat_timeout(limit).await?;
     } else {

@@ -92,6 +92,8 @@ engine_cases! { ($)
         code_may_refuse_to_be_cancelled,
         a_cancel_and_a_completion_together_end_the_run,
         a_cancel_request_follows_continue_as_new,
+        a_call_that_waits_ends_as_its_body_does,
+        a_body_on_another_worker_is_asked_to_stop,
     }
     determinism {
         now_random_and_uuid_are_the_same_after_a_crash,
