@@ -101,6 +101,10 @@ impl ActivityError {
         *self.0
     }
 
+    pub(super) fn of(failure: Failure) -> Self {
+        Self(Box::new(failure))
+    }
+
     /// A payload that cannot be read or written: trying again would find the same bytes.
     pub(crate) fn payload(error: &PayloadError) -> Self {
         Self::new("PayloadError", error.to_string()).non_retryable()

@@ -5,16 +5,20 @@
 
 use std::fmt;
 
+use futures::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ActivityContext, ActivityError, ActivityInfo};
+use super::{ActivityContext, ActivityError, ActivityInfo, ActivityToken};
 use crate::vocabulary::Payload;
 
 /// Where what an attempt says of itself goes: its worker.
 pub(crate) trait Outlet: fmt::Debug + Send + Sync {
     /// Hears that an attempt is alive. Does not block.
     fn beat(&self, info: &ActivityInfo, details: Payload);
+
+    /// The token of an attempt, whose call has a row when this resolves; `None` if it is no longer wanted.
+    fn token(&self, info: ActivityInfo) -> BoxFuture<'_, Option<ActivityToken>>;
 }
 
 impl ActivityContext {

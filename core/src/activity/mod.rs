@@ -10,6 +10,7 @@ mod definition;
 mod error;
 mod heartbeat;
 mod state;
+mod token;
 
 use std::future::Future;
 
@@ -25,6 +26,9 @@ pub use error::ActivityError;
 #[cfg(feature = "worker")]
 pub(crate) use heartbeat::Outlet;
 pub use state::SharedState;
+#[cfg(feature = "worker")]
+pub(crate) use token::TokenParts;
+pub use token::{ActivityToken, InvalidToken};
 
 /// A side effect that workflows call: it may read clocks, draw lots, talk to the world.
 ///

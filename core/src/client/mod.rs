@@ -4,6 +4,7 @@
 //! there, in the same commit. Nothing here polls while this process runs what is awaited.
 
 mod call;
+mod completion;
 mod error;
 mod handle;
 mod start;
@@ -12,6 +13,7 @@ mod wait;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use completion::{CompletionError, Heard};
 pub use error::{ReadError, ResultError, SendError, StartError};
 pub use handle::RunHandle;
 pub use start::{IdConflict, StartCall};

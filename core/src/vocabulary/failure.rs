@@ -57,6 +57,8 @@ pub enum FailureKind {
     WorkerLost,
     /// The work was cancelled.
     Cancelled,
+    /// No failure: the attempt is ended from outside, by its token. Never in history.
+    Deferred,
 }
 
 /// One link of a failure's chain of causes.

@@ -68,6 +68,8 @@ pub(super) struct EndedActivity {
     pub(super) result: Result<Payload, Failure>,
     /// Whether its run has asked it to stop: then it is not tried again.
     pub(super) asked: bool,
+    /// If it is to be ended from outside: until when.
+    pub(super) deferred: Option<Timestamp>,
     /// What it said last, if that is to go into the row of the next attempt.
     pub(super) details: Option<Payload>,
     /// Who claimed it from the queue; `None` if it has no row.
@@ -99,8 +101,20 @@ impl ActivityJob {
     fn never_begun(self, at: Timestamp) -> EndedActivity {
         let Self { run, token, scheduled, attempt, call, close_by, queued, .. } = self;
         let result = Err(Failure::of_kind(FailureKind::Cancelled, NEVER_BEGUN));
-        let (asked, details) = (true, None);
-        EndedActivity { run, token, scheduled, attempt, call, close_by, result, asked, details, queued, at }
+        EndedActivity {
+            run,
+            token,
+            scheduled,
+            attempt,
+            call,
+            close_by,
+            result,
+            asked: true,
+            deferred: None,
+            details: None,
+            queued,
+            at,
+        }
     }
 }
 
@@ -172,8 +186,9 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
         }
         return;
     }
-    if job.call.schedule_to_start.is_some() {
-        running.left_line(key);
+    let began = cx.now();
+    if job.call.schedule_to_start.is_some() || job.call.start_to_close.is_some() {
+        running.left_line(key, began);
     }
     let (home, cx, shards, bodies) = (cx.home.clone(), cx.clone(), shards.clone(), running.clone());
     let task = home.spawn(Role::ActivityBody, async move {
@@ -190,6 +205,7 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
         if let Some(asked) = bodies.ended(key, attempt) {
             let ActivityJob { run, token, scheduled, attempt, call, close_by, queued, .. } = job;
             let at = cx.now();
+            let deferred = deferral(&call, &result, began, at);
             shards.activity_ended(EndedActivity {
                 run,
                 token,
@@ -199,6 +215,7 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
                 close_by,
                 result,
                 asked,
+                deferred,
                 details,
                 queued,
                 at,
@@ -257,6 +274,19 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Result<P
         (None, Some(pulse)) => while_it_beats(cx, &pulse, attempt, job).await,
         (Some(limit), Some(pulse)) => within(cx, limit, while_it_beats(cx, &pulse, attempt, job), job).await,
     }
+}
+
+/// Until when an attempt is to be ended from outside, if its body has left it to that.
+fn deferral(
+    call: &ActivityScheduled,
+    result: &Result<Payload, Failure>,
+    began: Timestamp,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    result.as_ref().err().filter(|failure| failure.kind == FailureKind::Deferred)?;
+    let ends = call.start_to_close.map(|length| began + length);
+    let silent = call.heartbeat.map(|length| now + length);
+    Some(ends.into_iter().chain(silent).min().unwrap_or(Timestamp::from_micros(i64::MAX)))
 }
 
 /// How long an attempt that begins now may take, and by which limit.

@@ -14,7 +14,7 @@ use super::thread::Shards;
 use crate::activity::CancelFlag;
 use crate::backend::{ActivityRequest, Claim, Claimed, ClaimedActivity, Interest, Mark, StoreErrorKind};
 use crate::history::ActivityScheduled;
-use crate::vocabulary::{Failure, FailureKind, FencingToken, SemanticsVersion, Timestamp};
+use crate::vocabulary::{Failure, FailureKind, FencingToken, SemanticsVersion, TimeoutKind, Timestamp};
 
 /// The most runs that one claim takes.
 const RUNS_MAX: usize = 1_000;
@@ -127,6 +127,12 @@ enum Prepared {
     Ended(Box<EndedActivity>),
 }
 
+/// The failure of an attempt that nobody has ended from outside in its time.
+fn outlived(heartbeat: &Option<Duration>) -> Failure {
+    let limit = if heartbeat.is_some() { TimeoutKind::Heartbeat } else { TimeoutKind::StartToClose };
+    Failure::timed_out(limit, "nobody ended the attempt, or was heard of, by its token in time")
+}
+
 fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
     let lost = Failure::of_kind(FailureKind::WorkerLost, "the worker that ran the last attempt is gone");
     let used_up = claimed.taken_over && claimed.retry.attempts_max.is_some_and(|max| claimed.attempt.0 > max);
@@ -135,6 +141,7 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
     let last_failure = claimed.last_failure.map(|failure| cx.inward(failure)).transpose();
     let trouble = match (&input, &last_failure, &details) {
         _ if claimed.cancel_requested => Some(Failure::of_kind(FailureKind::Cancelled, NEVER_BEGUN)),
+        _ if claimed.deferred => Some(outlived(&claimed.heartbeat)),
         _ if used_up => Some(lost),
         (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => Some(Failure::from_error(error)),
         (Ok(_), Ok(_), Ok(_)) => None,
@@ -160,6 +167,7 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
             close_by,
             result,
             asked: claimed.cancel_requested,
+            deferred: None,
             details: None,
             queued,
             at,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::future::{Either, select};
+use futures::future::{BoxFuture, Either, select};
 use tokio::sync::{Notify, oneshot};
 
 use super::activities::ActivityJob;
@@ -17,7 +17,7 @@ use super::context::Context;
 use super::running::{Running, Stop};
 use super::shard::Input;
 use super::thread::Shards;
-use crate::activity::{ActivityInfo, Outlet};
+use crate::activity::{ActivityInfo, ActivityToken, Outlet};
 use crate::clock::Clock;
 use crate::host::Role;
 use crate::vocabulary::{
@@ -53,9 +53,11 @@ pub(super) struct Pulse {
     heartbeat: Option<Duration>,
     state: Mutex<State>,
     changed: Notify,
+    /// Told when there is a row, or when there will be none.
+    row_known: Notify,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     /// What the body said and the store has not heard.
     untold: Option<Payload>,
@@ -63,6 +65,8 @@ struct State {
     last: Duration,
     /// Who has the row, once there is one.
     row: Option<WorkerId>,
+    /// Whether it needs one although it says nothing.
+    row_wanted: bool,
     ended: bool,
 }
 
@@ -99,8 +103,9 @@ impl Pulses {
             scheduled: job.scheduled,
             attempt: job.attempt,
             heartbeat: job.call.heartbeat,
-            state: Mutex::new(State { untold: None, last: self.clock.elapsed(), row, ended: false }),
+            state: Mutex::new(State { last: self.clock.elapsed(), row, ..State::default() }),
             changed: Notify::new(),
+            row_known: Notify::new(),
         };
         Some(self.insert(&mut lock(&self.open), key, pulse))
     }
@@ -123,6 +128,7 @@ impl Pulses {
         let mut state = lock(&pulse.state);
         state.ended = true;
         pulse.changed.notify_one();
+        pulse.row_known.notify_waiters();
         state.untold.take()
     }
 
@@ -159,28 +165,7 @@ impl Drop for Watched<'_> {
 
 impl Outlet for Pulses {
     fn beat(&self, info: &ActivityInfo, details: Payload) {
-        let key = (info.run.run_id, info.scheduled);
-        let mut open = lock(&self.open);
-        let pulse = match open.get(&key).filter(|pulse| pulse.attempt == info.attempt) {
-            Some(pulse) => pulse.clone(),
-            None => {
-                // What has been stopped says nothing any more.
-                let Some(found) = self.running.find(key, info.attempt) else { return };
-                let (token, row) = found;
-                let state = State { untold: None, last: Duration::ZERO, row, ended: false };
-                let pulse = Pulse {
-                    run: info.run.clone(),
-                    token,
-                    scheduled: info.scheduled,
-                    attempt: info.attempt,
-                    heartbeat: None,
-                    state: Mutex::new(state),
-                    changed: Notify::new(),
-                };
-                self.insert(&mut open, key, pulse)
-            }
-        };
-        drop(open);
+        let Some(pulse) = self.pulse(info) else { return };
         let mut state = lock(&pulse.state);
         state.last = self.clock.elapsed();
         let was_told = state.untold.replace(details).is_none();
@@ -188,6 +173,52 @@ impl Outlet for Pulses {
         if was_told {
             pulse.changed.notify_one();
         }
+    }
+
+    fn token(&self, info: ActivityInfo) -> BoxFuture<'_, Option<ActivityToken>> {
+        Box::pin(async move {
+            let key = (info.run.run_id, info.scheduled);
+            let pulse = self.pulse(&info)?;
+            let token = self.running.token(key, info.attempt)?;
+            loop {
+                let known = pulse.row_known.notified();
+                {
+                    let mut state = lock(&pulse.state);
+                    if state.row.is_some() {
+                        return Some(ActivityToken::new(token));
+                    }
+                    if state.ended {
+                        return None;
+                    }
+                    state.row_wanted = true;
+                }
+                pulse.changed.notify_one();
+                known.await;
+            }
+        })
+    }
+}
+
+impl Pulses {
+    /// The pulse of an attempt, a new one if it has none; `None` if it has been stopped.
+    fn pulse(&self, info: &ActivityInfo) -> Option<Arc<Pulse>> {
+        let key = (info.run.run_id, info.scheduled);
+        let mut open = lock(&self.open);
+        if let Some(pulse) = open.get(&key).filter(|pulse| pulse.attempt == info.attempt) {
+            return Some(pulse.clone());
+        }
+        let (token, row) = self.running.find(key, info.attempt)?;
+        let pulse = Pulse {
+            run: info.run.clone(),
+            token,
+            scheduled: info.scheduled,
+            attempt: info.attempt,
+            heartbeat: None,
+            state: Mutex::new(State { row, ..State::default() }),
+            changed: Notify::new(),
+            row_known: Notify::new(),
+        };
+        Some(self.insert(&mut open, key, pulse))
     }
 }
 
@@ -208,10 +239,16 @@ impl Pulse {
         lock(&self.state).ended
     }
 
-    /// Waits for so long, or until the body has ended.
+    /// Whether it has ended, or waits for its row.
+    fn is_urgent(&self) -> bool {
+        let state = lock(&self.state);
+        state.ended || (state.row_wanted && state.row.is_none())
+    }
+
+    /// Waits for so long, or until something is urgent.
     async fn rest(&self, clock: &Arc<dyn Clock>, length: Duration) {
         let mut sleep = clock.sleep(length);
-        while !self.has_ended() {
+        while !self.is_urgent() {
             match select(sleep, std::pin::pin!(self.changed.notified())).await {
                 Either::Left(_) => return,
                 Either::Right((_, unfinished)) => sleep = unfinished,
@@ -233,24 +270,26 @@ pub(super) async fn carry(cx: Arc<Context>, shards: Arc<Shards>) {
 async fn carry_one(cx: Arc<Context>, shards: Arc<Shards>, pulse: Arc<Pulse>) {
     let interval = pulse.heartbeat.map_or(CARRY_EVERY, |heartbeat| (heartbeat / 3).min(CARRY_EVERY));
     while !pulse.has_ended() {
-        let (untold, row) = {
+        let (untold, row, row_wanted) = {
             let mut state = lock(&pulse.state);
-            (state.untold.take(), state.row)
+            (state.untold.take(), state.row, state.row_wanted)
         };
-        let Some(details) = untold else {
-            pulse.changed.notified().await;
-            continue;
-        };
-        match row {
-            Some(worker) => {
-                let told = tell(&cx, &pulse, worker, details).await;
-                if !told {
+        match (row, untold) {
+            (Some(worker), Some(details)) => {
+                if !tell(&cx, &pulse, worker, details).await {
                     return;
                 }
             }
-            None => {
-                let Some(worker) = ask_for_row(&cx, &shards, &pulse, details).await else { return };
-                lock(&pulse.state).row = Some(worker);
+            (None, untold) if untold.is_some() || row_wanted => {
+                let row = ask_for_row(&cx, &shards, &pulse, untold).await;
+                let mut state = lock(&pulse.state);
+                (state.row, state.ended) = (row, state.ended || row.is_none());
+                drop(state);
+                pulse.row_known.notify_waiters();
+            }
+            _ => {
+                pulse.changed.notified().await;
+                continue;
             }
         }
         pulse.rest(&cx.clock, interval).await;
@@ -296,12 +335,17 @@ fn heartbeat(cx: &Context, pulse: &Pulse, worker: WorkerId, details: Payload) ->
 }
 
 /// Has a row written for a call that has none; `None` if its run is no longer here.
-async fn ask_for_row(cx: &Context, shards: &Shards, pulse: &Pulse, details: Payload) -> Option<WorkerId> {
+async fn ask_for_row(
+    cx: &Context,
+    shards: &Shards,
+    pulse: &Pulse,
+    details: Option<Payload>,
+) -> Option<WorkerId> {
     let (told, stored) = oneshot::channel();
     let request = RowRequest {
         scheduled: pulse.scheduled,
         attempt: pulse.attempt,
-        details: Some(details),
+        details,
         at: cx.now(),
         told: Some(told),
     };

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::activities::ActivityJob;
-use crate::activity::CancelFlag;
+use crate::activity::{CancelFlag, TokenParts};
 use crate::host::TaskHandle;
-use crate::vocabulary::{Attempt, EventId, FencingToken, RunId, RunKey, WorkerId};
+use crate::vocabulary::{Attempt, EventId, FencingToken, RetryPolicy, RunId, RunKey, Timestamp, WorkerId};
 
 /// Which bodies are to be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,9 @@ struct Body {
     queued: Option<WorkerId>,
     /// Whether it waits for a slot. Kept only for calls that are limited in this.
     in_line: bool,
+    /// When it began. Kept only for calls that are limited in this.
+    began: Option<Timestamp>,
+    terms: Terms,
     cancel: CancelFlag,
     abort: Option<TaskHandle>,
     /// Whether its run has asked it to stop.
@@ -80,6 +84,8 @@ impl Running {
             token: job.token,
             queued: job.queued,
             in_line: job.call.schedule_to_start.is_some(),
+            began: None,
+            terms: Terms::of(job),
             cancel: job.cancel.clone(),
             abort: None,
             asked: false,
@@ -93,9 +99,10 @@ impl Running {
     }
 
     /// Notes that a body has got its slot.
-    pub(super) fn left_line(&self, key: (RunId, EventId)) {
+    pub(super) fn left_line(&self, key: (RunId, EventId), now: Timestamp) {
         if let Some(body) = self.lock().of.get_mut(&key) {
             body.in_line = false;
+            body.began = Some(now);
         }
     }
 
@@ -104,6 +111,22 @@ impl Running {
         let bodies = self.lock();
         let waiting = bodies.of.iter().filter(|((of, _), body)| *of == run_id && body.in_line);
         waiting.map(|((_, scheduled), _)| *scheduled).collect()
+    }
+
+    /// The token of an attempt that has not ended.
+    pub(super) fn token(&self, key: (RunId, EventId), attempt: Attempt) -> Option<TokenParts> {
+        let bodies = self.lock();
+        let body = bodies.of.get(&key).filter(|body| body.attempt == attempt)?;
+        let Terms { retry, heartbeat, start_to_close, close_by } = body.terms.clone();
+        Some(TokenParts {
+            run: body.run.clone(),
+            scheduled: key.1,
+            attempt,
+            retry,
+            heartbeat,
+            attempt_by: body.began.zip(start_to_close).map(|(began, length)| began + length),
+            close_by,
+        })
     }
 
     /// What is known of an attempt that has not ended: its run's token, and who claimed it.
@@ -165,6 +188,27 @@ impl Running {
 
     fn lock(&self) -> MutexGuard<'_, Bodies> {
         self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a token must know of a call.
+#[derive(Clone)]
+struct Terms {
+    retry: RetryPolicy,
+    heartbeat: Option<Duration>,
+    start_to_close: Option<Duration>,
+    close_by: Option<Timestamp>,
+}
+
+impl Terms {
+    fn of(job: &ActivityJob) -> Self {
+        let call = &job.call;
+        Self {
+            retry: call.retry.clone(),
+            heartbeat: call.heartbeat,
+            start_to_close: call.start_to_close,
+            close_by: job.close_by,
+        }
     }
 }
 

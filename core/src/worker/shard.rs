@@ -378,6 +378,9 @@ impl Shard {
         }
         let run = self.runs.get_mut(&run_id);
         let Some(worker) = ended.queued else { return };
+        if let Some(visible_at) = ended.deferred {
+            return self.report(ended, worker, Some(ActivityVerdict::Deferred { visible_at }));
+        }
         let retry = ended.result.as_ref().err().and_then(|failure| {
             let delay = ended.retry_delay()?;
             let (attempt, visible_at) = (ended.attempt.next(), now + delay);

@@ -167,6 +167,7 @@ impl Run {
                     close_by,
                     result: Err(if asked { cancelled.clone() } else { failure.clone() }),
                     asked,
+                    deferred: None,
                     details: None,
                     queued: None,
                     at: now,

@@ -3,6 +3,7 @@
 //! Pure: a shard feeds it and carries its commits away. One commit is under way at most; what arrives meanwhile waits,
 //! and nothing that was taken in is forgotten before the commit that holds it is acknowledged.
 
+mod incoming;
 mod limits;
 mod load;
 mod park;
@@ -16,15 +17,15 @@ use std::sync::Arc;
 
 use super::activities::{EndedActivity, EndedSideEffect};
 use super::committer::Ticket;
-use super::heartbeats::RowRequest;
 use crate::backend::{ClaimedRun, InboxMessage};
 use crate::commit::{Holder, Progress};
 use crate::history::WorkflowStarted;
 use crate::replay::{Definition, Machine};
-use crate::vocabulary::{EventId, FencingToken, Position, RunKey, Timestamp, WorkerId};
+use crate::vocabulary::{EventId, Failure, FencingToken, Position, RunKey, Timestamp, WorkerId};
 use crate::write::{Commit, NewActivityTask, Refusal, TaskFailure};
 
-use limits::{OverdueCalls, TimedOut};
+use incoming::Incoming;
+use limits::OverdueCalls;
 use places::Places;
 
 pub(super) use limits::Standing;
@@ -92,27 +93,6 @@ enum Phase {
     Loading(Option<Box<Machine>>),
     /// In memory, at rest.
     Live(Box<Machine>),
-}
-
-/// What waits to be taken in, in the order in which it came.
-enum Incoming {
-    Message(InboxMessage),
-    Activity(Box<EndedActivity>),
-    SideEffect(EndedSideEffect),
-    TimedOut(Box<TimedOut>),
-    NeedsRow(Box<RowRequest>),
-}
-
-impl Incoming {
-    fn at(&self) -> Timestamp {
-        match self {
-            Self::Message(message) => message.at,
-            Self::Activity(ended) => ended.at,
-            Self::SideEffect(ended) => ended.at,
-            Self::TimedOut(timed_out) => timed_out.due,
-            Self::NeedsRow(request) => request.at,
-        }
-    }
 }
 
 /// A commit on its way to the store.
@@ -250,7 +230,11 @@ impl Run {
         self.incoming.extend(messages.into_iter().map(Incoming::Message));
     }
 
-    pub(super) fn offer_activity(&mut self, ended: EndedActivity) {
+    pub(super) fn offer_activity(&mut self, mut ended: EndedActivity) {
+        if ended.deferred.take().is_some() {
+            let message = "the body left its ending to a token, but took none";
+            ended.result = Err(Failure::new("NoToken", message).non_retryable());
+        }
         self.incoming.push_back(Incoming::Activity(Box::new(ended)));
     }
 

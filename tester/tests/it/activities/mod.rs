@@ -4,3 +4,4 @@ mod cancellation;
 mod heartbeats;
 mod retry;
 mod timeouts;
+mod tokens;

@@ -65,6 +65,11 @@ engine_cases! { ($)
         a_cancelled_body_hears_of_it_on_another_worker,
         a_cancelled_blocking_body_hears_of_it_on_another_worker,
     }
+    tokens {
+        a_token_outlives_every_worker,
+        a_token_ends_an_attempt_whose_body_still_runs,
+        a_body_that_took_no_token_fails,
+    }
     timeouts {
         a_call_that_nobody_serves_times_out_and_leaves_the_queue,
         a_call_times_out_though_all_workers_were_dead,
