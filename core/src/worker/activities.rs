@@ -196,9 +196,9 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
         let slot = Arc::new(slot);
         let watched = cx.pulses.watch(key, attempt);
         let result = run(&cx, &job, &slot).instrument(span).await;
-        let details = watched.ended();
-        if let (Err(_), Some(details), Some(_)) = (&result, &details, job.queued) {
-            heartbeats::tell_last(&cx, &job, details.clone()).await;
+        let (details, row) = watched.ended().unzip();
+        if let (Err(_), Some(details), Some(worker)) = (&result, &details, row.flatten()) {
+            heartbeats::tell_last(&cx, &job, worker, details.clone()).await;
         }
         // The slot is free before the run goes on, so that its next call can have it.
         drop(slot);

@@ -115,8 +115,8 @@ impl Pulses {
         Watched { pulses: self, key, attempt }
     }
 
-    /// Ends the pulse of a body that has ended; what it said last and the store has not heard.
-    fn end(&self, key: Key, attempt: Attempt) -> Option<Payload> {
+    /// Ends the pulse of a body that has ended; what it said last and the store has not heard, and who has its row.
+    fn end(&self, key: Key, attempt: Attempt) -> Option<(Payload, Option<WorkerId>)> {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
         }
@@ -129,7 +129,8 @@ impl Pulses {
         state.ended = true;
         pulse.changed.notify_one();
         pulse.row_known.notify_waiters();
-        state.untold.take()
+        let row = state.row;
+        state.untold.take().map(|details| (details, row))
     }
 
     fn insert(&self, open: &mut HashMap<Key, Arc<Pulse>>, key: Key, pulse: Pulse) -> Arc<Pulse> {
@@ -151,8 +152,8 @@ pub(super) struct Watched<'a> {
 }
 
 impl Watched<'_> {
-    /// It has ended by itself: what it said last and the store has not heard.
-    pub(super) fn ended(&self) -> Option<Payload> {
+    /// It has ended by itself: what it said last and the store has not heard, and who has its row.
+    pub(super) fn ended(&self) -> Option<(Payload, Option<WorkerId>)> {
         self.pulses.end(self.key, self.attempt)
     }
 }
@@ -355,8 +356,7 @@ async fn ask_for_row(
 }
 
 /// Tells what a body said last before it failed, so that the next attempt has it.
-pub(super) async fn tell_last(cx: &Arc<Context>, job: &ActivityJob, details: Payload) {
-    let Some(worker) = job.queued else { return };
+pub(super) async fn tell_last(cx: &Arc<Context>, job: &ActivityJob, worker: WorkerId, details: Payload) {
     let Ok(details) = cx.codec.encode(details) else { return };
     let report = ActivityReport {
         run: job.run.clone(),
