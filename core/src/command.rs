@@ -9,9 +9,10 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::history::{
-    ActivityCancelled, ActivityScheduled, EventKind, PatchRecorded, SideEffectScheduled, SignalSetAside,
-    TimerCancelled, TimerStarted, UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected,
-    WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
+    ActivityCancelRequested, ActivityCancelled, ActivityScheduled, EventKind, PatchRecorded,
+    SideEffectScheduled, SignalSetAside, TimerCancelled, TimerStarted, UpdateAccepted, UpdateCompleted,
+    UpdateFailed, UpdateRejected, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew,
+    WorkflowFailed,
 };
 use crate::vocabulary::{EventId, Failure, PatchId, Payload, Place, RunId, Timestamp, WorkflowType};
 
@@ -26,6 +27,7 @@ pub(crate) struct Command {
 pub(crate) enum CommandKind {
     ScheduleActivity(ActivityScheduled),
     CancelActivity { scheduled: EventId },
+    RequestActivityCancel { scheduled: EventId },
     StartTimer { due: Timestamp },
     CancelTimer { started: EventId },
     ScheduleSideEffect,
@@ -65,6 +67,7 @@ impl CommandKind {
         match self {
             Self::ScheduleActivity(body) => body.into(),
             Self::CancelActivity { scheduled } => ActivityCancelled { scheduled }.into(),
+            Self::RequestActivityCancel { scheduled } => ActivityCancelRequested { scheduled }.into(),
             Self::StartTimer { due } => TimerStarted { due }.into(),
             Self::CancelTimer { started } => TimerCancelled { started }.into(),
             Self::ScheduleSideEffect => SideEffectScheduled {}.into(),
@@ -102,6 +105,9 @@ impl CommandKind {
                 "the length of the sleep was changed, or depends on what is not replayed",
             ),
             (Self::CancelActivity { scheduled }, EventKind::ActivityCancelled(held)) => {
+                same(*scheduled == held.scheduled, OTHER)
+            }
+            (Self::RequestActivityCancel { scheduled }, EventKind::ActivityCancelRequested(held)) => {
                 same(*scheduled == held.scheduled, OTHER)
             }
             (Self::CancelTimer { started }, EventKind::TimerCancelled(held)) => {
@@ -145,6 +151,7 @@ impl CommandKind {
             }
             (Self::StartTimer { .. }, EventKind::TimerStarted(_))
             | (Self::CancelActivity { .. }, EventKind::ActivityCancelled(_))
+            | (Self::RequestActivityCancel { .. }, EventKind::ActivityCancelRequested(_))
             | (Self::CancelTimer { .. }, EventKind::TimerCancelled(_))
             | (Self::ContinueAsNew { .. }, EventKind::WorkflowContinuedAsNew(_)) => true,
             _ => self.matches(event).is_ok(),
@@ -159,6 +166,9 @@ impl fmt::Display for CommandKind {
                 write!(f, "ScheduleActivity {:?}{} with {}", body.activity, local(body), Shown(&body.input))
             }
             Self::CancelActivity { scheduled } => write!(f, "CancelActivity of event {scheduled}"),
+            Self::RequestActivityCancel { scheduled } => {
+                write!(f, "RequestActivityCancel of event {scheduled}")
+            }
             Self::StartTimer { due } => write!(f, "StartTimer due {due}"),
             Self::CancelTimer { started } => write!(f, "CancelTimer of event {started}"),
             Self::ScheduleSideEffect => f.write_str("ScheduleSideEffect"),
@@ -186,6 +196,7 @@ pub(crate) fn describe(event: &EventKind) -> String {
             format!("{name} {:?}{} with {}", body.activity, local(body), Shown(&body.input))
         }
         EventKind::ActivityCancelled(body) => format!("{name} of event {}", body.scheduled),
+        EventKind::ActivityCancelRequested(body) => format!("{name} of event {}", body.scheduled),
         EventKind::ActivityCompleted(body) => format!("{name} of event {}", body.scheduled),
         EventKind::ActivityFailed(body) => format!("{name} of event {}", body.scheduled),
         EventKind::TimerStarted(body) => format!("{name} due {}", body.due),

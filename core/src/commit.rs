@@ -42,6 +42,8 @@ pub struct Progress {
     pub cancelled: Vec<EventId>,
     /// What the code shows of the run from now on.
     pub published: Option<Payload>,
+    /// Activities that the events ask to stop.
+    pub cancel_requested: Vec<EventId>,
 }
 
 /// What a run that continues as new leaves to its successor.
@@ -157,6 +159,7 @@ fn build(
         schedule: progress.schedule,
         ended: progress.ended,
         cancelled: progress.cancelled,
+        cancel_requested: progress.cancel_requested,
         messages: Vec::new(),
         answers: answers(&progress.events, codec)?,
         published: progress.published.map(|status| codec.encode(status)).transpose()?,

@@ -75,7 +75,7 @@ pub mod determinism {}
 
 /// What most programs import.
 pub mod prelude {
-    pub use crate::activity::{Activity, ActivityContext, ActivityError, BlockingActivity};
+    pub use crate::activity::{Activity, ActivityContext, ActivityError, ActivityToken, BlockingActivity};
     #[cfg(feature = "worker")]
     pub use crate::client::{Client, IdConflict, RunHandle};
     pub use crate::vocabulary::{RetryPolicy, Timestamp};

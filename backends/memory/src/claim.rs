@@ -171,6 +171,11 @@ fn claimed_activity((run, scheduled): (RunKey, EventId), task: &Task, taken_over
         taken_over,
         retry: task.new.retry.clone(),
         start_to_close: task.new.start_to_close,
+        close_by: task.new.close_by,
+        heartbeat: task.new.heartbeat,
         last_failure: task.last_failure.clone(),
+        details: task.details.clone(),
+        cancel_requested: task.cancel_requested,
+        deferred: task.deferred,
     }
 }

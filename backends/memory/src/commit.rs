@@ -110,12 +110,19 @@ impl State {
 
     fn change_tasks(&mut self, commit: &Commit) {
         for task in &commit.schedule {
-            self.tasks.entry((commit.run.clone(), task.scheduled)).or_insert_with(|| Task::new(task));
+            self.tasks
+                .entry((commit.run.clone(), task.scheduled))
+                .or_insert_with(|| Task::new(task, commit.worker));
             self.heard.work = true;
         }
         let ended = commit.ended.iter().map(|(scheduled, _)| scheduled);
         for scheduled in ended.chain(&commit.cancelled) {
             self.tasks.remove(&(commit.run.clone(), *scheduled));
+        }
+        for scheduled in &commit.cancel_requested {
+            if let Some(task) = self.tasks.get_mut(&(commit.run.clone(), *scheduled)) {
+                task.cancel_requested = true;
+            }
         }
     }
 

@@ -66,6 +66,9 @@ impl State {
                 visible_at: task.visible_at,
                 worker: task.worker,
                 last_failure: task.last_failure.clone(),
+                details: task.details.clone(),
+                cancel_requested: task.cancel_requested,
+                deferred: task.deferred,
             })
             .collect()
     }

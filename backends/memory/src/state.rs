@@ -6,7 +6,7 @@ use std::sync::Arc;
 use retell::backend::Claimed;
 use retell::clock::Clock;
 use retell::vocabulary::{EventId, Namespace, RequestId, RunKey, WorkerId, WorkflowId};
-use retell::write::{Applied, Outcome, Refusal, Target, Write};
+use retell::write::{ActivityVerdict, Applied, Outcome, Refusal, Target, Write};
 
 use crate::activity::Task;
 use crate::answer::Answers;
@@ -78,6 +78,10 @@ impl State {
                 })
             }
             Write::Commit(commit) => self.commit(commit),
+            // What changes nothing when it is applied again needs no memory of it.
+            Write::Activity(report) if matches!(report.verdict, ActivityVerdict::Heartbeat { .. }) => {
+                self.report(report)
+            }
             Write::Activity(report) => {
                 self.once(&report.run.namespace, report.request_id, |state| state.report(report))
             }

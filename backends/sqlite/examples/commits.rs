@@ -80,6 +80,7 @@ fn step(run: &RunKey, worker: WorkerId, head: u64) -> Commit {
         schedule: Vec::new(),
         ended: Vec::new(),
         cancelled: Vec::new(),
+        cancel_requested: Vec::new(),
         messages: Vec::new(),
         answers: Vec::new(),
         published: None,

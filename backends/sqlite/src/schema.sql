@@ -113,8 +113,14 @@ CREATE TABLE activities (
     visible_at INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
     priority INTEGER NOT NULL DEFAULT 0,
+    close_by INTEGER,
+    cancel_requested INTEGER NOT NULL DEFAULT 0,
+    -- Nobody runs it: it is to end from outside until `visible_at`.
+    deferred INTEGER NOT NULL DEFAULT 0,
     -- MessagePack.
     start_to_close BLOB,
+    heartbeat BLOB,
+    details BLOB,
     input BLOB NOT NULL,
     retry BLOB NOT NULL,
     last_failure BLOB,

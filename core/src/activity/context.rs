@@ -3,8 +3,9 @@
 use std::any::{Any, type_name};
 use std::sync::Arc;
 
+use super::heartbeat::Outlet;
 use super::{ActivityError, CancelFlag, SharedState};
-use crate::vocabulary::{ActivityName, Attempt, EventId, Failure, RunKey};
+use crate::vocabulary::{ActivityName, Attempt, EventId, Failure, Payload, RunKey};
 
 /// Which call an attempt belongs to, and which try of it this is.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,8 @@ pub struct ActivityInfo {
     pub attempt: Attempt,
     /// What the attempt before this one left.
     pub last_failure: Option<Failure>,
+    /// What an attempt before this one said last with [`ActivityContext::heartbeat`].
+    pub heartbeat_details: Option<Payload>,
 }
 
 /// An attempt's view of the world: whose it is, what is shared, and whether to stop. Cloning is cheap.
@@ -27,13 +30,24 @@ pub struct ActivityContext {
     info: Arc<ActivityInfo>,
     state: Arc<SharedState>,
     cancel: CancelFlag,
+    outlet: Option<Arc<dyn Outlet>>,
 }
 
 impl ActivityContext {
     /// The context of one attempt. Workers make it; tests of an activity's body may too.
     #[must_use]
     pub fn new(info: ActivityInfo, state: Arc<SharedState>, cancel: CancelFlag) -> Self {
-        Self { info: Arc::new(info), state, cancel }
+        Self { info: Arc::new(info), state, cancel, outlet: None }
+    }
+
+    /// Says where its heartbeats go.
+    #[cfg(feature = "worker")]
+    pub(crate) fn with_outlet(self, outlet: Arc<dyn Outlet>) -> Self {
+        Self { outlet: Some(outlet), ..self }
+    }
+
+    pub(super) fn outlet(&self) -> Option<&Arc<dyn Outlet>> {
+        self.outlet.as_ref()
     }
 
     /// Which call this is, and which attempt.
@@ -114,6 +128,7 @@ pub(super) mod tests {
             scheduled: EventId(3),
             attempt: Attempt(attempt),
             last_failure: None,
+            heartbeat_details: None,
         };
         ActivityContext::new(info, Arc::new(state), CancelFlag::default())
     }

@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::vocabulary::{Failure, Payload, PayloadError};
+use crate::vocabulary::{Failure, FailureKind, Payload, PayloadError};
 
 /// Why an attempt failed: a type for policies and callers to branch on, a message, causes, details.
 ///
@@ -47,10 +48,27 @@ impl ActivityError {
         Self(Box::new(Failure::from_dyn(error)))
     }
 
+    /// The error of an attempt that was asked to stop and has done so. Not tried again.
+    #[must_use]
+    pub fn cancelled() -> Self {
+        let failure = Failure::of_kind(FailureKind::Cancelled, "the activity was asked to stop, and did");
+        Self(Box::new(failure.non_retryable()))
+    }
+
     /// Marks it as permanent: no policy tries it again.
     #[must_use]
     pub fn non_retryable(mut self) -> Self {
         self.0.non_retryable = true;
+        self
+    }
+
+    /// Says when to try again, in place of the wait that the retry policy would choose: what a server's `Retry-After`
+    /// said, say. Neither capped nor spread by the policy, whose limits on attempts and on the total time still hold.
+    ///
+    /// Stays when the error is wrapped, unless what wraps it says its own.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
         self
     }
 
@@ -83,8 +101,12 @@ impl ActivityError {
         *self.0
     }
 
+    pub(super) fn of(failure: Failure) -> Self {
+        Self(Box::new(failure))
+    }
+
     /// A payload that cannot be read or written: trying again would find the same bytes.
-    pub(super) fn payload(error: &PayloadError) -> Self {
+    pub(crate) fn payload(error: &PayloadError) -> Self {
         Self::new("PayloadError", error.to_string()).non_retryable()
     }
 }
@@ -155,6 +177,16 @@ mod tests {
         ] {
             assert_eq!(policy.delay_after(Attempt(1), error.failure()), None, "{error}");
         }
+    }
+
+    #[test]
+    fn when_to_try_again_stays_when_wrapped() {
+        let second = Duration::from_secs(1);
+        let asked = declined().retry_after(second);
+        let wrapped = ActivityError::from(Wrapped(asked.clone().into_failure()));
+        assert_eq!(wrapped.failure().retry_after, Some(second));
+        let own = ActivityError::new("Batch", "no").retry_after(2 * second).caused_by(asked);
+        assert_eq!(own.failure().retry_after, Some(2 * second));
     }
 
     #[test]

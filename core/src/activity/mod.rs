@@ -8,7 +8,9 @@ mod cancel;
 mod context;
 mod definition;
 mod error;
+mod heartbeat;
 mod state;
+mod token;
 
 use std::future::Future;
 
@@ -21,7 +23,12 @@ pub use cancel::CancelFlag;
 pub use context::{ActivityContext, ActivityInfo};
 pub use definition::{ActivityDefinition, ActivityRun};
 pub use error::ActivityError;
+#[cfg(feature = "worker")]
+pub(crate) use heartbeat::Outlet;
 pub use state::SharedState;
+#[cfg(feature = "worker")]
+pub(crate) use token::TokenParts;
+pub use token::{ActivityToken, InvalidToken};
 
 /// A side effect that workflows call: it may read clocks, draw lots, talk to the world.
 ///

@@ -122,8 +122,18 @@ pub struct ClaimedActivity {
     pub retry: RetryPolicy,
     /// The longest that an attempt may take.
     pub start_to_close: Option<Duration>,
+    /// When the whole call must have ended.
+    pub close_by: Option<Timestamp>,
+    /// How long an attempt may be silent.
+    pub heartbeat: Option<Duration>,
     /// What the last attempt left.
     pub last_failure: Option<Failure>,
+    /// What an attempt said last of how far it is, as it passed the codec.
+    pub details: Option<Payload>,
+    /// Whether its run has asked it to stop.
+    pub cancel_requested: bool,
+    /// Whether this attempt has run, was to end from outside, and has not done so in its time.
+    pub deferred: bool,
 }
 
 /// A worker's lease.

@@ -144,6 +144,12 @@ pub struct QueuedActivity {
     pub worker: Option<WorkerId>,
     /// What the last attempt left.
     pub last_failure: Option<Failure>,
+    /// What an attempt said last of how far it is, as it passed the codec.
+    pub details: Option<Payload>,
+    /// Whether its run has asked it to stop.
+    pub cancel_requested: bool,
+    /// Whether it waits to be ended from outside.
+    pub deferred: bool,
 }
 
 /// What a namespace holds.

@@ -4,6 +4,7 @@
 //! there, in the same commit. Nothing here polls while this process runs what is awaited.
 
 mod call;
+mod completion;
 mod error;
 mod handle;
 mod query;
@@ -15,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use completion::{CompletionError, Heard};
 pub use error::{QueryError, ReadError, ResultError, SendError, StartError, UpdateError};
 pub use handle::RunHandle;
 pub use start::{IdConflict, StartCall, StartUpdateCall};

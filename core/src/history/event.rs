@@ -94,6 +94,8 @@ event_kinds! {
     ActivityFailed,
     /// The code let go of the activity before its outcome.
     ActivityCancelled,
+    /// The code asked the activity to stop, and waits for how it ends.
+    ActivityCancelRequested,
     /// The code started to sleep.
     TimerStarted,
     /// The sleep is over.
@@ -222,6 +224,56 @@ pub struct ActivityScheduled {
     /// at replay.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub local: bool,
+    /// The longest that the whole call may take, from this event's time; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_to_close: Option<Duration>,
+    /// How long it may wait for its first attempt, from this event's time; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_to_start: Option<Duration>,
+    /// How long an attempt may be silent; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Duration>,
+    /// What a cancellation of the call does.
+    #[serde(default, skip_serializing_if = "ActivityCancellation::is_try")]
+    pub cancellation: ActivityCancellation,
+}
+
+/// What a cancellation of an activity's call does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ActivityCancellation {
+    /// The call ends at once; its body is stopped, and what it still does goes unheard.
+    #[default]
+    Try,
+    /// The body is asked to stop; the call ends as the body does.
+    Wait,
+    /// The call ends at once; its body goes on, and its outcome is recorded for nobody.
+    Abandon,
+}
+
+impl ActivityCancellation {
+    fn is_try(&self) -> bool {
+        *self == Self::Try
+    }
+}
+
+impl ActivityScheduled {
+    /// A call of an activity with this argument, and every option as it is unless it is set.
+    #[must_use]
+    pub fn new(activity: ActivityName, input: Payload) -> Self {
+        Self {
+            activity,
+            input,
+            task_queue: None,
+            retry: RetryPolicy::default(),
+            start_to_close: None,
+            schedule_to_close: None,
+            schedule_to_start: None,
+            heartbeat: None,
+            cancellation: ActivityCancellation::default(),
+            local: false,
+        }
+    }
 }
 
 /// See [`EventKind::ActivityCompleted`].
@@ -249,6 +301,13 @@ pub struct ActivityFailed {
 /// See [`EventKind::ActivityCancelled`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActivityCancelled {
+    /// The event that scheduled it.
+    pub scheduled: EventId,
+}
+
+/// See [`EventKind::ActivityCancelRequested`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActivityCancelRequested {
     /// The event that scheduled it.
     pub scheduled: EventId,
 }
@@ -321,6 +380,7 @@ impl EventKind {
             | Self::SideEffectRecorded(_) => false,
             Self::ActivityScheduled(_)
             | Self::ActivityCancelled(_)
+            | Self::ActivityCancelRequested(_)
             | Self::TimerStarted(_)
             | Self::TimerCancelled(_)
             | Self::SideEffectScheduled(_)
@@ -381,6 +441,7 @@ impl EventKind {
             | Self::WorkflowCancelRequested(_)
             | Self::SignalReceived(_)
             | Self::ActivityScheduled(_)
+            | Self::ActivityCancelRequested(_)
             | Self::TimerStarted(_)
             | Self::SideEffectScheduled(_)
             | Self::PatchRecorded(_)
@@ -415,6 +476,7 @@ impl EventKind {
             | Self::SignalSetAside(_)
             | Self::UpdateAccepted(_)
             | Self::ActivityCancelled(_)
+            | Self::ActivityCancelRequested(_)
             | Self::TimerStarted(_)
             | Self::TimerFired(_)
             | Self::TimerCancelled(_)

@@ -12,10 +12,11 @@ mod update;
 pub use codec::{CodecChain, CodecError, PayloadCodec, Plain};
 pub use encoding::{FORMAT_VERSION, HistoryError, decode_kind, decode_record, encode_kind, encode_record};
 pub use event::{
-    ActivityCancelled, ActivityCompleted, ActivityFailed, ActivityScheduled, Event, EventKind, PatchRecorded,
-    SideEffectRecorded, SideEffectScheduled, SignalReceived, SignalSetAside, TimerCancelled, TimerFired,
-    TimerStarted, WorkflowCancelRequested, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew,
-    WorkflowFailed, WorkflowStarted, WorkflowTerminated,
+    ActivityCancelRequested, ActivityCancellation, ActivityCancelled, ActivityCompleted, ActivityFailed,
+    ActivityScheduled, Event, EventKind, PatchRecorded, SideEffectRecorded, SideEffectScheduled,
+    SignalReceived, SignalSetAside, TimerCancelled, TimerFired, TimerStarted, WorkflowCancelRequested,
+    WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed, WorkflowStarted,
+    WorkflowTerminated,
 };
 pub use record::Record;
 pub use text::{PayloadText, Text, TextError, from_text, to_text};

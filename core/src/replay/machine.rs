@@ -169,7 +169,7 @@ impl Machine {
             let place = command.place();
             let kind = command.kind.into_event();
             if let EventKind::ActivityScheduled(body) = &kind {
-                state.recorded(self.head, || body.clone());
+                state.recorded(self.head, at, || body.clone());
             }
             self.closed |= kind.closes();
             into.push(Event { id: self.head, at, place, kind });

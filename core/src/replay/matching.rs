@@ -159,7 +159,7 @@ impl Machine {
         self.closed = command.kind.closes();
         state.issued.pop_front();
         if let EventKind::ActivityScheduled(body) = event.kind {
-            state.recorded(event.id, || body);
+            state.recorded(event.id, event.at, || body);
         }
         Ok(())
     }

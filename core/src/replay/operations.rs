@@ -11,7 +11,7 @@ use std::task::Waker;
 
 use super::scope::Scope;
 use super::{SideEffect, Step};
-use crate::history::ActivityScheduled;
+use crate::history::{ActivityCancellation, ActivityScheduled};
 use crate::vocabulary::{EventId, Failure, Payload, SignalName, Timestamp};
 
 /// The slot of an operation. Valid until the operation is removed.
@@ -31,15 +31,19 @@ pub(super) struct Operation {
     pub(super) first_polled: u64,
     /// Whether a future of the code stands for it.
     pub(super) attached: bool,
+    /// Whether it was asked to stop, and its outcome is waited for.
+    pub(super) asked: Option<Reach>,
     pub(super) waker: Option<Waker>,
     pub(super) outcome: Option<Resolution>,
+    /// What a cancellation does to it, until its command has become an event, which says so.
+    pub(super) cancellation: ActivityCancellation,
     /// What it does, if it is a step.
     pub(super) step: Option<Step>,
 }
 
 pub(super) enum Kind {
     /// The event's body, once the command has become one.
-    Activity(Option<ActivityScheduled>),
+    Activity(Option<Box<ActivityScheduled>>),
     Timer(Timestamp),
     SideEffect(Option<SideEffect>),
     Signal(SignalName),

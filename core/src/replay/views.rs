@@ -1,5 +1,6 @@
 //! What a machine's driver may ask it.
 
+use super::limits::Overdue;
 use super::machine::Machine;
 use super::world::World;
 use super::{SideEffect, Step};
@@ -25,10 +26,25 @@ impl Machine {
         self.closed
     }
 
-    /// When the next timer is due.
+    /// When the next timer is due, or the time of a call is over.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.world.state().next_due().map(|(due, _)| due)
+        let state = self.world.state();
+        let timer = state.next_due().map(|(due, _)| due);
+        timer.into_iter().chain(state.limits.next_due()).min()
+    }
+
+    /// Hands out the first call whose time is over, once: if it has really passed its limit, take an `ActivityFailed` in
+    /// for it.
+    #[must_use]
+    pub fn take_overdue(&mut self, now: Timestamp) -> Option<Overdue> {
+        self.world.state().limits.take_overdue(now)
+    }
+
+    /// When an open call that has a limit was scheduled.
+    #[must_use]
+    pub fn scheduled_at(&self, scheduled: EventId) -> Option<Timestamp> {
+        self.world.state().limits.scheduled_at(scheduled)
     }
 
     /// The event that started the first timer that is due: the earliest, then the one started first.
@@ -43,6 +59,18 @@ impl Machine {
     #[must_use]
     pub fn open_activities(&self) -> Vec<(EventId, ActivityScheduled)> {
         self.world.state().open_activities()
+    }
+
+    /// What was asked for by an activity that [`is_open`](Self::is_open).
+    #[must_use]
+    pub fn open_activity(&self, scheduled: EventId) -> Option<ActivityScheduled> {
+        self.world.state().open_activity(scheduled)
+    }
+
+    /// Whether an open activity was asked to stop, and its call waits for that.
+    #[must_use]
+    pub fn is_asked_to_stop(&self, scheduled: EventId) -> bool {
+        self.world.state().is_asked_to_stop(scheduled)
     }
 
     /// Whether this event scheduled a call that still waits for its outcome; any other outcome counts for nothing.

@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Payload;
+use super::{Payload, TimeoutKind};
 
 /// The longest chain of causes that is kept; what lies deeper is cut.
 const CAUSES_MAX: usize = 16;
@@ -27,6 +28,12 @@ pub struct Failure {
     /// Trying again is useless, whatever the retry policy says.
     #[serde(default)]
     pub non_retryable: bool,
+    /// When to try again, by the error's own word, in place of the wait that the retry policy would choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<Duration>,
+    /// Which limit was passed, if the engine found that one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<TimeoutKind>,
     /// The user's own data.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub details: Option<Payload>,
@@ -44,12 +51,14 @@ pub enum FailureKind {
     Application,
     /// User code panicked.
     Panic,
-    /// An activity did not end within its start-to-close timeout.
+    /// An activity passed one of its limits: see [`Failure::timeout_kind`].
     Timeout,
     /// The worker that ran the last allowed attempt died.
     WorkerLost,
     /// The work was cancelled.
     Cancelled,
+    /// No failure: the attempt is ended from outside, by its token. Never in history.
+    Deferred,
 }
 
 /// One link of a failure's chain of causes.
@@ -71,6 +80,8 @@ impl Failure {
             error_type: error_type.into(),
             message: message.into(),
             non_retryable: false,
+            retry_after: None,
+            timeout: None,
             details: None,
             causes: Vec::new(),
         }
@@ -80,6 +91,19 @@ impl Failure {
     #[must_use]
     pub fn of_kind(kind: FailureKind, message: impl Into<Arc<str>>) -> Self {
         Self { kind, ..Self::new(format!("{kind:?}"), message) }
+    }
+
+    /// The failure of a call that passed this limit.
+    #[must_use]
+    pub fn timed_out(limit: TimeoutKind, message: impl Into<Arc<str>>) -> Self {
+        Self { timeout: Some(limit), ..Self::of_kind(FailureKind::Timeout, message) }
+    }
+
+    /// Which limit was passed; `None` if this is no timeout.
+    #[must_use]
+    pub fn timeout_kind(&self) -> Option<TimeoutKind> {
+        // The first timeouts that there were did not say which they are: there was one.
+        (self.kind == FailureKind::Timeout).then(|| self.timeout.unwrap_or(TimeoutKind::StartToClose))
     }
 
     /// Takes a Rust error in: its type's name, its message, and its chain of sources.
@@ -108,13 +132,15 @@ impl Failure {
         failure
     }
 
-    /// Adds an error and its chain of sources to the causes; a non-retryable one among them makes the whole so.
+    /// Adds an error and its chain of sources to the causes; a non-retryable one among them makes the whole so, and the
+    /// nearest that says when to try again is heard.
     pub fn add_cause(&mut self, cause: &(dyn Error + 'static)) {
         let mut next = Some(cause);
         for _ in 0..CHAIN_MAX {
             let Some(cause) = next else { break };
             if let Some(failure) = cause.downcast_ref::<Self>() {
                 self.non_retryable |= failure.non_retryable;
+                self.retry_after = self.retry_after.or(failure.retry_after);
                 self.causes.push(Cause {
                     message: failure.message.clone(),
                     error_type: Some(failure.error_type.clone()),
@@ -132,6 +158,13 @@ impl Failure {
     pub fn error_types(&self) -> impl Iterator<Item = &Arc<str>> {
         std::iter::once(&self.error_type)
             .chain(self.causes.iter().filter_map(|cause| cause.error_type.as_ref()))
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
     }
 
     /// Marks it as not to be retried.

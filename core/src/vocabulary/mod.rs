@@ -6,9 +6,12 @@
 mod attribute;
 mod failure;
 mod id;
+mod jitter;
 mod payload;
 mod place;
+mod predicate;
 mod retry;
+mod timeout;
 mod timestamp;
 mod value;
 
@@ -21,6 +24,8 @@ pub use id::{
 };
 pub use payload::{Encoding, PAYLOAD_BYTES_MAX, Payload, PayloadError};
 pub use place::Place;
+pub use predicate::FailurePredicate;
 pub use retry::RetryPolicy;
+pub use timeout::TimeoutKind;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub(crate) use value::Value;

@@ -10,6 +10,7 @@ use futures::future::{Either, select};
 use tracing::Instrument;
 
 use super::context::{Context, Life};
+use super::heartbeats::{self, Pulse};
 use super::running::Running;
 use super::slots::Slot;
 use super::thread::Shards;
@@ -18,7 +19,8 @@ use crate::history::{ActivityCompleted, ActivityFailed, ActivityScheduled, Event
 use crate::host::Role;
 use crate::replay::SideEffect;
 use crate::vocabulary::{
-    Attempt, EventId, Failure, FailureKind, FencingToken, Payload, RunId, RunKey, Timestamp, WorkerId,
+    Attempt, EventId, Failure, FailureKind, FencingToken, Payload, RunId, RunKey, TimeoutKind, Timestamp,
+    WorkerId,
 };
 
 /// A user effect that may begin: every earlier event is acknowledged.
@@ -35,7 +37,11 @@ pub(super) struct ActivityJob {
     pub(super) scheduled: EventId,
     pub(super) attempt: Attempt,
     pub(super) call: ActivityScheduled,
+    /// When the whole call must have ended.
+    pub(super) close_by: Option<Timestamp>,
     pub(super) last_failure: Option<Failure>,
+    /// What an earlier attempt said last.
+    pub(super) details: Option<Payload>,
     /// Who claimed it from the queue; `None` if it has no row.
     pub(super) queued: Option<WorkerId>,
     /// By which its body is told to stop.
@@ -66,13 +72,28 @@ pub(super) struct EndedActivity {
     pub(super) scheduled: EventId,
     pub(super) attempt: Attempt,
     pub(super) call: ActivityScheduled,
+    pub(super) close_by: Option<Timestamp>,
     pub(super) result: Result<Payload, Failure>,
+    /// Whether its run has asked it to stop: then it is not tried again.
+    pub(super) asked: bool,
+    /// If it is to be ended from outside: until when.
+    pub(super) deferred: Option<Timestamp>,
+    /// What it said last, if that is to go into the row of the next attempt.
+    pub(super) details: Option<Payload>,
     /// Who claimed it from the queue; `None` if it has no row.
     pub(super) queued: Option<WorkerId>,
     pub(super) at: Timestamp,
 }
 
 impl EndedActivity {
+    /// How long to wait before it is tried again; `None` if it has its outcome.
+    pub(super) fn retry_delay(&self) -> Option<Duration> {
+        let failure = self.result.as_ref().err().filter(|_| !self.asked)?;
+        let delay = self.call.retry.delay_in((self.run.run_id, self.scheduled), self.attempt, failure)?;
+        // What would begin after the call's end need not wait for it.
+        self.close_by.is_none_or(|close_by| self.at + delay < close_by).then_some(delay)
+    }
+
     /// What history holds of it, if it is not tried again.
     pub(super) fn outcome(&self) -> EventKind {
         let (scheduled, attempt) = (self.scheduled, self.attempt);
@@ -82,6 +103,31 @@ impl EndedActivity {
         }
     }
 }
+
+impl ActivityJob {
+    /// The end of a job that was asked to stop before it began.
+    fn never_begun(self, at: Timestamp) -> EndedActivity {
+        let Self { run, token, scheduled, attempt, call, close_by, queued, .. } = self;
+        let result = Err(Failure::of_kind(FailureKind::Cancelled, NEVER_BEGUN));
+        EndedActivity {
+            run,
+            token,
+            scheduled,
+            attempt,
+            call,
+            close_by,
+            result,
+            asked: true,
+            deferred: None,
+            details: None,
+            queued,
+            at,
+        }
+    }
+}
+
+/// The message of a call that was cancelled before anybody began it.
+pub(super) const NEVER_BEGUN: &str = "the activity was cancelled before its attempt began";
 
 /// How a side effect ended.
 #[derive(Debug, Clone)]
@@ -167,18 +213,37 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
     let blocking = definition.blocking();
     let (key, attempt, cancel) = ((job.run.run_id, job.scheduled), job.attempt, job.cancel.clone());
     if cancel.is_cancelled() {
+        // Stopped; or asked, which is an end that its call waits for.
+        if running.ended(key, attempt).is_some() {
+            shards.activity_ended(job.never_begun(cx.now()));
+        }
         return;
+    }
+    let began = cx.now();
+    if job.call.schedule_to_start.is_some() || job.call.start_to_close.is_some() {
+        running.left_line(key, began);
     }
     let (home, cx, shards, bodies) = (cx.home.clone(), cx.clone(), shards.clone(), running.clone());
     let mut job = job;
     let task = home.spawn(Role::ActivityBody, async move {
         // It may have stood in line, or this process have stood still, since it was given a slot.
-        if !may_begin(&cx) || job.cancel.is_cancelled() {
+        if job.cancel.is_cancelled() {
+            if bodies.ended(key, attempt).is_some() {
+                shards.activity_ended(job.never_begun(cx.now()));
+            }
+            return;
+        }
+        if !may_begin(&cx) {
             return;
         }
         let span = tracing::info_span!("activity", name = %job.call.activity, run = %job.run, attempt = %job.attempt);
         let slot = Arc::new(slot);
+        let watched = cx.pulses.watch(key, attempt);
         let Some(result) = run(&cx, &job, &slot).instrument(span).await else { return };
+        let (details, row) = watched.ended().unzip();
+        if let (Err(_), Some(details), Some(worker)) = (&result, &details, row.flatten()) {
+            heartbeats::tell_last(&cx, &job, worker, details.clone()).await;
+        }
         // The slot is free before the run goes on, so that its next call can have it.
         drop(slot);
         if let Some((delay, failure)) = again_here(&job, &result) {
@@ -187,10 +252,24 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
                 (job.attempt, job.last_failure) = (attempt.next(), Some(failure));
                 enter(&cx, &shards, &bodies, Box::new(job));
             }
-        } else if bodies.ended(key, attempt) {
-            let ActivityJob { run, token, scheduled, attempt, call, queued, .. } = job;
+        } else if let Some(asked) = bodies.ended(key, attempt) {
+            let ActivityJob { run, token, scheduled, attempt, call, close_by, queued, .. } = job;
             let at = cx.now();
-            shards.activity_ended(EndedActivity { run, token, scheduled, attempt, call, result, queued, at });
+            let deferred = deferral(&call, &result, began, at);
+            shards.activity_ended(EndedActivity {
+                run,
+                token,
+                scheduled,
+                attempt,
+                call,
+                close_by,
+                result,
+                asked,
+                deferred,
+                details,
+                queued,
+                at,
+            });
         }
     });
     if !blocking {
@@ -217,8 +296,11 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Option<R
         scheduled: job.scheduled,
         attempt: job.attempt,
         last_failure: job.last_failure.clone(),
+        heartbeat_details: job.details.clone(),
     };
     let context = ActivityContext::new(info, cx.registry.state.clone(), job.cancel.clone());
+    let context = context.with_outlet(cx.pulses.clone());
+    let pulse = cx.pulses.begin(job);
     let attempt = async {
         match std::panic::catch_unwind(AssertUnwindSafe(|| definition.start(context, &call.input))) {
             Ok(ActivityRun::Async(body)) => {
@@ -240,28 +322,70 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Option<R
             Err(panic) => Some(Err(panicked(panic.as_ref()))),
         }
     };
-    match call.start_to_close {
-        None => attempt.await,
-        Some(limit) => within(cx, limit, attempt, &job.cancel).await,
+    let limit = limit(job, cx.now());
+    match (limit, pulse) {
+        (None, None) => attempt.await,
+        (Some(limit), None) => within(cx, limit, attempt, job).await,
+        (None, Some(pulse)) => while_it_beats(cx, &pulse, attempt, job).await,
+        (Some(limit), Some(pulse)) => within(cx, limit, while_it_beats(cx, &pulse, attempt, job), job).await,
     }
+}
+
+/// Until when an attempt is to be ended from outside, if its body has left it to that.
+fn deferral(
+    call: &ActivityScheduled,
+    result: &Result<Payload, Failure>,
+    began: Timestamp,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    result.as_ref().err().filter(|failure| failure.kind == FailureKind::Deferred)?;
+    let ends = call.start_to_close.map(|length| began + length);
+    let silent = call.heartbeat.map(|length| now + length);
+    Some(ends.into_iter().chain(silent).min().unwrap_or(Timestamp::from_micros(i64::MAX)))
+}
+
+/// How long an attempt that begins now may take, and by which limit.
+fn limit(job: &ActivityJob, now: Timestamp) -> Option<(Duration, TimeoutKind)> {
+    let attempt = job.call.start_to_close.map(|length| (length, TimeoutKind::StartToClose));
+    let call = job.close_by.map(|close_by| (close_by.since(now), TimeoutKind::ScheduleToClose));
+    attempt.into_iter().chain(call).min_by_key(|(length, _)| *length)
 }
 
 /// Ends an attempt that takes longer than its limit. A blocking body is told, and keeps its slot until it returns.
 async fn within(
     cx: &Arc<Context>,
-    limit: Duration,
+    (limit, kind): (Duration, TimeoutKind),
     attempt: impl Future<Output = Option<Result<Payload, Failure>>>,
-    cancel: &CancelFlag,
+    job: &ActivityJob,
 ) -> Option<Result<Payload, Failure>> {
     let attempt = std::pin::pin!(attempt);
     match select(attempt, cx.clock.sleep(limit)).await {
         Either::Left((result, _)) => result,
         Either::Right(_) => {
-            cancel.cancel();
-            Some(Err(Failure::of_kind(
-                FailureKind::Timeout,
-                format!("the attempt took longer than {limit:?}"),
-            )))
+            job.cancel.cancel();
+            let mut failure = Failure::timed_out(kind, format!("the attempt took longer than {limit:?}"));
+            if kind == TimeoutKind::ScheduleToClose {
+                failure.message = "the activity did not end within its schedule-to-close timeout".into();
+                job.last_failure.iter().for_each(|last| failure.add_cause(last));
+            }
+            Some(Err(failure))
+        }
+    }
+}
+
+/// Ends an attempt that is silent for too long.
+async fn while_it_beats(
+    cx: &Arc<Context>,
+    pulse: &Pulse,
+    attempt: impl Future<Output = Option<Result<Payload, Failure>>>,
+    job: &ActivityJob,
+) -> Option<Result<Payload, Failure>> {
+    match select(std::pin::pin!(attempt), std::pin::pin!(pulse.silent(&cx.clock))).await {
+        Either::Left((result, _)) => result,
+        Either::Right(_) => {
+            job.cancel.cancel();
+            let message = "the attempt was silent for longer than its heartbeat timeout";
+            Some(Err(Failure::timed_out(TimeoutKind::Heartbeat, message)))
         }
     }
 }
@@ -282,7 +406,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::vocabulary::{ActivityName, Namespace, RetryPolicy, WorkflowId};
+    use crate::vocabulary::{ActivityName, Namespace, WorkflowId};
 
     /// A job that only stands in line.
     pub(in crate::worker) fn job(scheduled: u64) -> Box<ActivityJob> {
@@ -295,15 +419,10 @@ pub(super) mod tests {
             token: FencingToken(1),
             scheduled: EventId(scheduled),
             attempt: Attempt(1),
-            call: ActivityScheduled {
-                activity: ActivityName::new("charge").unwrap(),
-                input: Payload::encode(&()).unwrap(),
-                task_queue: None,
-                retry: RetryPolicy::default(),
-                start_to_close: None,
-                local: false,
-            },
+            call: ActivityScheduled::new(ActivityName::new("charge").unwrap(), Payload::encode(&()).unwrap()),
+            close_by: None,
             last_failure: None,
+            details: None,
             queued: None,
             cancel: CancelFlag::default(),
             step: None,

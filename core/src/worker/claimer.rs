@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::{pending, select_all};
 use futures::{FutureExt, future::BoxFuture};
 
-use super::activities::{self, ActivityJob, EndedActivity, Job};
+use super::activities::{self, ActivityJob, EndedActivity, Job, NEVER_BEGUN};
 use super::context::{Context, Life};
 use super::running::Running;
 use super::shard::Input;
@@ -14,7 +14,7 @@ use super::thread::Shards;
 use crate::activity::CancelFlag;
 use crate::backend::{ActivityRequest, Claim, Claimed, ClaimedActivity, Interest, Mark, StoreErrorKind};
 use crate::history::ActivityScheduled;
-use crate::vocabulary::{Failure, FailureKind, FencingToken, SemanticsVersion, Timestamp};
+use crate::vocabulary::{Failure, FailureKind, FencingToken, SemanticsVersion, TimeoutKind, Timestamp};
 
 /// The most runs that one claim takes.
 const RUNS_MAX: usize = 1_000;
@@ -136,24 +136,32 @@ enum Prepared {
     Ended(Box<EndedActivity>),
 }
 
+/// The failure of an attempt that nobody has ended from outside in its time.
+fn outlived(heartbeat: &Option<Duration>) -> Failure {
+    let limit = if heartbeat.is_some() { TimeoutKind::Heartbeat } else { TimeoutKind::StartToClose };
+    Failure::timed_out(limit, "nobody ended the attempt, or was heard of, by its token in time")
+}
+
 fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
     let lost = Failure::of_kind(FailureKind::WorkerLost, "the worker that ran the last attempt is gone");
     let used_up = claimed.taken_over && claimed.retry.attempts_max.is_some_and(|max| claimed.attempt.0 > max);
     let input = cx.codec.decode(claimed.input.clone());
+    let details = claimed.details.map(|details| cx.codec.decode(details)).transpose();
     let last_failure = claimed.last_failure.map(|failure| cx.inward(failure)).transpose();
-    let trouble = match (&input, &last_failure) {
+    let trouble = match (&input, &last_failure, &details) {
+        _ if claimed.cancel_requested => Some(Failure::of_kind(FailureKind::Cancelled, NEVER_BEGUN)),
+        _ if claimed.deferred => Some(outlived(&claimed.heartbeat)),
         _ if used_up => Some(lost),
-        (Err(error), _) | (_, Err(error)) => Some(Failure::from_error(error)),
-        (Ok(_), Ok(_)) => None,
+        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => Some(Failure::from_error(error)),
+        (Ok(_), Ok(_), Ok(_)) => None,
     };
     let call = ActivityScheduled {
-        activity: claimed.activity,
-        input: input.unwrap_or(claimed.input),
-        task_queue: None,
         retry: claimed.retry,
         start_to_close: claimed.start_to_close,
-        local: false,
+        heartbeat: claimed.heartbeat,
+        ..ActivityScheduled::new(claimed.activity, input.unwrap_or(claimed.input))
     };
+    let close_by = claimed.close_by;
     let (run, scheduled, attempt, worker) = (claimed.run, claimed.scheduled, claimed.attempt, life.worker);
     let token = FencingToken(0);
     if let Some(failure) = trouble {
@@ -165,7 +173,11 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
             scheduled,
             attempt,
             call,
+            close_by,
             result,
+            asked: claimed.cancel_requested,
+            deferred: None,
+            details: None,
             queued,
             at,
         }));
@@ -177,7 +189,9 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
         scheduled,
         attempt,
         call,
+        close_by,
         last_failure: last_failure.ok().flatten(),
+        details: details.ok().flatten(),
         queued,
         cancel,
         step: None,

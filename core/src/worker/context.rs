@@ -9,9 +9,11 @@ use tokio::sync::{Notify, watch};
 
 use super::answers::Answers;
 use super::closings::Closings;
+use super::heartbeats::Pulses;
 use super::options::WorkerOptions;
 use super::polls::{BlockedTask, Polls};
 use super::registry::Registry;
+use super::running::Running;
 use super::slots::Slots;
 use crate::backend::{Backend, StoreError};
 use crate::clock::Clock;
@@ -34,6 +36,10 @@ pub(crate) struct Context {
     pub(crate) answers: Arc<Answers>,
     /// What the workflow threads are busy with.
     pub(super) polls: Polls,
+    /// The bodies that run here.
+    pub(super) running: Arc<Running>,
+    /// What they say of themselves.
+    pub(super) pulses: Arc<Pulses>,
     /// Slots for async activities, and for blocking ones.
     pub(super) slots: [Arc<Slots>; 2],
     /// Told when a slot is free and a job stands in line for it.
@@ -120,7 +126,10 @@ impl Context {
         let slots = [options.activity_slots, options.blocking_activity_slots]
             .map(|count| Slots::new(count, slot_freed.clone(), nudge.clone()));
         let life = Life::fresh(&seams.home);
+        let running = Arc::new(Running::default());
         Self {
+            pulses: Pulses::new(seams.clock.clone(), running.clone()),
+            running,
             backend: seams.backend,
             clock: seams.clock,
             home: seams.home,

@@ -1,12 +1,13 @@
 //! The bodies that run here or are about to, so that they can be stopped.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::activities::ActivityJob;
-use crate::activity::CancelFlag;
+use crate::activity::{CancelFlag, TokenParts};
 use crate::host::TaskHandle;
-use crate::vocabulary::{Attempt, EventId, RunId, RunKey, WorkerId};
+use crate::vocabulary::{Attempt, EventId, FencingToken, RetryPolicy, RunId, RunKey, Timestamp, WorkerId};
 
 /// Which bodies are to be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +18,14 @@ pub(super) enum Stop {
     Rowless(RunId),
     /// All of a run.
     Run(RunId),
+    /// That of one call is asked, and ends by itself.
+    Ask(RunId, EventId),
 }
 
 /// The attempts that were given to this worker and have not ended. They live and die with its lease: what was
 /// committed or claimed under another one begins nothing.
 #[derive(Default)]
-pub(super) struct Running {
+pub(crate) struct Running {
     bodies: Mutex<Bodies>,
 }
 
@@ -36,9 +39,24 @@ struct Bodies {
 struct Body {
     run: RunKey,
     attempt: Attempt,
-    queued: bool,
+    token: FencingToken,
+    /// Who claimed it from the queue; `None` if it has no row, or got one only later.
+    queued: Option<WorkerId>,
+    /// Whether it waits for a slot. Kept only for calls that are limited in this.
+    in_line: bool,
+    /// When it began. Kept only for calls that are limited in this.
+    began: Option<Timestamp>,
+    terms: Terms,
     cancel: CancelFlag,
     abort: Option<TaskHandle>,
+    /// Whether its run has asked it to stop.
+    asked: bool,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("count", &self.count()).finish_non_exhaustive()
+    }
 }
 
 impl Running {
@@ -63,9 +81,14 @@ impl Running {
         let body = Body {
             run: job.run.clone(),
             attempt: job.attempt,
-            queued: job.queued.is_some(),
+            token: job.token,
+            queued: job.queued,
+            in_line: job.call.schedule_to_start.is_some(),
+            began: None,
+            terms: Terms::of(job),
             cancel: job.cancel.clone(),
             abort: None,
+            asked: false,
         };
         let mut bodies = self.lock();
         let lives = bodies.life == Some(worker);
@@ -73,6 +96,48 @@ impl Running {
             bodies.of.insert((job.run.run_id, job.scheduled), body);
         }
         lives
+    }
+
+    /// Notes that a body has got its slot.
+    pub(super) fn left_line(&self, key: (RunId, EventId), now: Timestamp) {
+        if let Some(body) = self.lock().of.get_mut(&key) {
+            body.in_line = false;
+            body.began = Some(now);
+        }
+    }
+
+    /// The calls of a run that wait for a slot here, as far as they are limited in this.
+    pub(super) fn in_line(&self, run_id: RunId) -> HashSet<EventId> {
+        let bodies = self.lock();
+        let waiting = bodies.of.iter().filter(|((of, _), body)| *of == run_id && body.in_line);
+        waiting.map(|((_, scheduled), _)| *scheduled).collect()
+    }
+
+    /// The token of an attempt that has not ended.
+    pub(super) fn token(&self, key: (RunId, EventId), attempt: Attempt) -> Option<TokenParts> {
+        let bodies = self.lock();
+        let body = bodies.of.get(&key).filter(|body| body.attempt == attempt)?;
+        let Terms { retry, heartbeat, start_to_close, close_by } = body.terms.clone();
+        Some(TokenParts {
+            run: body.run.clone(),
+            scheduled: key.1,
+            attempt,
+            retry,
+            heartbeat,
+            attempt_by: body.began.zip(start_to_close).map(|(began, length)| began + length),
+            close_by,
+        })
+    }
+
+    /// What is known of an attempt that has not ended: its run's token, and who claimed it.
+    pub(super) fn find(
+        &self,
+        key: (RunId, EventId),
+        attempt: Attempt,
+    ) -> Option<(FencingToken, Option<WorkerId>)> {
+        let bodies = self.lock();
+        let body = bodies.of.get(&key).filter(|body| body.attempt == attempt)?;
+        Some((body.token, body.queued))
     }
 
     /// Keeps the handle by which a body that has begun is dropped. If it was stopped before, it is dropped now.
@@ -83,11 +148,12 @@ impl Running {
         }
     }
 
-    /// Forgets a body that ended; `false` if it was stopped before, so that its outcome counts for nothing.
-    pub(super) fn ended(&self, key: (RunId, EventId), attempt: Attempt) -> bool {
+    /// Forgets a body that ended, and says whether it was asked to stop; `None` if it was stopped before, so that its
+    /// outcome counts for nothing.
+    pub(super) fn ended(&self, key: (RunId, EventId), attempt: Attempt) -> Option<bool> {
         let mut bodies = self.lock();
-        let same = bodies.of.get(&key).is_some_and(|body| body.attempt == attempt);
-        same && bodies.of.remove(&key).is_some()
+        bodies.of.get(&key).filter(|body| body.attempt == attempt)?;
+        bodies.of.remove(&key).map(|body| body.asked)
     }
 
     /// A local call goes on to its next attempt; `false` if it was stopped.
@@ -107,8 +173,15 @@ impl Running {
         let bodies = &mut locked.of;
         let stopped: Vec<Body> = match stop {
             Stop::Call(run_id, scheduled) => bodies.remove(&(run_id, scheduled)).into_iter().collect(),
-            Stop::Rowless(run_id) => take(bodies, |key, body| key.0 == run_id && !body.queued),
+            Stop::Rowless(run_id) => take(bodies, |key, body| key.0 == run_id && body.queued.is_none()),
             Stop::Run(run_id) => take(bodies, |key, _| key.0 == run_id),
+            Stop::Ask(run_id, scheduled) => {
+                if let Some(body) = bodies.get_mut(&(run_id, scheduled)) {
+                    body.asked = true;
+                    body.cancel.cancel();
+                }
+                return;
+            }
         };
         drop(locked);
         stopped.iter().for_each(Body::stop);
@@ -126,6 +199,27 @@ impl Running {
 
     fn lock(&self) -> MutexGuard<'_, Bodies> {
         self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a token must know of a call.
+#[derive(Clone)]
+struct Terms {
+    retry: RetryPolicy,
+    heartbeat: Option<Duration>,
+    start_to_close: Option<Duration>,
+    close_by: Option<Timestamp>,
+}
+
+impl Terms {
+    fn of(job: &ActivityJob) -> Self {
+        let call = &job.call;
+        Self {
+            retry: call.retry.clone(),
+            heartbeat: call.heartbeat,
+            start_to_close: call.start_to_close,
+            close_by: job.close_by,
+        }
     }
 }
 

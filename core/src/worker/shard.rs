@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 use super::activities::{EndedActivity, EndedSideEffect, Job};
 use super::committer::{Order, Ticket};
 use super::context::{Context, Life};
+use super::heartbeats::RowRequest;
 use super::queries::Question;
-use super::run::{Leave, Loaded, Run, Submission, Trouble, Verdict};
+use super::run::{Leave, Loaded, Run, Standing, Submission, Trouble, Verdict};
 use super::running::Stop;
 use super::thread::Alarms;
 use crate::backend::{ClaimedRun, InboxMessage, UnreadInbox};
@@ -72,6 +73,10 @@ pub(super) enum Input {
     /// What was read for a run, under this token and by this load.
     Loaded(RunId, (FencingToken, u32), Result<Loaded, Trouble>),
     Activity(Box<EndedActivity>),
+    /// A call that runs without a row needs one.
+    NeedsRow(RunId, FencingToken, RowRequest),
+    /// Where the calls of this run stand.
+    Looked(RunId, FencingToken, Standing),
     SideEffect(EndedSideEffect),
     /// What became of commits that this worker made, under the identity that it had then.
     Outcomes(WorkerId, Vec<(RunId, FencingToken, Outcome)>),
@@ -102,12 +107,20 @@ pub(super) struct Load {
     pub(super) find_queued: bool,
 }
 
+/// A look at where the calls of a run stand.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) run: RunKey,
+    pub(super) token: FencingToken,
+}
+
 /// What a shard asks of the world.
 #[derive(Default)]
 pub(super) struct Effects {
     /// For the store, in one batch.
     pub(super) orders: Vec<Order>,
     pub(super) loads: Vec<Load>,
+    pub(super) looks: Vec<Look>,
     /// User effects whose commands are already stored.
     pub(super) jobs: Vec<Job>,
     pub(super) stops: Vec<Stop>,
@@ -180,6 +193,13 @@ impl Shard {
             Input::Unread(unread) => self.unread(unread),
             Input::Loaded(run_id, load, loaded) => self.loaded(run_id, load, loaded, now),
             Input::Activity(ended) => self.activity_ended(*ended, now),
+            Input::NeedsRow(run_id, token, request) => {
+                self.with(run_id, token, |run| run.offer_row_request(request));
+            }
+            Input::Looked(run_id, token, standing) => {
+                let cx = self.cx.clone();
+                self.with(run_id, token, |run| run.looked(&cx, standing));
+            }
             Input::SideEffect(ended) => {
                 self.with(ended.run_id, ended.token, |run| run.offer_side_effect(ended));
             }
@@ -241,7 +261,11 @@ impl Shard {
                 self.effects.orders.push(submission.into());
             }
         }
-        let submission = run.step(&self.cx, self.life.worker, now).or_else(|| {
+        let step = run.step(&self.cx, self.life.worker, now);
+        if run.begins_look() {
+            self.effects.looks.push(Look { run: run.key.clone(), token: run.token });
+        }
+        let submission = step.or_else(|| {
             let leaves = self.draining && run.can_leave();
             leaves.then(|| run.release(self.life.worker)).flatten()
         });
@@ -352,18 +376,27 @@ impl Shard {
         }
     }
 
-    fn activity_ended(&mut self, ended: EndedActivity, now: Timestamp) {
+    fn activity_ended(&mut self, mut ended: EndedActivity, now: Timestamp) {
         let run_id = ended.run.run_id;
         let run = self.runs.get_mut(&run_id);
-        let Some(worker) = ended.queued else {
-            if let Some(run) = run.filter(|run| run.token == ended.token) {
-                run.offer_activity(ended);
-                self.touched.push(run_id);
+        if ended.queued.is_none() {
+            match run.filter(|run| run.token == ended.token) {
+                Some(run) if !run.has_row(ended.scheduled) => {
+                    run.offer_activity(ended);
+                    self.touched.push(run_id);
+                    return;
+                }
+                // It got a row while it ran; or it may have got one, if its run has gone.
+                Some(_) | None => ended.queued = Some(self.life.worker),
             }
-            return;
-        };
+        }
+        let run = self.runs.get_mut(&run_id);
+        let Some(worker) = ended.queued else { return };
+        if let Some(visible_at) = ended.deferred {
+            return self.report(ended, worker, Some(ActivityVerdict::Deferred { visible_at }));
+        }
         let retry = ended.result.as_ref().err().and_then(|failure| {
-            let delay = ended.call.retry.delay_after(ended.attempt, failure)?;
+            let delay = ended.retry_delay()?;
             let (attempt, visible_at) = (ended.attempt.next(), now + delay);
             Some(ActivityVerdict::Retry { attempt, visible_at, failure: failure.clone() })
         });
@@ -399,13 +432,14 @@ impl Shard {
             ActivityVerdict::Released
         });
         let ticket = Ticket { of_commit: false, ..Ticket::new(run.run_id, token) };
+        let worker = Some(worker);
         let report = ActivityReport { run, scheduled, attempt, worker, request_id, at, verdict };
         self.effects.orders.push(Order { write: Write::Activity(Box::new(report)), ticket });
     }
 
     fn outcome(&mut self, run_id: RunId, token: FencingToken, outcome: &Outcome, now: Timestamp) {
         let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.token == token) else { return };
-        let Verdict { aborts, leaves, unreported, trouble } = match outcome {
+        let Verdict { aborts, asks, leaves, unreported, trouble } = match outcome {
             Ok(_) => run.committed(),
             Err(refusal) => {
                 tracing::debug!(run = %run.key, %refusal, "the store refused a commit");
@@ -413,6 +447,7 @@ impl Shard {
             }
         };
         self.effects.stops.extend(aborts.into_iter().map(|scheduled| Stop::Call(run_id, scheduled)));
+        self.effects.stops.extend(asks.into_iter().map(|scheduled| Stop::Ask(run_id, scheduled)));
         for ended in unreported {
             if let Some(worker) = ended.queued {
                 self.report(ended, worker, None);

@@ -19,7 +19,7 @@ use super::context::{Context, Life};
 use super::queries::Question;
 use super::running::Running;
 use super::shard::{Effects, FirstTask, Input, PendingStart, Shard};
-use super::{claimer, committer, ended, lease, loader, timekeeper};
+use super::{claimer, committer, ended, heartbeats, lease, loader, look, timekeeper};
 use crate::activity::block_on;
 use crate::backend::StoreError;
 use crate::host::{Home, Role, TaskHandle};
@@ -210,7 +210,7 @@ impl Worker {
         let count = cx.options.workflow_threads.max(1);
         let (inputs, outputs): (Vec<_>, Vec<_>) = (0..count).map(|_| unbounded_channel()).unzip();
         let shards = Arc::new(Shards::new(inputs));
-        let running = Arc::new(Running::default());
+        let running = cx.running.clone();
         running.begin_life(cx.life().worker);
         let shell = |index: usize| Shell {
             index,
@@ -233,12 +233,13 @@ impl Worker {
             let respawn = respawn(&cx, &shards, &running);
             let _ = shards.respawn.set(respawn);
         }
-        let parts: [BoxFuture<'static, ()>; 5] = [
+        let parts: [BoxFuture<'static, ()>; 6] = [
             Box::pin(lease::keep(cx.clone(), shards.clone(), running.clone())),
             Box::pin(claimer::claim_on(cx.clone(), shards.clone(), running.clone())),
             Box::pin(activities::admit(cx.clone(), shards.clone(), running.clone())),
             Box::pin(ended::watch(cx.clone(), shards.clone(), running.clone())),
             Box::pin(timekeeper::keep(cx.clone(), shards.clone())),
+            Box::pin(heartbeats::carry(cx.clone(), shards.clone())),
         ];
         tasks.extend(parts.map(|part| cx.home.spawn(Role::Engine, part)));
         Ok(Self { cx, shards, running, threads, tasks })
@@ -370,7 +371,7 @@ impl Shell {
     }
 
     fn carry(&self, life: &Arc<Life>, effects: Effects) {
-        let Effects { orders, loads, jobs, stops } = effects;
+        let Effects { orders, loads, looks, jobs, stops } = effects;
         stops.into_iter().for_each(|stop| self.running.stop(stop));
         let _entered = self.runtime.as_ref().map(Handle::enter);
         if !orders.is_empty() {
@@ -381,6 +382,10 @@ impl Shell {
         }
         for load in loads {
             self.cx.home.spawn(Role::Engine, loader::load(self.cx.clone(), self.shards.clone(), load));
+        }
+        for look in looks {
+            let (cx, shards, running) = (self.cx.clone(), self.shards.clone(), self.running.clone());
+            self.cx.home.spawn(Role::Engine, look::look(cx, shards, running, look));
         }
         for job in jobs {
             activities::start(&self.cx, life, &self.shards, &self.running, job);

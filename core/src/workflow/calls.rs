@@ -45,14 +45,6 @@ impl<T> ActivityCall<T> {
         self.with(|body| body.retry = policy)
     }
 
-    /// Sets the longest that one attempt may take; without it there is no limit.
-    ///
-    /// # Determinism
-    /// As for [`retry`](Self::retry).
-    pub fn start_to_close(self, timeout: Duration) -> Self {
-        self.with(|body| body.start_to_close = Some(timeout))
-    }
-
     /// Sets the queue on which it is picked up; without it, the workflow's own.
     ///
     /// # Determinism
@@ -82,7 +74,7 @@ impl<T> ActivityCall<T> {
         Self(Typed::new(call))
     }
 
-    fn with(mut self, change: impl FnOnce(&mut ActivityScheduled)) -> Self {
+    pub(super) fn with(mut self, change: impl FnOnce(&mut ActivityScheduled)) -> Self {
         self.0.with(change);
         self
     }

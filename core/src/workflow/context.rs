@@ -13,9 +13,7 @@ use super::{CallError, Workflow, WorkflowError, WorkflowResult, definition};
 use crate::activity::Activity;
 use crate::history::ActivityScheduled;
 use crate::replay::{Call, Manner, Request, Scope, World};
-use crate::vocabulary::{
-    ActivityName, EventId, Payload, RetryPolicy, RunId, RunKey, TaskQueue, Timestamp, WorkflowType,
-};
+use crate::vocabulary::{ActivityName, EventId, Payload, RunId, RunKey, TaskQueue, Timestamp, WorkflowType};
 
 /// A workflow's view of its run. Cheap to clone; clones stand for the same run.
 ///
@@ -71,7 +69,7 @@ impl WorkflowContext {
         let _ = activity;
         // Taken here: inside of a closure, the caller would be this function.
         let manner = self.manner(Location::caller());
-        let call = |body| Call::new(self.world.clone(), manner, Request::Activity(body));
+        let call = |body| Call::new(self.world.clone(), manner, Request::Activity(Box::new(body)));
         ActivityCall::new(scheduled(A::NAME, input).map(call))
     }
 
@@ -246,12 +244,5 @@ impl WorkflowContext {
 }
 
 pub(super) fn scheduled<I: Serialize>(name: &str, input: &I) -> Result<ActivityScheduled, CallError> {
-    Ok(ActivityScheduled {
-        activity: ActivityName::new(name)?,
-        input: Payload::encode(input)?,
-        task_queue: None,
-        retry: RetryPolicy::default(),
-        start_to_close: None,
-        local: false,
-    })
+    Ok(ActivityScheduled::new(ActivityName::new(name)?, Payload::encode(input)?))
 }

@@ -4,12 +4,14 @@
 //! else in it runs again at each replay, and must do the same each time. Thin and typed, over `replay`.
 
 mod calls;
+mod cancellation;
 mod chance;
 mod context;
 mod deadline;
 mod definition;
 mod error;
 mod finished;
+mod limits;
 mod names;
 mod patch;
 mod publish;
@@ -30,6 +32,7 @@ use std::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use crate::history::ActivityCancellation;
 pub use calls::{ActivityCall, SideEffectCall, Sleep, StepCall};
 pub use context::{WorkflowContext, WorkflowInfo};
 pub use deadline::TimedOut;

@@ -63,7 +63,7 @@ impl WorkflowContext {
         let manner = self.manner(Location::caller());
         self.local(manner, scheduled(name, input), |call| {
             let definition = ActivityDefinition::step(call.activity.clone(), body);
-            Request::Step(call, Box::new(definition))
+            Request::Step(Box::new(call), Box::new(definition))
         })
     }
 
@@ -83,7 +83,7 @@ impl WorkflowContext {
         // A unit struct: it names the type.
         let _ = activity;
         let manner = self.manner(Location::caller());
-        self.local(manner, scheduled(A::NAME, input), Request::Activity)
+        self.local(manner, scheduled(A::NAME, input), |call| Request::Activity(Box::new(call)))
     }
 
     fn local<T>(

@@ -29,14 +29,23 @@ pub struct NewActivityTask {
     pub retry: RetryPolicy,
     /// The longest that one attempt may take. Stores keep at least whole microseconds of it.
     pub start_to_close: Option<Duration>,
+    /// When the whole call must have ended. A store keeps it for whoever runs an attempt; the run's holder acts on it.
+    pub close_by: Option<Timestamp>,
+    /// How long an attempt may be silent.
+    pub heartbeat: Option<Duration>,
     /// What the attempt before this one left.
     pub last_failure: Option<Failure>,
+    /// What an attempt said last of how far it is, as it passed the codec.
+    pub details: Option<Payload>,
+    /// Whether the worker that commits runs this attempt already: then the row is claimed by it from the start.
+    pub running: bool,
 }
 
-/// Says how an attempt of a queued activity ended.
+/// Says how an attempt of a queued activity stands, or how it ended.
 ///
 /// Refused with [`TaskLost`](super::Refusal::TaskLost) unless the task stands in the queue, claimed by `worker` in
 /// this attempt, and its run is open. The worker's lease is not asked: what it did counts until another has the task.
+/// Without a worker it comes by a token, from outside: then the attempt alone is asked, whoever runs it or nobody.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActivityReport {
     /// The run.
@@ -45,8 +54,8 @@ pub struct ActivityReport {
     pub scheduled: EventId,
     /// The attempt.
     pub attempt: Attempt,
-    /// Who ran it.
-    pub worker: WorkerId,
+    /// Who ran it; `None` if this comes by a token.
+    pub worker: Option<WorkerId>,
     /// The identity of this write.
     pub request_id: RequestId,
     /// When, by the store's time as the worker knows it.
@@ -71,4 +80,17 @@ pub enum ActivityVerdict {
     },
     /// The worker gives it back unfinished; the same attempt may be claimed as before.
     Released,
+    /// It goes on. Answered with [`Wanted`](super::Applied::Wanted), and not remembered: applied again, it does the same.
+    Heartbeat {
+        /// How far it is, as it passed the codec; kept until another attempt says more. `None` keeps what there was.
+        details: Option<Payload>,
+        /// If the row is deferred: until when it is so from now on.
+        visible_at: Option<Timestamp>,
+    },
+    /// Nobody runs it any more: it ends from outside, by a token. Whoever claims it at `visible_at` is told that it is
+    /// deferred, and what becomes of it is for the engine to say. Any other verdict but `Heartbeat` ends that.
+    Deferred {
+        /// When it may be claimed: when its time is over.
+        visible_at: Timestamp,
+    },
 }

@@ -27,7 +27,7 @@ use crate::vocabulary::{
 /// request ID, which is looked for first: applied again, it is `Committed` again and changes nothing. Any other changes
 /// nothing when it is applied again; if it gave the run up, the answer is `LeaseLost`.
 /// The commit's time is that of its record as stored, or the store's own if it has none. `schedule` comes before
-/// `ended` and `cancelled`; `messages` go last, when `next` has been done.
+/// `ended`, `cancelled` and `cancel_requested`; `messages` go last, when `next` has been done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Commit {
     /// Which run.
@@ -50,6 +50,8 @@ pub struct Commit {
     pub ended: Vec<(EventId, Attempt)>,
     /// Activities that the record cancels; they leave the queue if they are there.
     pub cancelled: Vec<EventId>,
+    /// Activities that are asked to stop: rows that are there say so from now on, to heartbeats and to claims.
+    pub cancel_requested: Vec<EventId>,
     /// Messages to other runs, in order, each delivered exactly once.
     pub messages: Vec<Outgoing>,
     /// What it answers requests with, in order. A later answer to a request takes the place of an earlier one; each is

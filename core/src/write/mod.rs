@@ -37,7 +37,7 @@ pub enum Write {
     Terminate(Terminate),
     /// Commits a workflow task, or gives up its run. Identity: run, token and expected head, or its request ID.
     Commit(Box<Commit>),
-    /// Ends an attempt of a queued activity. Identity: its request ID; fence: run, event and attempt.
+    /// Says how an attempt of a queued activity stands or ended. Identity: its request ID; fence: run, event, attempt.
     Activity(Box<ActivityReport>),
 }
 

@@ -31,6 +31,11 @@ pub enum Applied {
     },
     /// The attempt has ended.
     Reported,
+    /// The attempt is wanted still.
+    Wanted {
+        /// Whether its run has asked it to stop.
+        cancel_requested: bool,
+    },
 }
 
 /// A write that was not applied; nothing of it is stored, and the rest of its batch is untouched.

@@ -83,6 +83,7 @@ fn context() -> ActivityContext {
         scheduled: EventId(2),
         attempt: Attempt(1),
         last_failure: None,
+        heartbeat_details: None,
     };
     ActivityContext::new(info, Arc::new(SharedState::default()), CancelFlag::default())
 }

@@ -90,6 +90,7 @@ impl Random {
                     .into()
             }
             "ActivityCancelled" => ActivityCancelled { scheduled: self.id() }.into(),
+            "ActivityCancelRequested" => ActivityCancelRequested { scheduled: self.id() }.into(),
             "TimerStarted" => TimerStarted { due: self.timestamp() }.into(),
             "TimerFired" => TimerFired { started: self.id() }.into(),
             "TimerCancelled" => TimerCancelled { started: self.id() }.into(),
@@ -124,6 +125,14 @@ impl Random {
             retry: self.optional(Self::retry).unwrap_or_default(),
             start_to_close: self.optional(Self::duration),
             local: self.flag(),
+            schedule_to_close: self.optional(Self::duration),
+            schedule_to_start: self.optional(Self::duration),
+            heartbeat: self.optional(Self::duration),
+            cancellation: [
+                ActivityCancellation::Try,
+                ActivityCancellation::Wait,
+                ActivityCancellation::Abandon,
+            ][self.below(3) as usize],
         }
     }
 
@@ -150,6 +159,12 @@ impl Random {
             interval_max: self.duration(),
             attempts_max: self.optional(|random| random.next() as u32),
             non_retryable_types: (0..self.below(3)).map(|_| self.text()).collect(),
+            jitter: self.float(),
+            retry_if: self.optional(|random| {
+                let of_type = FailurePredicate::error_type(random.text());
+                let of_kind = FailurePredicate::kind(FailureKind::Timeout);
+                of_type.or(of_kind.negated()).and(FailurePredicate::message_contains(random.text()))
+            }),
         }
     }
 
@@ -166,6 +181,10 @@ impl Random {
             error_type: self.text(),
             message: self.text(),
             non_retryable: self.flag(),
+            retry_after: self.optional(Self::duration),
+            timeout: self.optional(|random| {
+                [TimeoutKind::StartToClose, TimeoutKind::ScheduleToClose][random.below(2) as usize]
+            }),
             details: self.optional(Self::payload),
             causes: (0..self.below(3))
                 .map(|_| Cause { message: self.text(), error_type: self.optional(Self::text) })

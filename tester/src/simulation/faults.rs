@@ -168,6 +168,8 @@ fn write(write: &Write) -> String {
                 retell::write::ActivityVerdict::Ended(_) => "ended",
                 retell::write::ActivityVerdict::Retry { .. } => "retry",
                 retell::write::ActivityVerdict::Released => "released",
+                retell::write::ActivityVerdict::Heartbeat { .. } => "heartbeat",
+                retell::write::ActivityVerdict::Deferred { .. } => "deferred",
             };
             format!("report attempt {} of {} {}: {verdict}", report.attempt, report.run, report.scheduled)
         }

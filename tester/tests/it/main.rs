@@ -3,6 +3,7 @@
 // Helpers outside of `#[test]` functions are tests too.
 #![allow(clippy::unwrap_used)]
 
+mod activities;
 mod corpus;
 mod explorer;
 mod fakes;

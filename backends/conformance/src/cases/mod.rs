@@ -1,6 +1,7 @@
 //! The cases, listed once. A module is a subject; a case's doc names the promise or the fault that it stands for.
 
 pub mod answers;
+pub mod attempts;
 pub mod changes;
 pub mod claims;
 pub mod commit;
@@ -149,6 +150,14 @@ cases! { ($)
         unserved_activities_block_nobody,
         groups_have_their_own_room,
         the_longest_visible_goes_first,
+    }
+    attempts {
+        a_row_may_belong_to_its_worker_from_the_start,
+        a_heartbeat_leaves_its_details_to_the_next_attempt,
+        a_heartbeat_hears_whether_its_attempt_is_wanted,
+        a_deferred_attempt_is_ended_from_outside_once,
+        a_deferred_attempt_is_handed_out_when_its_time_is_over,
+        a_token_ends_an_attempt_that_still_runs,
     }
     ids {
         an_open_id_is_taken,

@@ -32,6 +32,9 @@ fn scheduled(activities: &[ClaimedActivity]) -> Vec<u64> {
 pub async fn a_queued_activity_is_handed_out_whole(world: World) {
     let task = NewActivityTask {
         attempt: Attempt(3),
+        close_by: Some(world.now() + SECOND),
+        heartbeat: Some(2 * SECOND),
+        details: Some(Payload::encode("half way").unwrap()),
         last_failure: Some(Failure::new("Declined", "no money")),
         ..world.new_task(2)
     };
@@ -46,7 +49,12 @@ pub async fn a_queued_activity_is_handed_out_whole(world: World) {
         taken_over: false,
         retry: task.retry,
         start_to_close: task.start_to_close,
+        close_by: task.close_by,
+        heartbeat: task.heartbeat,
         last_failure: task.last_failure,
+        details: task.details,
+        cancel_requested: false,
+        deferred: false,
     };
     assert_eq!(claimed, [wanted]);
 }

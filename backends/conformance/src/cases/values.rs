@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use retell::vocabulary::{
-    Attempt, AttributeValue, Attributes, EventId, Failure, FailureKind, Payload, RetryPolicy,
-    TEXT_ID_BYTES_MAX, TaskQueue, Timestamp,
+    Attempt, AttributeValue, Attributes, EventId, Failure, FailureKind, FailurePredicate, Payload,
+    RetryPolicy, TEXT_ID_BYTES_MAX, TaskQueue, Timestamp,
 };
 use retell::write::{ActivityVerdict, Commit, NewActivityTask, Next, OpenRun, Start};
 
@@ -151,6 +151,7 @@ pub async fn failures_and_retry_policies_come_back(world: World) {
     let failure = Failure {
         kind: FailureKind::Timeout,
         details: Some(Payload::encode(&vec![1, 2, 3]).unwrap()),
+        retry_after: Some(Duration::from_nanos(1)),
         ..Failure::from_error(&cause).non_retryable()
     };
     let policy = RetryPolicy {
@@ -159,6 +160,8 @@ pub async fn failures_and_retry_policies_come_back(world: World) {
         interval_max: Duration::MAX,
         attempts_max: Some(u32::MAX),
         non_retryable_types: vec!["Declined".into(), "".into()],
+        jitter: 0.1,
+        retry_if: Some(FailurePredicate::error_type("Busy").negated()),
     };
     let task = NewActivityTask {
         retry: policy.clone(),

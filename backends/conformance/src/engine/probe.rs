@@ -82,6 +82,11 @@ impl Probe {
         self.0.open.send_modify(|open| _ = open.insert(gate.into()));
     }
 
+    /// Shuts a gate again.
+    pub(crate) fn shut(&self, gate: &str) {
+        self.0.open.send_modify(|open| _ = open.remove(gate));
+    }
+
     /// Waits until a gate is open.
     pub(crate) async fn pass(&self, gate: &str) {
         let open = |open: &BTreeSet<String>| open.contains(gate);

@@ -67,7 +67,11 @@ impl World {
             visible_at: self.now(),
             retry: RetryPolicy::exponential(),
             start_to_close: Some(SECOND),
+            close_by: None,
+            heartbeat: None,
             last_failure: None,
+            details: None,
+            running: false,
         }
     }
 
@@ -83,7 +87,7 @@ impl World {
             run: held.run.clone(),
             scheduled: EventId(scheduled),
             attempt: Attempt(1),
-            worker,
+            worker: Some(worker),
             request_id: RequestId::fresh(),
             at: self.now(),
             verdict,
@@ -108,6 +112,7 @@ impl World {
             schedule: Vec::new(),
             ended: Vec::new(),
             cancelled: Vec::new(),
+            cancel_requested: Vec::new(),
             messages: Vec::new(),
             answers: Vec::new(),
             published: None,

@@ -118,7 +118,8 @@ pub(crate) fn queued(connection: &Connection, run: &RunKey) -> Result<Vec<Queued
     };
     connection
         .prepare_cached(
-            "SELECT scheduled, activity_kinds.name, attempt, visible_at, workers.worker, last_failure \
+            "SELECT scheduled, activity_kinds.name, attempt, visible_at, workers.worker, last_failure, \
+             details, cancel_requested, deferred \
              FROM activities JOIN activity_kinds ON activity_kinds.id = activities.kind \
              LEFT JOIN workers ON workers.id = activities.owner WHERE run = ?1 ORDER BY scheduled",
         )?
@@ -130,6 +131,9 @@ pub(crate) fn queued(connection: &Connection, run: &RunKey) -> Result<Vec<Queued
                 visible_at: column::time(row, 3)?,
                 worker: column::optional_uuid(row, 4)?.map(WorkerId),
                 last_failure: column::unpacked(row, 5)?,
+                details: column::unpacked(row, 6)?,
+                cancel_requested: row.get(7)?,
+                deferred: row.get(8)?,
             })
         })?
         .collect()

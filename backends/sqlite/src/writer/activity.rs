@@ -1,6 +1,6 @@
 //! Queued activities and the ends of their attempts.
 
-use retell::vocabulary::Namespace;
+use retell::vocabulary::{Namespace, Payload, Timestamp};
 use retell::write::{ActivityReport, ActivityVerdict, Applied, NewActivityTask, Refusal};
 use rusqlite::{OptionalExtension, Result, params};
 
@@ -9,12 +9,18 @@ use crate::column::{number, packed};
 use crate::fault::Stop;
 
 impl Transaction<'_> {
-    /// Puts an activity into its queue; one that is there already stays as it is.
-    pub(crate) fn queue(&mut self, run: i64, namespace: &Namespace, task: &NewActivityTask) -> Result<()> {
+    /// Puts an activity into its queue; one that is there already stays as it is. `by`: the worker that commits.
+    pub(crate) fn queue(
+        &mut self,
+        (run, by): (i64, i64),
+        namespace: &Namespace,
+        task: &NewActivityTask,
+    ) -> Result<()> {
         let kind = self.activity_kind_or_new(namespace, task)?;
         self.statement(
             "INSERT INTO activities (run, scheduled, kind, visible_at, attempt, priority, start_to_close, input, \
-             retry, last_failure) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+             retry, last_failure, close_by, heartbeat, details, owner) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
              ON CONFLICT (run, scheduled) DO NOTHING",
         )?
         .execute(params![
@@ -28,6 +34,10 @@ impl Transaction<'_> {
             packed(&task.input)?,
             packed(&task.retry)?,
             task.last_failure.as_ref().map(packed).transpose()?,
+            task.close_by.map(Timestamp::as_micros),
+            task.heartbeat.as_ref().map(packed).transpose()?,
+            task.details.as_ref().map(packed).transpose()?,
+            if task.running { by } else { 0 },
         ])?;
         self.heard.work = true;
         Ok(())
@@ -36,19 +46,55 @@ impl Transaction<'_> {
     /// Ends an attempt; answers with the run's row number.
     pub(crate) fn report(&mut self, report: &ActivityReport) -> Result<(Applied, i64), Stop> {
         let run = self.run_row(&report.run)?.ok_or(Refusal::TaskLost)?;
-        let claimed = self
+        let task = self
             .statement(
-                "SELECT workers.worker, activities.attempt FROM activities \
-                 JOIN workers ON workers.id = activities.owner \
+                "SELECT workers.worker, activities.attempt, activities.cancel_requested FROM activities \
+                 LEFT JOIN workers ON workers.id = activities.owner \
                  WHERE activities.run = ?1 AND activities.scheduled = ?2",
             )?
             .query_row(params![run, number(report.scheduled.0)], |row| {
-                Ok((crate::column::uuid(row, 0)?, row.get(1)?))
+                Ok((crate::column::optional_uuid(row, 0)?, row.get::<_, u32>(1)?, row.get(2)?))
             })
             .optional()?;
-        if claimed != Some((report.worker.0, report.attempt.0)) {
+        let (claimed_by, attempt, cancel_requested) = task.ok_or(Refusal::TaskLost)?;
+        let is_its_own = report.worker.is_none_or(|worker| claimed_by == Some(worker.0));
+        if !is_its_own || attempt != report.attempt.0 {
             return Err(Refusal::TaskLost.into());
         }
+        if let ActivityVerdict::Heartbeat { details, visible_at } = &report.verdict {
+            self.beat(run, report, details.as_ref(), *visible_at)?;
+            return Ok((Applied::Wanted { cancel_requested }, run));
+        }
+        self.change(run, report)?;
+        self.heard.work = true;
+        Ok((Applied::Reported, run))
+    }
+
+    /// Keeps what a heartbeat says.
+    fn beat(
+        &mut self,
+        run: i64,
+        report: &ActivityReport,
+        details: Option<&Payload>,
+        visible_at: Option<Timestamp>,
+    ) -> Result<()> {
+        let scheduled = report.scheduled.0;
+        if let Some(details) = details {
+            self.statement("UPDATE activities SET details = ?3 WHERE run = ?1 AND scheduled = ?2")?
+                .execute(params![run, scheduled, packed(details)?])?;
+        }
+        // Apart: it stands in an index.
+        if let Some(visible_at) = visible_at {
+            self.statement(
+                "UPDATE activities SET visible_at = ?3 WHERE run = ?1 AND scheduled = ?2 AND deferred = 1",
+            )?
+            .execute(params![run, scheduled, visible_at.as_micros()])?;
+        }
+        Ok(())
+    }
+
+    /// Does what an ended attempt's verdict says.
+    fn change(&mut self, run: i64, report: &ActivityReport) -> Result<()> {
         match &report.verdict {
             ActivityVerdict::Ended(message) => {
                 self.statement("DELETE FROM activities WHERE run = ?1 AND scheduled = ?2")?
@@ -58,7 +104,7 @@ impl Transaction<'_> {
             }
             ActivityVerdict::Retry { attempt, visible_at, failure } => {
                 self.statement(
-                    "UPDATE activities SET owner = 0, attempt = ?3, visible_at = ?4, last_failure = ?5 \
+                    "UPDATE activities SET owner = 0, deferred = 0, attempt = ?3, visible_at = ?4, last_failure = ?5 \
                      WHERE run = ?1 AND scheduled = ?2",
                 )?
                 .execute(params![
@@ -70,12 +116,20 @@ impl Transaction<'_> {
                 ])?;
             }
             ActivityVerdict::Released => {
-                self.statement("UPDATE activities SET owner = 0 WHERE run = ?1 AND scheduled = ?2")?
-                    .execute(params![run, report.scheduled.0])?;
+                self.statement(
+                    "UPDATE activities SET owner = 0, deferred = 0 WHERE run = ?1 AND scheduled = ?2",
+                )?
+                .execute(params![run, report.scheduled.0])?;
             }
+            ActivityVerdict::Deferred { visible_at } => {
+                self.statement(
+                    "UPDATE activities SET owner = 0, deferred = 1, visible_at = ?3 WHERE run = ?1 AND scheduled = ?2",
+                )?
+                .execute(params![run, report.scheduled.0, visible_at.as_micros()])?;
+            }
+            ActivityVerdict::Heartbeat { .. } => {}
         }
-        self.heard.work = true;
-        Ok((Applied::Reported, run))
+        Ok(())
     }
 
     fn activity_kind_or_new(&mut self, namespace: &Namespace, task: &NewActivityTask) -> Result<i64> {

@@ -89,7 +89,7 @@ impl Transaction<'_> {
         let activity = self
             .statement(
                 "SELECT runs.workflow_id, runs.run_id, scheduled, input, attempt + ?2, retry, start_to_close, \
-                 last_failure FROM activities JOIN runs ON runs.id = activities.run WHERE activities.rowid = ?1",
+                 last_failure, close_by, heartbeat, details, cancel_requested, deferred FROM activities JOIN runs ON runs.id = activities.run WHERE activities.rowid = ?1",
             )?
             .query_row(params![row, taken_over], |row| read_activity(row, claim, name, taken_over))?;
         self.statement("UPDATE activities SET owner = ?2, attempt = ?3 WHERE rowid = ?1")?
@@ -122,5 +122,10 @@ fn read_activity(row: &Row, claim: &Claim, name: &ActivityName, taken_over: bool
         retry: column::unpacked(row, 5)?.ok_or_else(|| missing(5))?,
         start_to_close: column::unpacked(row, 6)?,
         last_failure: column::unpacked(row, 7)?,
+        close_by: column::optional_time(row, 8)?,
+        heartbeat: column::unpacked(row, 9)?,
+        details: column::unpacked(row, 10)?,
+        cancel_requested: row.get(11)?,
+        deferred: row.get(12)?,
     })
 }

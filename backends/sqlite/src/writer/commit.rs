@@ -125,11 +125,15 @@ impl Transaction<'_> {
 
     fn change_tasks(&mut self, commit: &Commit, state: &RunState) -> Result<()> {
         for task in &commit.schedule {
-            self.queue(state.row, &commit.run.namespace, task)?;
+            self.queue((state.row, state.owner), &commit.run.namespace, task)?;
         }
         let ended = commit.ended.iter().map(|(scheduled, _)| scheduled);
         for scheduled in ended.chain(&commit.cancelled) {
             self.statement("DELETE FROM activities WHERE run = ?1 AND scheduled = ?2")?
+                .execute(params![state.row, scheduled.0])?;
+        }
+        for scheduled in &commit.cancel_requested {
+            self.statement("UPDATE activities SET cancel_requested = 1 WHERE run = ?1 AND scheduled = ?2")?
                 .execute(params![state.row, scheduled.0])?;
         }
         Ok(())

@@ -101,7 +101,10 @@ impl Transaction<'_> {
             Write::Terminate(terminate) => self.terminate(terminate)?,
             Write::Activity(report) => self.report(report)?,
         };
-        self.keep_outcome(namespace, request_id, &applied, run)?;
+        // A heartbeat changes nothing when it is applied again.
+        if !matches!(applied, Applied::Wanted { .. }) {
+            self.keep_outcome(namespace, request_id, &applied, run)?;
+        }
         Ok(applied)
     }
 }

@@ -101,6 +101,7 @@ pub(crate) fn commit(run: &RunKey, worker: WorkerId, token: u64, head: u64, byte
         schedule: Vec::new(),
         ended: Vec::new(),
         cancelled: Vec::new(),
+        cancel_requested: Vec::new(),
         messages: Vec::new(),
         answers: Vec::new(),
         published: None,

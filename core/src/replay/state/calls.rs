@@ -6,8 +6,8 @@ use std::task::Waker;
 use super::super::operations::{Kind, Operation, Reach, Resolution, Slot};
 use super::{Aftermath, Manner, Released, Request, State};
 use crate::command::{Command, CommandKind};
-use crate::history::ActivityScheduled;
-use crate::vocabulary::{EventId, Timestamp};
+use crate::history::{ActivityCancellation, ActivityScheduled};
+use crate::vocabulary::{EventId, FailureKind, Timestamp};
 
 impl State {
     /// Issues the command of a call. A waker says that a future waits for the outcome.
@@ -18,12 +18,15 @@ impl State {
         waker: Option<&Waker>,
     ) -> Slot {
         let event = self.next_id;
-        let mut step = None;
+        let (mut step, mut cancellation) = (None, ActivityCancellation::default());
         let (kind, command) = match request {
-            Request::Activity(body) => (Kind::Activity(None), CommandKind::ScheduleActivity(body)),
+            Request::Activity(body) => {
+                cancellation = body.cancellation;
+                (Kind::Activity(None), CommandKind::ScheduleActivity(*body))
+            }
             Request::Step(body, does) => {
                 step = Some(does);
-                (Kind::Activity(None), CommandKind::ScheduleActivity(body))
+                (Kind::Activity(None), CommandKind::ScheduleActivity(*body))
             }
             Request::SleepFor(duration) => self.timer(self.now + duration, event),
             Request::SleepUntil(due) => self.timer(due, event),
@@ -33,7 +36,8 @@ impl State {
         };
         self.command(command, Some(manner.location));
         let slot = self.insert(kind, event, manner, waker);
-        self.operations.operation(slot).step = step;
+        let operation = self.operations.operation(slot);
+        (operation.step, operation.cancellation) = (step, cancellation);
         slot
     }
 
@@ -59,9 +63,11 @@ impl State {
             scope: manner.scope.clone().filter(|_| waker.is_some()),
             first_polled,
             attached: waker.is_some(),
+            asked: None,
             waker: waker.cloned(),
             outcome: None,
             step: None,
+            cancellation: ActivityCancellation::default(),
         });
         let operation = self.operations.operation(slot);
         self.waiting += usize::from(operation.can_wake());
@@ -110,7 +116,11 @@ impl State {
     pub(in crate::replay) fn let_go(&mut self, slot: Slot) -> Released {
         let operation = self.operations.operation(slot);
         let (event, location) = (operation.event, operation.location);
-        self.waiting -= usize::from(operation.can_wake());
+        let open = self.operations.open(event) == Some(slot);
+        if open && self.cancellation_of(slot) == ActivityCancellation::Abandon {
+            return self.leave_running(slot);
+        }
+        self.waiting -= usize::from(self.operations.operation(slot).can_wake());
         if self.operations.close(event).is_some() {
             self.cancel_command(slot, event, location);
         }
@@ -167,6 +177,7 @@ impl State {
         self.timers.clear();
         self.conditions.clear();
         self.updates.close();
+        self.limits.clear();
         self.waiting = 0;
         self.operations.take_all()
     }
@@ -179,8 +190,9 @@ impl State {
     ) -> Result<(), EventId> {
         // An outcome that comes after its call was let go of concerns nobody.
         let Some(slot) = self.operations.open(event) else { return Ok(()) };
+        let resolution = self.or_cancelled(slot, resolution);
         match (&self.operations.operation(slot).kind, &resolution) {
-            (Kind::Activity(_), Resolution::Value(_) | Resolution::Failed(_))
+            (Kind::Activity(_), Resolution::Value(_) | Resolution::Failed(_) | Resolution::Cancelled(_))
             | (Kind::Timer(_), Resolution::Fired)
             | (Kind::SideEffect(_), Resolution::Recorded(_)) => {}
             _ => return Err(event),
@@ -198,13 +210,26 @@ impl State {
         Ok(())
     }
 
+    /// An activity that was asked to stop and says that it has is a call that was cancelled.
+    fn or_cancelled(&mut self, slot: Slot, resolution: Resolution) -> Resolution {
+        match (&resolution, self.operations.operation(slot).asked) {
+            (Resolution::Failed(failure), Some(reach)) if failure.kind == FailureKind::Cancelled => {
+                Resolution::Cancelled(reach)
+            }
+            _ => resolution,
+        }
+    }
+
     /// Forgets what belongs to an open call of this kind.
     fn forget(&mut self, slot: Slot, event: EventId) {
         match &self.operations.operation(slot).kind {
             Kind::Timer(due) => {
                 self.timers.remove(&(*due, event));
             }
-            Kind::Activity(Some(body)) => self.payload_bytes -= body.input.data.len(),
+            Kind::Activity(Some(body)) => {
+                self.payload_bytes -= body.input.data.len();
+                self.limits.remove(event, body);
+            }
             Kind::Activity(None) | Kind::SideEffect(_) => {}
             Kind::Signal(_) | Kind::Updates | Kind::Condition | Kind::Standing => {}
         }
@@ -238,11 +263,17 @@ impl State {
     }
 
     /// An activity's command has become an event: as long as it is open, what the event says is kept.
-    pub(in crate::replay) fn recorded(&mut self, event: EventId, body: impl FnOnce() -> ActivityScheduled) {
+    pub(in crate::replay) fn recorded(
+        &mut self,
+        event: EventId,
+        at: Timestamp,
+        body: impl FnOnce() -> ActivityScheduled,
+    ) {
         let Some(slot) = self.operations.open(event) else { return };
         if let Kind::Activity(held) = &mut self.operations.operation(slot).kind {
-            let body = held.insert(body());
+            let body = held.insert(Box::new(body()));
             self.payload_bytes += body.input.data.len();
+            self.limits.insert(event, at, body);
         }
     }
 }

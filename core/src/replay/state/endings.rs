@@ -5,7 +5,7 @@ use super::super::operations::{Reach, Resolution, Slot};
 use super::super::scope::Scope;
 use super::{Aftermath, Cancellation, State};
 use crate::command::CommandKind;
-use crate::history::WorkflowCancelRequested;
+use crate::history::{ActivityCancellation, WorkflowCancelRequested};
 use crate::vocabulary::RunId;
 
 impl State {
@@ -30,6 +30,11 @@ impl State {
     }
 
     fn cancel_await(&mut self, slot: Slot, reach: Reach, aftermath: &mut Aftermath) {
+        match self.cancellation_of(slot) {
+            ActivityCancellation::Wait => return self.request_cancel(slot, reach),
+            ActivityCancellation::Abandon => self.abandon_call(slot),
+            ActivityCancellation::Try => {}
+        }
         let operation = self.operations.operation(slot);
         self.waiting -= usize::from(operation.can_wake());
         operation.outcome = Some(Resolution::Cancelled(reach));

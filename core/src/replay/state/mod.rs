@@ -4,6 +4,7 @@
 //! drop is handed out as an [`Aftermath`], for when the lock is released.
 
 mod calls;
+mod cancellation;
 mod conditions;
 mod endings;
 mod patches;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use super::limits::Limits;
 use super::mailboxes::Mailboxes;
 use super::operations::{Operation, Operations, Resolution, Slot};
 use super::queries::QueryHandler;
@@ -47,8 +49,8 @@ pub(in crate::replay) struct Released {
 
 /// What a call asks for.
 pub(crate) enum Request {
-    Activity(ActivityScheduled),
-    Step(ActivityScheduled, Step),
+    Activity(Box<ActivityScheduled>),
+    Step(Box<ActivityScheduled>, Step),
     SleepFor(Duration),
     SleepUntil(Timestamp),
     SideEffect(SideEffect),
@@ -94,6 +96,7 @@ pub(in crate::replay) struct State {
     next_id: EventId,
     operations: Operations,
     timers: BTreeSet<(Timestamp, EventId)>,
+    pub(in crate::replay) limits: Limits,
     mailboxes: Mailboxes,
     /// The conditions that the code waits for, in the order in which it began to.
     conditions: BTreeMap<u64, Slot>,
@@ -138,6 +141,7 @@ impl State {
             next_id: EventId(1),
             operations: Operations::default(),
             timers: BTreeSet::new(),
+            limits: Limits::default(),
             mailboxes: Mailboxes::default(),
             conditions: BTreeMap::new(),
             conditions_met: false,

@@ -30,10 +30,17 @@ impl State {
     pub(in crate::replay) fn open_activities(&mut self) -> Vec<(EventId, ActivityScheduled)> {
         let open = self.operations.all_open().into_iter();
         open.filter_map(|(event, slot)| match &self.operations.operation(slot).kind {
-            Kind::Activity(Some(body)) => Some((event, body.clone())),
+            Kind::Activity(Some(body)) => Some((event, (**body).clone())),
             _ => None,
         })
         .collect()
+    }
+
+    pub(in crate::replay) fn open_activity(&mut self, scheduled: EventId) -> Option<ActivityScheduled> {
+        match &self.operations.operation(self.operations.open(scheduled)?).kind {
+            Kind::Activity(Some(body)) => Some((**body).clone()),
+            _ => None,
+        }
     }
 
     /// Side effects whose value is still to come, in the order in which they were scheduled.

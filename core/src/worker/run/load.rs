@@ -34,6 +34,7 @@ impl Run {
         self.phase = Phase::Loading(Some(Box::new(machine)));
         self.loads += 1;
         self.loaded_until = None;
+        self.overdue.clear();
         self.places.is_none() && self.left_rowless
     }
 
@@ -106,7 +107,7 @@ impl Run {
         let side_effects = machine.open_side_effects();
         let left_behind = match self.places {
             Some(_) => LeftBehind::default(),
-            None if self.left_rowless => self.left_behind(cx, now, machine.open_activities(), queued)?,
+            None if self.left_rowless => self.left_behind(cx, now, &machine, queued)?,
             None => LeftBehind::queued(machine.open_activities()),
         };
         let mut local = Vec::new();
@@ -140,21 +141,28 @@ impl Run {
         &self,
         cx: &Context,
         now: Timestamp,
-        open: Vec<(EventId, ActivityScheduled)>,
+        machine: &Machine,
         queued: &HashSet<EventId>,
     ) -> Result<LeftBehind, Trouble> {
         let failure = Failure::of_kind(FailureKind::WorkerLost, "the worker that ran the attempt is gone");
+        let cancelled =
+            Failure::of_kind(FailureKind::Cancelled, "its worker is gone, and it was asked to stop");
         let mut left = LeftBehind::default();
         let ended = self.ended_in_inbox(cx)?;
-        for (scheduled, call) in open {
+        for (scheduled, call) in machine.open_activities() {
+            let scheduled_at = machine.scheduled_at(scheduled);
+            let close_by = call.schedule_to_close.zip(scheduled_at).map(|(length, at)| at + length);
+            let asked = machine.is_asked_to_stop(scheduled);
             if queued.contains(&scheduled) || ended.contains(&scheduled) {
                 left.places.push((scheduled, Place::Queued));
-            } else if call.local && call.retry.delay_after(Attempt(1), &failure).is_some() {
+            } else if !asked && call.local && call.retry.delay_after(Attempt(1), &failure).is_some() {
                 left.places.push((scheduled, Place::Local));
                 left.local.push((scheduled, call, failure.clone()));
-            } else if call.retry.delay_after(Attempt(1), &failure).is_some() {
+            } else if !asked && call.retry.delay_after(Attempt(1), &failure).is_some() {
                 let last_failure = Some(failure.clone());
-                let row = Row { scheduled, call: &call, attempt: Attempt(2), visible_at: now, last_failure };
+                let (call, attempt, visible_at) = (&call, Attempt(2), now);
+                let row = Row::of(scheduled, call, close_by, visible_at);
+                let row = Row { attempt, last_failure, ..row };
                 left.rows.push(self.row(cx, row)?);
                 left.places.push((scheduled, Place::Queued));
             } else {
@@ -165,7 +173,11 @@ impl Run {
                     scheduled,
                     attempt: Attempt(1),
                     call,
-                    result: Err(failure.clone()),
+                    close_by,
+                    result: Err(if asked { cancelled.clone() } else { failure.clone() }),
+                    asked,
+                    deferred: None,
+                    details: None,
                     queued: None,
                     at: now,
                 });

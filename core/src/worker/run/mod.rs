@@ -3,10 +3,13 @@
 //! Pure: a shard feeds it and carries its commits away. One commit is under way at most; what arrives meanwhile waits,
 //! and nothing that was taken in is forgotten before the commit that holds it is acknowledged.
 
+mod incoming;
+mod limits;
 mod load;
 mod park;
 mod places;
 mod questions;
+mod rows;
 mod settle;
 mod task;
 
@@ -20,11 +23,14 @@ use crate::backend::{ClaimedRun, InboxMessage};
 use crate::commit::{Holder, Progress};
 use crate::history::WorkflowStarted;
 use crate::replay::{Definition, Machine};
-use crate::vocabulary::{EventId, FencingToken, Position, RunKey, Timestamp, WorkerId};
+use crate::vocabulary::{EventId, Failure, FencingToken, Position, RunKey, Timestamp, WorkerId};
 use crate::write::{Commit, NewActivityTask, Refusal, TaskFailure};
 
+use incoming::Incoming;
+use limits::OverdueCalls;
 use places::Places;
 
+pub(super) use limits::Standing;
 pub(super) use load::Loaded;
 pub(super) use park::Trouble;
 
@@ -49,6 +55,8 @@ pub(super) struct Run {
     left_rowless: bool,
     /// Rows for what a lost worker ran, until they are committed.
     lost: Vec<NewActivityTask>,
+    /// Calls whose time may be over.
+    overdue: OverdueCalls,
     in_flight: Option<InFlight>,
     /// A closing task that the store sent back because messages had come.
     closing: Option<Closing>,
@@ -91,23 +99,6 @@ enum Phase {
     Live(Box<Machine>),
 }
 
-/// What waits to be taken in, in the order in which it came.
-enum Incoming {
-    Message(InboxMessage),
-    Activity(Box<EndedActivity>),
-    SideEffect(EndedSideEffect),
-}
-
-impl Incoming {
-    fn at(&self) -> Timestamp {
-        match self {
-            Self::Message(message) => message.at,
-            Self::Activity(ended) => ended.at,
-            Self::SideEffect(ended) => ended.at,
-        }
-    }
-}
-
 /// A commit on its way to the store.
 struct InFlight {
     head: EventId,
@@ -115,9 +106,12 @@ struct InFlight {
     /// How many of `incoming` it holds.
     taken: usize,
     aborts: Vec<EventId>,
+    asks: Vec<EventId>,
     closing: Option<Closing>,
     /// Calls whose outcome it hands to the store instead of history.
     deposited: HashSet<EventId>,
+    /// Calls that asked for a row and have one by then, and who holds it.
+    rows: Option<(WorkerId, HashSet<EventId>)>,
     then: Then,
 }
 
@@ -166,6 +160,8 @@ pub(super) struct Submission {
 pub(super) struct Verdict {
     /// Activities whose bodies are to be stopped.
     pub(super) aborts: Vec<EventId>,
+    /// Activities whose bodies are asked to stop.
+    pub(super) asks: Vec<EventId>,
     /// Why the run leaves this worker, if it does.
     pub(super) leaves: Option<Leave>,
     /// Outcomes of queued activities that are to be reported to the store.
@@ -224,6 +220,7 @@ impl Run {
             places: None,
             left_rowless: false,
             lost: Vec::new(),
+            overdue: OverdueCalls::default(),
             in_flight: None,
             closing: None,
             failure: None,
@@ -238,7 +235,11 @@ impl Run {
         self.incoming.extend(messages.into_iter().map(Incoming::Message));
     }
 
-    pub(super) fn offer_activity(&mut self, ended: EndedActivity) {
+    pub(super) fn offer_activity(&mut self, mut ended: EndedActivity) {
+        if ended.deferred.take().is_some() {
+            let message = "the body left its ending to a token, but took none";
+            ended.result = Err(Failure::new("NoToken", message).non_retryable());
+        }
         self.incoming.push_back(Incoming::Activity(Box::new(ended)));
     }
 
@@ -279,6 +280,7 @@ impl Run {
             && self.incoming.is_empty()
             && self.begin_at.is_none()
             && self.closing.is_none()
+            && self.overdue.is_empty()
     }
 
     /// Whether it could be given back now.
@@ -344,6 +346,7 @@ impl Run {
         let Some(in_flight) = self.in_flight.take() else { return Verdict::default() };
         self.head = in_flight.head;
         self.taken_in = in_flight.taken_in;
+        self.rows_stored(in_flight.taken, in_flight.rows);
         self.incoming.drain(..in_flight.taken);
         if !in_flight.deposited.is_empty() {
             self.incoming.retain(|incoming| match incoming {
@@ -364,7 +367,7 @@ impl Run {
             Then::Leave(leave) => Some(leave),
             Then::GoOn | Then::Parked => None,
         };
-        Verdict { aborts: in_flight.aborts, leaves, ..Verdict::default() }
+        Verdict { aborts: in_flight.aborts, asks: in_flight.asks, leaves, ..Verdict::default() }
     }
 
     /// Takes the refusal of the commit under way. Nothing of it is stored; what it had taken in waits again.

@@ -141,7 +141,7 @@ impl Run {
             }
             // What cannot be encoded now waits here for the next try.
             let handed_over = match (&ended.result, ended.queued) {
-                (Err(failure), None) => match ended.call.retry.delay_after(ended.attempt, failure) {
+                (Err(failure), None) => match ended.retry_delay() {
                     Some(delay) => {
                         self.retry_row(cx, ended, failure, now + delay).map(|row| deposit.rows.push(row))
                     }
@@ -192,8 +192,10 @@ impl Run {
             taken_in: self.taken_in,
             taken: 0,
             aborts: Vec::new(),
+            asks: Vec::new(),
             closing: None,
             deposited: HashSet::new(),
+            rows: None,
             then,
         });
         let holder = self.holder(worker);
@@ -208,6 +210,7 @@ impl Run {
             schedule: self.lost.clone(),
             ended: Vec::new(),
             cancelled: Vec::new(),
+            cancel_requested: Vec::new(),
             messages: Vec::new(),
             answers: Vec::new(),
             published: None,

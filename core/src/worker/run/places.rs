@@ -28,6 +28,11 @@ impl Places {
         self.open.contains_key(&scheduled)
     }
 
+    /// Where a call is, if it is open.
+    pub(super) fn place(&self, scheduled: EventId) -> Option<Place> {
+        self.open.get(&scheduled).copied()
+    }
+
     /// Whether a takeover would have to look at the run for its open calls.
     pub(super) fn any_rowless(&self) -> bool {
         self.rowless > 0

@@ -8,9 +8,9 @@ use super::task::Gathered;
 use super::{Phase, Run};
 use crate::activity::{ActivityDefinition, CancelFlag};
 use crate::commit::Progress;
-use crate::history::{ActivityScheduled, EventKind, HistoryError};
+use crate::history::{ActivityScheduled, Event, EventKind, HistoryError};
 use crate::replay::Machine;
-use crate::vocabulary::{Attempt, EventId, Failure, Timestamp};
+use crate::vocabulary::{Attempt, EventId, Failure, Payload, Timestamp, WorkerId};
 use crate::worker::activities::{ActivityJob, EndedActivity, Job, SideEffectJob};
 use crate::worker::context::Context;
 use crate::write::NewActivityTask;
@@ -24,15 +24,53 @@ pub(super) struct Settled {
     pub(super) placed: [usize; 2],
     /// What is stopped then.
     pub(super) aborts: Vec<EventId>,
+    /// Activities that are asked to stop then.
+    pub(super) asks: Vec<EventId>,
+    /// Calls that asked for a row, and have one by then.
+    pub(super) rows: HashSet<EventId>,
+    /// Who commits.
+    pub(super) worker: WorkerId,
+}
+
+impl Settled {
+    pub(super) fn new(worker: WorkerId, progress: Progress, aborts: Vec<EventId>) -> Self {
+        Self {
+            progress,
+            jobs: Vec::new(),
+            placed: [0; 2],
+            aborts,
+            asks: Vec::new(),
+            rows: HashSet::new(),
+            worker,
+        }
+    }
 }
 
 /// A call that is to stand in the queue.
 pub(super) struct Row<'a> {
     pub(super) scheduled: EventId,
     pub(super) call: &'a ActivityScheduled,
+    pub(super) close_by: Option<Timestamp>,
     pub(super) attempt: Attempt,
     pub(super) visible_at: Timestamp,
     pub(super) last_failure: Option<Failure>,
+    /// As they passed the codec.
+    pub(super) details: Option<Payload>,
+    pub(super) running: bool,
+}
+
+impl<'a> Row<'a> {
+    /// The row of a first attempt.
+    pub(super) fn of(
+        scheduled: EventId,
+        call: &'a ActivityScheduled,
+        close_by: Option<Timestamp>,
+        visible_at: Timestamp,
+    ) -> Self {
+        let (last_failure, details) = (None, None);
+        let attempt = Attempt(1);
+        Self { scheduled, call, close_by, attempt, visible_at, last_failure, details, running: false }
+    }
 }
 
 /// A call that is to run here.
@@ -70,11 +108,12 @@ impl Run {
     pub(super) fn settle(
         &mut self,
         cx: &Context,
+        worker: WorkerId,
         now: Timestamp,
         gathered: Gathered,
     ) -> Result<Settled, Trouble> {
-        let Gathered { progress, retries, unwanted, .. } = gathered;
-        let mut settled = Settled { progress, jobs: Vec::new(), placed: [0; 2], aborts: Vec::new() };
+        let Gathered { progress, retries, timed_out, rows, unwanted, .. } = gathered;
+        let mut settled = Settled::new(worker, progress, Vec::new());
         let events = std::mem::take(&mut settled.progress.events);
         let closes = events.last().is_some_and(|event| event.kind.closes());
         let let_go: HashSet<EventId> = events
@@ -94,14 +133,18 @@ impl Run {
                     settled.jobs.push(self.local_call(local));
                 }
                 EventKind::ActivityScheduled(call) => {
-                    self.place(cx, now, event.id, call, &mut settled)?;
+                    self.place(cx, now, event, call, &mut settled)?;
                 }
-                EventKind::ActivityCompleted(body) => _ = self.places().remove(body.scheduled),
-                EventKind::ActivityFailed(body) => _ = self.places().remove(body.scheduled),
+                EventKind::ActivityCompleted(body) => self.ended(body.scheduled),
+                EventKind::ActivityFailed(body) => self.ended(body.scheduled),
                 EventKind::ActivityCancelled(body) => {
+                    self.overdue.forget(body.scheduled);
                     let was_placed = self.places().remove(body.scheduled).map(|_| body.scheduled);
                     settled.aborts.extend(was_placed);
                     settled.progress.cancelled.extend(was_placed);
+                }
+                EventKind::ActivityCancelRequested(body) if !closes => {
+                    self.ask_to_stop(body.scheduled, event.at, &mut settled);
                 }
                 EventKind::SideEffectScheduled(_) if !closes => {
                     self.places().set(event.id, Place::Local);
@@ -112,13 +155,34 @@ impl Run {
             }
         }
         settled.progress.events = events;
+        // What passed a limit may run, or stand in the queue.
+        settled.aborts.extend(&timed_out);
+        settled.progress.cancelled.extend(timed_out);
         for scheduled in unwanted {
             self.places().remove(scheduled);
         }
         for ended in retries.iter().filter(|_| !closes) {
             self.requeue(cx, now, ended, &mut settled)?;
         }
+        for request in rows.into_iter().filter(|_| !closes) {
+            self.keep_row(cx, now, request, &mut settled)?;
+        }
         Ok(settled)
+    }
+
+    /// A call has its outcome.
+    fn ended(&mut self, scheduled: EventId) {
+        self.places().remove(scheduled);
+        self.overdue.forget(scheduled);
+    }
+
+    /// An activity is asked to stop: here, and by its row; one that nobody runs is found by a look.
+    fn ask_to_stop(&mut self, scheduled: EventId, at: Timestamp, settled: &mut Settled) {
+        settled.asks.push(scheduled);
+        if self.places().place(scheduled) == Some(Place::Queued) {
+            settled.progress.cancel_requested.push(scheduled);
+            self.overdue.cancel_requested(scheduled, at);
+        }
     }
 
     /// A new call takes a free slot here at once, or goes to the queue.
@@ -126,10 +190,12 @@ impl Run {
         &mut self,
         cx: &Context,
         now: Timestamp,
-        scheduled: EventId,
+        event: &Event,
         call: &ActivityScheduled,
         settled: &mut Settled,
     ) -> Result<(), Trouble> {
+        let scheduled = event.id;
+        let close_by = call.schedule_to_close.map(|length| event.at + length);
         let here = call.task_queue.as_ref().is_none_or(|queue| *queue == cx.task_queue);
         let sort = cx.sort_of(&call.activity).filter(|_| here);
         // A worker that shuts down begins nothing new: the call waits for another.
@@ -138,15 +204,23 @@ impl Run {
             && cx.slots[sort].room_for_new(cx.clock.elapsed()) > settled.placed[sort]
         {
             settled.placed[sort] += 1;
-            self.places().set(scheduled, Place::Rowless);
+            let queued = call.heartbeat.map(|_| settled.worker);
+            if queued.is_some() {
+                let row = Row::of(scheduled, call, close_by, now);
+                settled.progress.schedule.push(self.row(cx, Row { running: true, ..row })?);
+            }
+            let place = if queued.is_some() { Place::Queued } else { Place::Rowless };
+            self.places().set(scheduled, place);
             settled.jobs.push(Job::Activity(Box::new(ActivityJob {
                 run: self.key.clone(),
                 token: self.token,
                 scheduled,
                 attempt: Attempt(1),
                 call: call.clone(),
+                close_by,
                 last_failure: None,
-                queued: None,
+                details: None,
+                queued,
                 cancel: CancelFlag::default(),
                 step: None,
             })));
@@ -159,8 +233,7 @@ impl Run {
             }
             None => {}
         }
-        let row = Row { scheduled, call, attempt: Attempt(1), visible_at: now, last_failure: None };
-        let row = self.row(cx, row)?;
+        let row = self.row(cx, Row::of(scheduled, call, close_by, now))?;
         self.places().set(scheduled, Place::Queued);
         settled.progress.schedule.push(row);
         Ok(())
@@ -175,7 +248,7 @@ impl Run {
         settled: &mut Settled,
     ) -> Result<(), Trouble> {
         let Err(failure) = &ended.result else { return Ok(()) };
-        let delay = ended.call.retry.delay_after(ended.attempt, failure).unwrap_or_default();
+        let delay = ended.retry_delay().unwrap_or_default();
         let row = self.retry_row(cx, ended, failure, now + delay)?;
         self.places().set(ended.scheduled, Place::Queued);
         settled.progress.schedule.push(row);
@@ -191,8 +264,10 @@ impl Run {
         visible_at: Timestamp,
     ) -> Result<NewActivityTask, HistoryError> {
         let last_failure = Some(failure.clone());
-        let (scheduled, attempt) = (ended.scheduled, ended.attempt.next());
-        self.row(cx, Row { scheduled, call: &ended.call, attempt, visible_at, last_failure })
+        let (scheduled, close_by, attempt) = (ended.scheduled, ended.close_by, ended.attempt.next());
+        let details = ended.details.clone().map(|details| cx.codec.encode(details)).transpose()?;
+        let row = Row::of(scheduled, &ended.call, close_by, visible_at);
+        self.row(cx, Row { attempt, last_failure, details, ..row })
     }
 
     /// The row of a call; its input passes the codec as history's does.
@@ -208,7 +283,11 @@ impl Run {
             visible_at: row.visible_at,
             retry: row.call.retry.clone(),
             start_to_close: row.call.start_to_close,
+            close_by: row.close_by,
+            heartbeat: row.call.heartbeat,
             last_failure: row.last_failure.map(|failure| cx.outward(failure)).transpose()?,
+            details: row.details,
+            running: row.running,
         })
     }
 
@@ -221,7 +300,9 @@ impl Run {
             scheduled,
             attempt,
             call,
+            close_by: None,
             last_failure,
+            details: None,
             queued: None,
             cancel: CancelFlag::default(),
             step,
@@ -235,7 +316,7 @@ impl Run {
         Some(Job::SideEffect(SideEffectJob { run_id: self.key.run_id, token: self.token, scheduled, effect }))
     }
 
-    fn places(&mut self) -> &mut Places {
+    pub(super) fn places(&mut self) -> &mut Places {
         self.places.get_or_insert_default()
     }
 }

@@ -9,7 +9,7 @@ use super::{Closing, InFlight, Incoming, Leave, Phase, Run, Submission, Then};
 use crate::commit::{self, Legacy, Progress};
 use crate::history::{EventKind, HistoryError, PayloadCodec, SideEffectRecorded, TimerFired, decode_kind};
 use crate::replay::Machine;
-use crate::vocabulary::{EventId, Position, RunKey, Timestamp, WorkerId};
+use crate::vocabulary::{Attempt, EventId, Payload, Position, RunKey, Timestamp, WorkerId};
 use crate::worker::activities::EndedActivity;
 use crate::worker::committer::Ticket;
 use crate::worker::context::Context;
@@ -26,6 +26,10 @@ pub(super) struct Gathered {
     pub(super) taken: usize,
     /// Attempts without a row that failed and are tried again.
     pub(super) retries: Vec<EndedActivity>,
+    /// Calls that passed a limit.
+    pub(super) timed_out: Vec<EventId>,
+    /// Calls that run here and need a row, each with its attempt and what it said last.
+    pub(super) rows: Vec<(EventId, Attempt, Option<Payload>)>,
     /// Side effects that ended after the code had let go of them.
     pub(super) unwanted: Vec<EventId>,
 }
@@ -73,7 +77,10 @@ impl Run {
     pub(super) fn last_waiting(&self) -> Position {
         let position = |incoming: &Incoming| match incoming {
             Incoming::Message(message) => Some(message.position),
-            Incoming::Activity(_) | Incoming::SideEffect(_) => None,
+            Incoming::Activity(_)
+            | Incoming::SideEffect(_)
+            | Incoming::TimedOut(_)
+            | Incoming::NeedsRow(_) => None,
         };
         self.incoming.iter().rev().find_map(position).unwrap_or(self.taken_in)
     }
@@ -84,11 +91,12 @@ impl Run {
         worker: WorkerId,
         now: Timestamp,
     ) -> Result<Option<Submission>, Trouble> {
+        self.note_overdue(now);
         let (taken, settled) = match self.closing.take() {
-            Some(closing) => self.take_in_rest(cx, closing)?,
+            Some(closing) => self.take_in_rest(cx, worker, closing)?,
             None => {
                 let gathered = self.take_in(cx, now)?;
-                (gathered.taken, self.settle(cx, now, gathered)?)
+                (gathered.taken, self.settle(cx, worker, now, gathered)?)
             }
         };
         self.submit(cx, worker, taken, settled)
@@ -99,7 +107,7 @@ impl Run {
         let Phase::Live(machine) = &mut self.phase else { return Err(Trouble::not_live()) };
         let progress =
             Progress { taken_in: self.taken_in, schedule: self.lost.clone(), ..Progress::default() };
-        let mut gathered = Gathered { progress, taken: 0, retries: Vec::new(), unwanted: Vec::new() };
+        let mut gathered = Gathered::new(progress);
         let mut at = now.max(machine.last_at());
         if let (Some(begin_at), Some(started)) = (self.begin_at, &self.started) {
             at = begin_at;
@@ -132,11 +140,15 @@ impl Run {
     }
 
     /// Takes in, without polling, the messages that came before the door of a closing run was shut.
-    fn take_in_rest(&mut self, cx: &Context, mut closing: Closing) -> Result<(usize, Settled), Trouble> {
+    fn take_in_rest(
+        &mut self,
+        cx: &Context,
+        worker: WorkerId,
+        mut closing: Closing,
+    ) -> Result<(usize, Settled), Trouble> {
         let Phase::Live(machine) = &mut self.phase else { return Err(Trouble::not_live()) };
         let taken = absorb(machine, &self.incoming, closing.taken, &mut closing.progress, cx.codec.as_ref())?;
-        let settled =
-            Settled { progress: closing.progress, jobs: Vec::new(), placed: [0; 2], aborts: closing.aborts };
+        let settled = Settled::new(worker, closing.progress, closing.aborts);
         Ok((taken, settled))
     }
 
@@ -148,7 +160,7 @@ impl Run {
         settled: Settled,
     ) -> Result<Option<Submission>, Trouble> {
         let Phase::Live(machine) = &self.phase else { return Err(Trouble::not_live()) };
-        let Settled { progress, jobs, aborts, .. } = settled;
+        let Settled { progress, jobs, aborts, asks, rows, .. } = settled;
         let closes = machine.is_closed();
         let says_nothing = progress.events.is_empty()
             && progress.schedule.is_empty()
@@ -156,6 +168,7 @@ impl Run {
             && self.begin_at.is_none()
             && self.failure.is_none();
         if says_nothing {
+            self.rows_stored(taken, Some((worker, rows)));
             self.incoming.drain(..taken);
             self.places.iter_mut().for_each(Places::keep);
             return Ok(None);
@@ -165,7 +178,9 @@ impl Run {
             taken_in: progress.taken_in,
             taken,
             aborts: aborts.clone(),
+            asks,
             deposited: HashSet::new(),
+            rows: (!rows.is_empty()).then_some((worker, rows)),
             closing: closes.then(|| Closing {
                 progress: progress.clone(),
                 taken,
@@ -180,7 +195,7 @@ impl Run {
             self.closing_commit(cx, worker, progress, &mut ticket)?
         } else {
             let open = OpenRun {
-                wake_at: machine.next_due(),
+                wake_at: machine.next_due().into_iter().chain(self.overdue.earliest()).min(),
                 rowless: self.is_rowless(),
                 hold: Hold::Keep,
                 failure: None,
@@ -225,6 +240,11 @@ impl Run {
 }
 
 impl Gathered {
+    fn new(progress: Progress) -> Self {
+        let (retries, timed_out, rows, unwanted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { progress, taken: 0, retries, timed_out, rows, unwanted }
+    }
+
     /// Takes one of the incoming into the machine, unless nobody waits for it any more.
     fn take(
         &mut self,
@@ -242,10 +262,7 @@ impl Gathered {
                 self.progress.taken_in = message.position;
             }
             Incoming::Activity(ended) if machine.is_open(ended.scheduled) => {
-                if let Err(failure) = &ended.result
-                    && ended.queued.is_none()
-                    && ended.call.retry.delay_after(ended.attempt, failure).is_some()
-                {
+                if ended.queued.is_none() && ended.retry_delay().is_some() {
                     self.retries.push((**ended).clone());
                     return Ok(());
                 }
@@ -257,8 +274,17 @@ impl Gathered {
                 let kind = SideEffectRecorded { scheduled: ended.scheduled, value };
                 machine.take_in(at, kind.into(), &mut self.progress.events)?;
             }
+            Incoming::TimedOut(timed_out) if machine.is_open(timed_out.failed.scheduled) => {
+                machine.take_in(at, timed_out.failed.clone().into(), &mut self.progress.events)?;
+                self.timed_out.push(timed_out.failed.scheduled);
+            }
             Incoming::SideEffect(ended) => self.unwanted.push(ended.scheduled),
-            Incoming::Activity(_) => {}
+            Incoming::NeedsRow(request) => {
+                let details = request.details.clone();
+                let details = details.map(|details| codec.encode(details)).transpose()?;
+                self.rows.push((request.scheduled, request.attempt, details));
+            }
+            Incoming::Activity(_) | Incoming::TimedOut(_) => {}
         }
         Ok(())
     }

@@ -193,18 +193,18 @@ impl Oracle {
     }
 
     fn reported(&mut self, report: &ActivityReport, now: Now) -> Result<(), Broken> {
-        if self.requests.insert(report.request_id, report.run.clone()).is_some() {
+        let is_kept = !matches!(report.verdict, ActivityVerdict::Heartbeat { .. });
+        if is_kept && self.requests.insert(report.request_id, report.run.clone()).is_some() {
             return Ok(());
         }
         let key = (report.run.clone(), report.scheduled);
-        let own = self
-            .tasks
-            .get(&key)
-            .is_some_and(|task| task.attempt == report.attempt && task.worker == Some(report.worker));
+        let own = self.tasks.get(&key).is_some_and(|task| {
+            task.attempt == report.attempt && (report.worker.is_none() || task.worker == report.worker)
+        });
         ensure!(
             own,
             "H5",
-            "attempt {} of {} {} was reported by {}, who does not run it",
+            "attempt {} of {} {} was reported by {:?}, who does not run it",
             report.attempt,
             report.run,
             report.scheduled,
@@ -219,6 +219,10 @@ impl Oracle {
                 self.check_backoff(&key, *attempt, *visible_at, now)?;
                 let task = Task { attempt: *attempt, visible_at: *visible_at, worker: None };
                 self.tasks.insert(key, task);
+            }
+            ActivityVerdict::Heartbeat { .. } => {}
+            ActivityVerdict::Deferred { visible_at } => {
+                self.tasks.entry(key).and_modify(|task| (task.worker, task.visible_at) = (None, *visible_at));
             }
             ActivityVerdict::Released => {
                 self.forget_body(&key, report.attempt);

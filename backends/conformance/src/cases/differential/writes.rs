@@ -123,6 +123,8 @@ impl Author<'_> {
                 (0..self.draw.below(2)).map(|_| EventId(self.draw.below(held.head.0 + 2))).collect();
             commit.published =
                 self.draw.percent(10).then(|| Payload::encode(&held.head.0).expect("a number encodes"));
+            commit.cancel_requested =
+                (0..self.draw.below(2)).map(|_| EventId(self.draw.below(held.head.0 + 2))).collect();
             commit.messages = (0..self.draw.below(3)).map(|_| self.outgoing()).collect();
             let own = |task: &&(WorkerId, ClaimedActivity)| task.0 == held.worker && task.1.run == held.run;
             let ended =
@@ -173,7 +175,8 @@ impl Author<'_> {
     fn task(&mut self, scheduled: u64) -> NewActivityTask {
         let activity = activity_name(if self.draw.percent(70) { "charge" } else { "ship" });
         let (task_queue, visible_at) = (self.queue(), self.later());
-        NewActivityTask { activity, task_queue, visible_at, ..self.world.new_task(scheduled) }
+        let running = self.draw.percent(20);
+        NewActivityTask { activity, task_queue, visible_at, running, ..self.world.new_task(scheduled) }
     }
 
     fn outgoing(&mut self) -> Outgoing {
@@ -183,7 +186,16 @@ impl Author<'_> {
 
     fn report(&mut self) -> Option<ActivityReport> {
         let (worker, task) = self.draw.one(&self.known.tasks)?.clone();
-        let verdict = match self.draw.below(4) {
+        let verdict = match self.draw.below(6) {
+            4 => ActivityVerdict::Deferred { visible_at: self.later() },
+            5 => {
+                let details = Some(Payload::encode("half way").expect("text encodes"));
+                let (details, later) = (details.filter(|_| self.draw.percent(70)), self.later());
+                ActivityVerdict::Heartbeat {
+                    details,
+                    visible_at: Some(later).filter(|_| self.draw.percent(50)),
+                }
+            }
             0 => ActivityVerdict::Released,
             1 => {
                 let failure = Failure::new("Random", "failure");
@@ -197,7 +209,7 @@ impl Author<'_> {
             run: task.run,
             scheduled: task.scheduled,
             attempt,
-            worker,
+            worker: Some(worker).filter(|_| self.draw.percent(80)),
             request_id: RequestId::fresh(),
             at: self.world.now(),
             verdict,

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use retell::Orchestrator;
+use retell::activity::{ActivityContext, ActivityError};
 use retell::client::ResultError;
-use retell::workflow::{CallError, WorkflowContext, WorkflowResult};
+use retell::workflow::{ActivityCancellation, CallError, WorkflowContext, WorkflowResult};
 use retell::write::CloseStatus;
 use retell::backend::RunStatus;
 
 use crate::engine::Scene;
-use crate::engine::probe::{effect, hold};
+use crate::engine::probe::{Probe, effect, hold};
 use crate::engine::scene::{count, history};
 
+const SECOND: Duration = Duration::from_secs(1);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 fn code(engine: Orchestrator) -> Orchestrator {
@@ -105,4 +107,53 @@ pub async fn a_cancel_request_follows_continue_as_new(scene: Scene) {
     scene.as_time_passes(scene.probe.saw("round", 5)).await;
     run.cancel("enough").await.unwrap();
     assert!(matches!(scene.as_time_passes(run.result()).await, Err(ResultError::Cancelled)));
+}
+
+/// Marks `digging`, and `asked` when it is asked to stop; then stops.
+#[retell::activity]
+async fn dig(cx: ActivityContext) -> Result<(), ActivityError> {
+    let probe = cx.state::<Probe>()?;
+    probe.mark("digging");
+    while !cx.is_cancelled() {
+        cx.heartbeat(&())?;
+        tokio::task::yield_now().await;
+    }
+    probe.mark("asked");
+    probe.pass("asked").await;
+    Err(ActivityError::cancelled())
+}
+
+#[retell::workflow]
+async fn digging(cx: WorkflowContext) -> WorkflowResult<()> {
+    let call = cx.activity(dig, &()).heartbeat_timeout(3_600 * SECOND);
+    Ok(call.cancellation(ActivityCancellation::Wait).await?)
+}
+
+async fn asks_to_stop(scene: Scene, elsewhere: bool) {
+    let holder = scene.process(|engine| {
+        let engine = engine.workflow(digging);
+        if elsewhere { engine } else { engine.activity(dig) }
+    });
+    let holder = holder.await;
+    let _other = if elsewhere { Some(scene.process(|engine| engine.activity(dig)).await) } else { None };
+    let run = holder.start(digging, "dig", ()).await.unwrap();
+    scene.as_time_passes(scene.probe.saw("digging", 1)).await;
+    run.cancel("deep enough").await.unwrap();
+    scene.as_time_flies(SECOND / 10, scene.probe.saw("asked", 1)).await;
+    assert_eq!(count(&history(&run).await, "ActivityFailed"), 0, "the call waits");
+    scene.probe.open("asked");
+    let ended = scene.as_time_passes(run.result()).await;
+    assert!(matches!(ended, Err(ResultError::Cancelled)), "{ended:?}");
+    let events = history(&run).await;
+    assert_eq!((count(&events, "ActivityCancelRequested"), count(&events, "ActivityFailed")), (1, 1));
+}
+
+/// The body is asked, not stopped; the call is over when the body is.
+pub async fn a_call_that_waits_ends_as_its_body_does(scene: Scene) {
+    asks_to_stop(scene, false).await;
+}
+
+/// Its heartbeat hears of it.
+pub async fn a_body_on_another_worker_is_asked_to_stop(scene: Scene) {
+    asks_to_stop(scene, true).await;
 }

@@ -72,6 +72,7 @@ impl Tap for Eye {
                     for row in &commit.schedule {
                         self.see("a row's input", &row.input.data);
                         self.see_failure("a row's failure", row.last_failure.as_ref());
+                        row.details.iter().for_each(|details| self.see("a row's details", &details.data));
                     }
                     if let Next::Closed { outcome, .. } = &commit.next {
                         self.see("an outcome", outcome);
@@ -80,7 +81,10 @@ impl Tap for Eye {
                 Write::Activity(report) => match &report.verdict {
                     ActivityVerdict::Ended(message) => self.see("a report", &message.body),
                     ActivityVerdict::Retry { failure, .. } => self.see_failure("a retry", Some(failure)),
-                    ActivityVerdict::Released => {}
+                    ActivityVerdict::Heartbeat { details, .. } => {
+                        details.iter().for_each(|details| self.see("a heartbeat", &details.data));
+                    }
+                    ActivityVerdict::Released | ActivityVerdict::Deferred { .. } => {}
                 },
                 Write::Terminate(_) => {}
             }

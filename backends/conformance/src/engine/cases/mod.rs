@@ -59,6 +59,22 @@ engine_cases! { ($)
         an_unknown_activity_waits_in_the_queue,
         a_queued_attempt_survives_the_release_of_its_run,
     }
+    heartbeats {
+        details_survive_the_worker_that_sent_them,
+        an_attempt_that_got_a_row_while_it_ran_ends_once,
+        a_cancelled_body_hears_of_it_on_another_worker,
+        a_cancelled_blocking_body_hears_of_it_on_another_worker,
+    }
+    tokens {
+        a_token_outlives_every_worker,
+        a_token_ends_an_attempt_whose_body_still_runs,
+        a_body_that_took_no_token_fails,
+    }
+    timeouts {
+        a_call_that_nobody_serves_times_out_and_leaves_the_queue,
+        a_call_times_out_though_all_workers_were_dead,
+        a_call_that_runs_elsewhere_is_stopped_when_its_time_is_over,
+    }
     timers {
         a_sleep_of_a_year_ends_when_the_clock_moves,
         a_clock_that_jumps_forward_fires_early,
@@ -91,6 +107,8 @@ engine_cases! { ($)
         code_may_refuse_to_be_cancelled,
         a_cancel_and_a_completion_together_end_the_run,
         a_cancel_request_follows_continue_as_new,
+        a_call_that_waits_ends_as_its_body_does,
+        a_body_on_another_worker_is_asked_to_stop,
     }
     determinism {
         now_random_and_uuid_are_the_same_after_a_crash,
