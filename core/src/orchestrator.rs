@@ -278,7 +278,14 @@ impl Engine {
     #[must_use]
     pub fn health(&self) -> Health {
         let cx = &self.worker.cx;
-        Health { store: cx.store_fault(), runs_held: self.worker.shards.held(), blocked: cx.blocked() }
+        let [activities_running, activities_waiting] = cx.activities();
+        Health {
+            store: cx.store_fault(),
+            runs_held: self.worker.shards.held(),
+            activities_running,
+            activities_waiting,
+            blocked: cx.blocked(),
+        }
     }
 
     /// Stops taking work, waits for running activities as long as the grace lasts
@@ -304,6 +311,11 @@ pub struct Health {
     pub store: Option<StoreError>,
     /// How many runs this worker holds, in memory or not.
     pub runs_held: usize,
+    /// How many activity bodies hold a slot here.
+    pub activities_running: usize,
+    /// How many calls stand in line for a slot here; those in the store's queue are counted by
+    /// [`stats`](Engine::stats).
+    pub activities_waiting: usize,
     /// The workflows whose code has not given its thread back for longer than
     /// [`WorkerOptions::blocked_after`]. The other runs of such a thread have gone on by another; the run itself is parked
     /// until the code returns.

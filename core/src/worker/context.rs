@@ -241,6 +241,13 @@ impl Context {
         serves.then_some(life.worker)
     }
 
+    /// How many activity bodies run here, and how many calls stand in line for a slot.
+    pub(crate) fn activities(&self) -> [usize; 2] {
+        let [[running, waiting], [blocking, waiting_to_block]] =
+            self.slots.each_ref().map(|slots| slots.counts());
+        [running + blocking, waiting + waiting_to_block]
+    }
+
     /// Which of the two sorts of slots an activity takes, if it is served here.
     pub(super) fn sort_of(&self, activity: &ActivityName) -> Option<usize> {
         let definition = self.registry.activities.get(activity)?;

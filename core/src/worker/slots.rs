@@ -76,6 +76,12 @@ impl Slots {
         Some((Slot(self.clone()), job))
     }
 
+    /// How many bodies run, and how many calls stand in line.
+    pub(super) fn counts(&self) -> [usize; 2] {
+        let line = self.lock();
+        [line.taken, line.waiting.len()]
+    }
+
     /// Says whether calls may be waiting in the queue.
     pub(super) fn set_backlog(&self, backlog: bool) {
         self.lock().backlog = backlog;

@@ -1,6 +1,7 @@
 //! Who holds a run: leases that run out, workers that are paused, and processes that share a store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -136,15 +137,38 @@ pub async fn a_client_alone_hears_of_results(scene: Scene) {
 
 /// A short lease is renewed in time, again and again.
 pub async fn a_lease_is_renewed_for_as_long_as_the_worker_lives(scene: Scene) {
-    let process = scene.process(code).await;
+    let renewals = Arc::new(Renewals::default());
+    let process = scene.setup().tap(renewals.clone()).start(code).await;
     let run = process.start(held, "held", ()).await.unwrap();
     scene.probe.saw("held", 1).await;
-    // Five leases long, in steps that a renewal fits into.
-    for _ in 0..50 {
-        scene.clock.advance(LEASE / 10);
-        scene.as_time_passes(tokio::time::sleep(Duration::from_millis(3))).await;
-    }
+    // Five leases long; one is renewed three times as often as it would run out.
+    let renewed = async {
+        while renewals.answered() < 17 {
+            tokio::task::yield_now().await;
+        }
+    };
+    scene.as_time_flies(Duration::from_millis(20), renewed).await;
     scene.probe.open("held");
     assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "held");
     assert_eq!(scene.probe.count("held"), 1);
+}
+
+/// Counts the renewals that were answered.
+#[derive(Default)]
+struct Renewals(AtomicUsize);
+
+impl Renewals {
+    fn answered(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Tap for Renewals {
+    async fn after(&self, call: Call<'_>) -> Result<(), StoreError> {
+        if matches!(call, Call::Renew) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    }
 }
