@@ -15,7 +15,7 @@ use retell::write::{Applied, Batch, Commit, Hold, NewRecord, Next, Outcome, Star
 /// The length at which a machine is built anew for the first time.
 const FIRST_REBUILD: usize = 4;
 /// A closed run is replayed less often if that would take more events than this together.
-const LAST_EVENTS_MAX: usize = 20_000;
+const LAST_EVENTS_MAX: usize = 2_000;
 
 /// Follows all runs of a tester.
 pub(crate) struct Follower {
