@@ -32,10 +32,7 @@ impl World {
         let mut state = self.state();
         state.location = Some(manner.location);
         let (cancelled, released) = match standing.take() {
-            None if state.cancels(manner) => {
-                state.saw_cancel();
-                return Stood::Cancelled;
-            }
+            None if state.cancels(manner) => return Stood::Cancelled,
             None => {
                 *standing = Some(Standing(state.stand(manner, waker)));
                 return Stood::Waits;

@@ -237,7 +237,7 @@ impl State {
     }
 
     /// An await of the code has returned because of the cancel request.
-    pub(in crate::replay) fn saw_cancel(&mut self) {
+    fn saw_cancel(&mut self) {
         if let Some(cancellation) = &mut self.cancellation {
             cancellation.seen = true;
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use retell::prelude::*;
+use retell::workflow::{ActivityCancellation, CallError};
 use retell::write::CloseStatus;
 use retell_tester::{Explorer, Tester};
 
@@ -62,4 +63,75 @@ fn a_cancel_request_reaches_into_scopes_and_not_under_shields() {
     run.cancel("enough").unwrap();
     assert_eq!(run.result().unwrap(), [10, 20, 30]);
     assert_eq!(run.closed(), Some(CloseStatus::Completed));
+}
+
+/// Cancels its scope after ten seconds, and says how the call in it ended, and when.
+#[retell::workflow]
+async fn cancels_its_scope(
+    cx: WorkflowContext,
+    cancellation: ActivityCancellation,
+) -> WorkflowResult<String> {
+    let (began, scope) = (cx.now(), cx.scope());
+    let call = scope.cx().activity(work, &9).retry(RetryPolicy::never()).cancellation(cancellation);
+    let (worked, slept) = retell::join!(async { (call.await, cx.now()) }, async {
+        cx.sleep(Duration::from_secs(10)).await?;
+        scope.cancel();
+        Ok::<_, CallError>(())
+    });
+    slept?;
+    let (worked, ended) = worked;
+    cx.sleep(Duration::from_secs(100)).await?;
+    let how = if worked.is_ok() { "worked" } else { "cancelled" };
+    Ok(format!("{how} after {:?}", ended.since(began)))
+}
+
+#[test]
+fn a_cancelled_scope_treats_a_call_as_its_cancellation_says() {
+    for (cancellation, how, event) in [
+        (ActivityCancellation::Try, "cancelled after 10s", "ActivityCancelled"),
+        (ActivityCancellation::Wait, "worked after 60s", "ActivityCancelRequested"),
+        (ActivityCancellation::Abandon, "cancelled after 10s", "ActivityCompleted"),
+    ] {
+        let tester = Tester::new().workflow(cancels_its_scope);
+        tester.fake(work).takes(Duration::from_secs(60)).answers(Ok);
+        let run = tester.start(cancels_its_scope, "scope", cancellation);
+        assert_eq!(run.result().unwrap(), how, "{cancellation:?}");
+        assert_eq!(count(&run.history(), event), 1, "{cancellation:?}");
+    }
+}
+
+#[test]
+fn a_call_that_waits_is_asked_once_by_scope_and_run() {
+    let tester = Tester::new().workflow(cancels_its_scope);
+    tester.fake(work).takes(Duration::from_secs(20)).fails(ActivityError::cancelled());
+    let run = tester.start(cancels_its_scope, "scope", ActivityCancellation::Wait);
+    assert_eq!(run.result().unwrap(), "cancelled after 20s");
+    let run = tester.start(cancels_its_scope, "both", ActivityCancellation::Wait);
+    let cancelled = run.clone();
+    tester.after(Duration::from_secs(15), move |_| cancelled.cancel("enough").unwrap());
+    assert!(run.result().is_err());
+    assert_eq!(count(&run.history(), "ActivityCancelRequested"), 1);
+}
+
+/// Under a shield, in a cancelled scope: that is not the run's cancel request.
+#[retell::workflow]
+async fn waits_in_a_cancelled_scope(cx: WorkflowContext, again: bool) -> WorkflowResult<bool> {
+    if again {
+        return Ok(cx.sleep(Duration::from_secs(1)).await.is_err());
+    }
+    cx.shielded().sleep(Duration::from_secs(10)).await?;
+    let scope = cx.shielded().scope();
+    scope.cancel();
+    let state = scope.cx().share(0);
+    let waited = scope.cx().wait_until(&state, |number| *number > 0).await;
+    assert!(waited.is_err());
+    cx.continue_as_new(waits_in_a_cancelled_scope, &true)
+}
+
+#[test]
+fn a_wait_that_its_scope_ends_leaves_the_cancel_request_unread() {
+    let tester = Tester::new().workflow(waits_in_a_cancelled_scope);
+    let run = tester.start(waits_in_a_cancelled_scope, "unread", false);
+    run.cancel("enough").unwrap();
+    assert!(run.result().unwrap(), "the run that follows hears of it");
 }
