@@ -166,3 +166,22 @@ fn a_local_activity_that_is_not_registered_parks_the_run() {
     assert!(matches!(trouble, Trouble::TaskFailed { .. }), "{trouble}");
     assert!(trouble.to_string().contains(r#"the local activity "work" is not registered"#), "{trouble}");
 }
+
+#[retell::activity]
+async fn wants_a_token(cx: ActivityContext) -> Result<(), ActivityError> {
+    cx.heartbeat(&1)?;
+    cx.token().await?;
+    Ok(())
+}
+
+#[retell::workflow]
+async fn asks_locally(cx: WorkflowContext) -> WorkflowResult<()> {
+    Ok(cx.local_activity(wants_a_token, &()).retry(RetryPolicy::never()).await?)
+}
+
+#[test]
+fn a_local_call_has_no_row_and_so_no_token() {
+    let tester = Tester::new().workflow(asks_locally).activity(wants_a_token);
+    let error = tester.start(asks_locally, "token", ()).result().unwrap_err();
+    assert!(error.to_string().contains("no worker runs it"), "{error}");
+}
