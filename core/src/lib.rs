@@ -54,6 +54,7 @@ pub mod client;
 pub mod clock;
 mod command;
 pub mod commit;
+pub mod guide;
 pub mod history;
 #[cfg(feature = "worker")]
 pub mod host;
