@@ -64,6 +64,22 @@ impl Endpoint {
         Ok(answer.trim_end().to_owned())
     }
 
+    /// The server's version, by its own word.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn version(&self) -> Result<String, Error> {
+        match self.kind {
+            Kind::Postgres => self.query("show server_version"),
+            Kind::Mariadb | Kind::Mysql => self.query("select version()"),
+            Kind::Redis | Kind::RedisNode => {
+                let info = self.query("info server")?;
+                let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+                Ok(version.unwrap_or("unknown").trim_end().to_owned())
+            }
+        }
+    }
+
     /// Makes an empty database that no other test has.
     ///
     /// Of PostgreSQL it is a schema, named by the search path in the URL: a database there is 300 files, which cost

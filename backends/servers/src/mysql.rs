@@ -144,13 +144,15 @@ fn fetch(root: &Path, build: &Path) -> Result<(), Error> {
     for part in ["lists/partial", "archives/partial", "root"] {
         fs::create_dir_all(here.join(part)).map_err(io)?;
     }
+    fs::write(here.join("status"), "").map_err(io)?;
     fs::write(here.join("sources"), format!("deb {mirror} {SUITE} main\n")).map_err(io)?;
     let apt = |arguments: &[&str]| {
         let mut apt = Command::new("apt-get");
         apt.args(["-q", "-y", "-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=30"]);
-        // Without the file of installed packages, all that is needed counts as missing.
-        apt.args(["-o", "Dir::State::status=/dev/null", "-o", "Dir::Etc::sourceparts=/dev/null"]);
         apt.args(["-o", "APT::Sandbox::User=", "-o", "Acquire::Languages=none"]);
+        apt.args(["-o", "Dir::Etc::sourceparts=/dev/null"]);
+        // In an empty list of installed packages, all that is needed is missing. Locks lie beside it.
+        apt.arg("-o").arg(format!("Dir::State::status={}", here.join("status").display()));
         apt.arg("-o").arg(format!("Dir::Etc::sourcelist={}", here.join("sources").display()));
         apt.arg("-o").arg(format!("Dir::State::lists={}", here.join("lists").display()));
         apt.arg("-o").arg(format!("Dir::Cache={}", here.display()));
