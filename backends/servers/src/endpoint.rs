@@ -13,7 +13,7 @@ use crate::{Error, Kind, programs};
 /// The key under which tests of one Redis count the databases that they took.
 const TAKEN: &str = "retell-databases-taken";
 
-/// A server's URL, and what can be asked of it through its own command-line client.
+/// The URL of a server or of one database there, and what can be asked of it through its own command-line client.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     kind: Kind,
@@ -31,7 +31,7 @@ impl Endpoint {
         self.kind
     }
 
-    /// The URL of the server's own database, which tests leave alone.
+    /// Its URL, for a store to open. Tests leave the server's own database alone and ask for a fresh one.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -80,7 +80,7 @@ impl Endpoint {
         }
     }
 
-    /// Makes an empty database that no other test has.
+    /// Makes an empty database that no other test has. It stays until its server goes.
     ///
     /// Of PostgreSQL it is a schema, named by the search path in the URL: a database there is 300 files, which cost
     /// 0.1 s to make and a second to sync when the server comes up again after a kill. What is not of a schema
@@ -89,7 +89,7 @@ impl Endpoint {
     /// # Errors
     /// When the server refuses, or has no more of them: a Redis of the environment often has 16 only. A cluster has a
     /// single one for all; tests keep apart by [`unique_name`] there.
-    pub fn fresh_database(&self) -> Result<Database, Error> {
+    pub fn fresh_database(&self) -> Result<Self, Error> {
         let parts = self.parts()?;
         let name = unique_name();
         let url = match self.kind {
@@ -108,7 +108,17 @@ impl Endpoint {
         if self.kind == Kind::Redis && endpoint.query("dbsize")? != "0" {
             return Err(Error::failed("making a database", format!("{} is not empty", endpoint.url)));
         }
-        Ok(Database { endpoint })
+        Ok(endpoint)
+    }
+
+    /// The same behind a [`Proxy`](crate::Proxy) that listens there.
+    ///
+    /// # Panics
+    /// When the URL holds no address; that of a server or a database of this crate does.
+    #[must_use]
+    pub fn at(&self, address: SocketAddr) -> Self {
+        let parts = self.parts().expect("a server's URL holds an address");
+        Self { kind: self.kind, url: parts.at(address) }
     }
 
     fn parts(&self) -> Result<Parts<'_>, Error> {
@@ -145,35 +155,6 @@ impl Endpoint {
         let versions = programs::newest_first(Path::new("/usr/lib/postgresql"), "bin");
         let missing = || Error::Missing { kind: self.kind, remedy: format!("its client `{name}` is needed") };
         programs::find(name, &versions).map(Command::new).ok_or_else(missing)
-    }
-}
-
-/// A database of one test. It stays until its server goes.
-#[derive(Debug, Clone)]
-pub struct Database {
-    endpoint: Endpoint,
-}
-
-impl Database {
-    /// Its URL, for a store to open.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        self.endpoint.url()
-    }
-
-    /// Its URL at another address: that of a [`Proxy`](crate::Proxy).
-    ///
-    /// # Panics
-    /// Never: this is the URL of a database that was made.
-    #[must_use]
-    pub fn url_at(&self, address: SocketAddr) -> String {
-        self.endpoint.parts().expect("it was made by this URL").at(address)
-    }
-
-    /// The same, to be asked with statements.
-    #[must_use]
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
     }
 }
 

@@ -3,7 +3,7 @@
 //! A [`Server`] lives in a temporary folder of its own, on a free port of the loopback, with the durable settings that the
 //! stores promise (H7), and is gone with its folder when it is dropped, when its test panics, and when its process is
 //! killed. A test may kill, pause and restart it. Tests that do no such thing take the server that all tests of their
-//! process [share](shared), each with a [`Database`] of its own:
+//! process [share](shared), each with a [database](Endpoint::fresh_database) of its own:
 //!
 //! ```no_run
 //! use retell_servers::{Kind, shared};
@@ -38,7 +38,7 @@ mod url;
 mod watchdog;
 
 pub use cluster::RedisCluster;
-pub use endpoint::{Database, Endpoint, unique_name};
+pub use endpoint::{Endpoint, unique_name};
 pub use error::Error;
 pub use kind::Kind;
 pub use proxy::Proxy;

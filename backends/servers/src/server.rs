@@ -14,7 +14,7 @@ use crate::kind::{Recipe, Site};
 use crate::port::Port;
 use crate::process::{LOOK, Process};
 use crate::watchdog::Watchdog;
-use crate::{Database, Endpoint, Error, Kind};
+use crate::{Endpoint, Error, Kind};
 
 /// Recovery after a kill is part of it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -85,7 +85,7 @@ impl Server {
     ///
     /// # Errors
     /// As [`Endpoint::fresh_database`].
-    pub fn fresh_database(&self) -> Result<Database, Error> {
+    pub fn fresh_database(&self) -> Result<Endpoint, Error> {
         self.endpoint.fresh_database()
     }
 

@@ -1,6 +1,6 @@
 //! A proxy that loses connections where a test wants it: before a request arrives, or between request and reply.
 //!
-//! Put between a store and its server by the URL ([`Database::url_at`](crate::Database::url_at)). It knows no protocol: a
+//! Put between a store and its server by the URL ([`Endpoint::at`](crate::Endpoint::at)). It knows no protocol: a
 //! *request* is what a client sends on one connection until the server says something, so it can be counted where
 //! clients ask one thing at a time; logging in takes a few. Where requests are pipelined, name the one that is meant by
 //! bytes that it holds.

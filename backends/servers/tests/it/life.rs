@@ -37,8 +37,7 @@ fn count(server: &Endpoint) -> String {
 
 fn keeps_what_it_acknowledged(kind: Kind) {
     let Some(server) = start(kind) else { return };
-    let database = server.fresh_database().unwrap();
-    let database = database.endpoint();
+    let database = &server.fresh_database().unwrap();
     if kind != Kind::Redis {
         database.query("create table kept (value int primary key)").unwrap();
     }
@@ -103,11 +102,11 @@ fn every_test_has_a_database_of_its_own() {
         let Ok(server) = shared(kind) else { continue };
         let (one, other) = (server.fresh_database().unwrap(), server.fresh_database().unwrap());
         let write = if kind == Kind::Redis { "set mine 1" } else { "create table mine (value int)" };
-        one.endpoint().query(write).unwrap();
-        other.endpoint().query(write).unwrap();
+        one.query(write).unwrap();
+        other.query(write).unwrap();
         let there = if kind == Kind::Redis { "exists mine" } else { "select count(*) + 1 from mine" };
-        assert_eq!(one.endpoint().query(there).unwrap(), "1");
-        assert_ne!(server.fresh_database().unwrap().endpoint().query(there).ok().as_deref(), Some("1"));
+        assert_eq!(one.query(there).unwrap(), "1");
+        assert_ne!(server.fresh_database().unwrap().query(there).ok().as_deref(), Some("1"));
     }
 }
 

@@ -2,5 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests; what fails must panic")]
 
+mod commits;
 mod life;
 mod proxy;
