@@ -21,7 +21,9 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) fn new(kind: Kind, url: impl Into<String>) -> Self {
+    /// A server or a database that somebody else runs, at this URL.
+    #[must_use]
+    pub fn new(kind: Kind, url: impl Into<String>) -> Self {
         Self { kind, url: url.into() }
     }
 

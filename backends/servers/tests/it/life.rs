@@ -126,6 +126,7 @@ fn a_paused_server_keeps_its_connections_waiting() {
     server.pause();
     server.kill();
     server.restart().unwrap();
+    assert_eq!(server.endpoint().query("select 1").unwrap(), "1");
 }
 
 /// Where its data lies, by its own word.
@@ -154,24 +155,19 @@ fn the_servers_of_a_killed_process_go_with_it() {
         serve.args(["postgres", "redis"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(owner.stdout.take().unwrap()).lines();
     let mut left = Vec::new();
-    for (kind, query) in [(Kind::Postgres, "show data_directory"), (Kind::Redis, "config get dir")] {
+    for kind in [Kind::Postgres, Kind::Redis] {
         let line = lines.next().unwrap().unwrap();
         let (variable, url) = line.split_once('=').unwrap();
         assert_eq!(variable, kind.variable());
-        let program = if kind == Kind::Redis { "redis-cli" } else { "psql" };
-        let mut client = Command::new(program);
-        match kind {
-            Kind::Redis => client.args(["-u", url]).args(query.split(' ')),
-            _ => client.args(["-At", "-d", url, "-c", query]),
-        };
-        let answer = String::from_utf8(client.output().unwrap().stdout).unwrap();
-        left.push(answer.lines().last().unwrap().to_owned());
+        let server = Endpoint::new(kind, url);
+        left.push((data_folder(&server), server.address().unwrap()));
     }
-    assert!(left.iter().all(|folder| Path::new(folder).exists()), "{left:?}");
+    let is_there = |folder: &str, address| Path::new(folder).exists() || TcpStream::connect(address).is_ok();
+    assert!(left.iter().all(|(folder, address)| is_there(folder, *address)), "{left:?}");
     owner.kill().unwrap();
     owner.wait().unwrap();
     let until = Instant::now() + Duration::from_secs(30);
-    while left.iter().any(|folder| Path::new(folder).exists()) {
+    while left.iter().any(|(folder, address)| is_there(folder, *address)) {
         assert!(Instant::now() < until, "{left:?} are still there");
         thread::yield_now();
     }
