@@ -101,16 +101,13 @@ impl Tasks {
     }
 
     /// Polls what was woken until all rests, or until the main body has ended. The thread is inside of the machine.
-    /// Returns whether anything was polled.
-    pub(super) fn poll_until_rest(&mut self) -> bool {
-        let mut polled = false;
+    pub(super) fn poll_until_rest(&mut self) {
         while let Some(turn) = self.agenda.next() {
             let id = match turn {
                 Turn::Woken(id) => id,
                 Turn::New(future) => self.place(future),
             };
             let Some(task) = &mut self.tasks[id.0 as usize] else { continue };
-            polled = true;
             task.bell.rung.store(false, Ordering::Release);
             if task.future.as_mut().poll(&mut Context::from_waker(&task.waker)).is_pending() {
                 continue;
@@ -124,7 +121,6 @@ impl Tasks {
             }
             self.vacant.push(id);
         }
-        polled
     }
 
     /// Whether the main body was launched and has not ended.

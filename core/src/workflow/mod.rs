@@ -24,8 +24,8 @@ mod signal_handlers;
 mod signals;
 mod step;
 mod together;
-mod until;
 mod updates;
+mod wait_until;
 
 use std::future::Future;
 
@@ -43,10 +43,10 @@ pub use names::{NamesQuery, NamesSignal, NamesUpdate, QueryType, SignalType, Upd
 pub use saga::{CompensationId, FailedCompensation, Saga, Uncompensated};
 pub use scope::CancelScope;
 pub use semaphore::{Acquire, Mutex, MutexGuard, Permit, Semaphore};
-pub use shared::{Shared, WaitUntil};
+pub use shared::Shared;
 pub use signals::{Signal, Signals};
 pub use together::{All, TryAll, all, try_all};
-pub use until::Until;
+pub use wait_until::WaitUntil;
 
 /// A deterministic function whose every decision is kept in a history.
 ///

@@ -75,7 +75,7 @@ impl<S: Send + 'static> Shared<S> {
             Box::pin(async move {
                 loop {
                     let update = std::future::poll_fn(|task| updates.poll_next(task)).await;
-                    match valid(shared.cell(), &update, &validator) {
+                    match valid(&shared.cell, &update, &validator) {
                         Ok(argument) => {
                             cx.world().accept_update(location, &update);
                             let run = handler(cx.clone(), shared.clone(), argument);
