@@ -6,10 +6,12 @@ use std::task::{Context, Poll, Waker};
 
 use futures::future::BoxFuture;
 
+use super::Conclusion;
 use super::operations::{Reach, Slot};
 use super::presence::{self, Doing};
 use super::state::Manner;
 use super::world::World;
+use crate::vocabulary::Failure;
 
 /// What a [`Wait`] waits for.
 pub(crate) trait Wanted {
@@ -98,6 +100,14 @@ impl World {
     pub(crate) fn spawn(&self, location: &'static Location<'static>, task: BoxFuture<'static, ()>) {
         if self.is_polled_here(location) {
             self.spawner().spawn(task);
+        }
+    }
+
+    /// Fails the run, though its main body goes on: nothing of the code is polled any more.
+    pub(crate) fn fail(&self, location: &'static Location<'static>, failure: Failure) {
+        if self.is_polled_here(location) {
+            self.state().conclusion.get_or_insert(Conclusion::Failed(failure));
+            self.spawner().stop();
         }
     }
 

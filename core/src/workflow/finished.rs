@@ -1,4 +1,4 @@
-//! Waiting for the handlers of updates: so that a run does not end before those that it has let in.
+//! Waiting for the handlers of messages: so that a run does not end before those that have begun.
 //!
 //! Nothing is persisted.
 
@@ -17,8 +17,10 @@ pub struct HandlersFinished(Wait<NoneRuns>);
 struct NoneRuns(World);
 
 impl WorkflowContext {
-    /// Waits until each update that was let in has its answer: for the main body, before it returns. When it returns
-    /// without this, the handlers that still run are dropped, and their callers told that the run has ended first.
+    /// Waits until each update that was let in has its answer, and each [async
+    /// handler](super::Shared::handle_signal_async) of a signal has ended: for the main body, before it returns. When it
+    /// returns without this, the handlers that still run are dropped, and the callers of updates told that the run has
+    /// ended first. A handler that awaits this waits for itself.
     ///
     /// # Errors
     /// The await gives [`CallError::Cancelled`] when the run is asked to cancel.
@@ -34,7 +36,7 @@ impl WorkflowContext {
 
 impl Wanted for NoneRuns {
     fn is_so(&mut self, waker: &Waker) -> bool {
-        !self.0.updates_run(waker)
+        !self.0.handlers_run(waker)
     }
 }
 

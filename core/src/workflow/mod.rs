@@ -3,6 +3,7 @@
 //! A workflow is a deterministic `async fn` over a [`WorkflowContext`]. What it awaits of ours is recorded; everything
 //! else in it runs again at each replay, and must do the same each time. Thin and typed, over `replay`.
 
+mod async_signal_handlers;
 mod calls;
 mod cancellation;
 mod chance;

@@ -124,7 +124,7 @@ fn panicked(panic: &(dyn Any + Send)) -> WorkflowError {
 }
 
 /// What history holds of an error; a handler cannot continue the run as new.
-fn failure_of(error: &WorkflowError) -> Failure {
+pub(super) fn failure_of(error: &WorkflowError) -> Failure {
     let none = || Failure::new("WorkflowError", "only the main body can continue the run as new");
     error.failure().cloned().unwrap_or_else(none)
 }
