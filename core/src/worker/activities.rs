@@ -261,8 +261,8 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
                 shards.waits(job.run.run_id, job.token);
             }
             cx.clock.sleep(delay).await;
-            if bodies.again(key, attempt) {
-                (job.attempt, job.last_failure) = (attempt.next(), Some(failure));
+            if let Some(cancel) = bodies.again(key, attempt) {
+                (job.attempt, job.last_failure, job.cancel) = (attempt.next(), Some(failure), cancel);
                 enter(&cx, &shards, &bodies, Box::new(job));
             }
         } else if let Some(asked) = bodies.ended(key, attempt) {
