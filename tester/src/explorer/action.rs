@@ -3,9 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use retell::client::{ReadError, RunHandle, SendError, UpdateError};
+use retell::client::{AnyWorkflow, ReadError, RunHandle, SendError, UpdateError};
 use retell::vocabulary::{InvalidId, Payload, RequestId, SignalName, UpdateName, WorkflowId};
-use retell::workflow::{Workflow, WorkflowContext, WorkflowResult};
 
 use crate::tester::Tester;
 
@@ -120,17 +119,4 @@ impl fmt::Debug for Action {
 
 fn run_of(tester: &Tester, workflow_id: &WorkflowId) -> Result<RunHandle<AnyWorkflow>, InvalidId> {
     tester.client().handle(AnyWorkflow, workflow_id.clone())
-}
-
-/// Stands for whatever workflow has an ID: messages do not ask which.
-struct AnyWorkflow;
-
-impl Workflow for AnyWorkflow {
-    type Input = ();
-    type Output = ();
-    const NAME: &'static str = "any";
-
-    async fn run(_cx: WorkflowContext, (): ()) -> WorkflowResult<()> {
-        Ok(())
-    }
 }

@@ -146,6 +146,7 @@ engine_cases! { ($)
         a_panicking_first_task_does_not_fail_its_start,
         an_undecodable_input_parks_the_run,
         a_version_that_nobody_serves_waits,
+        a_start_by_name_takes_the_default_version,
         a_name_registered_twice_is_a_typed_error,
     }
     parking {
