@@ -257,7 +257,8 @@ impl Run {
     }
 
     pub(super) fn offer_activity(&mut self, mut ended: EndedActivity) {
-        if ended.scheduled > self.head && ended.load != self.loads {
+        // What was claimed has its row, and may end before this worker hears of the commit that wrote that.
+        if ended.queued.is_none() && ended.scheduled > self.head && ended.load != self.loads {
             // It belongs to code that was thrown away before anything of the step was stored.
             return;
         }
