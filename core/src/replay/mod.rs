@@ -6,9 +6,11 @@
 
 mod call;
 mod check;
+mod child;
 mod condition;
 mod divergence;
 mod error;
+mod family;
 mod foreign;
 mod limits;
 mod machine;
@@ -34,9 +36,11 @@ pub(crate) use call::Call;
 pub use check::check;
 #[cfg(feature = "worker")]
 pub(crate) use check::panics_of;
+pub(crate) use child::HeldChild;
 pub(crate) use condition::Condition;
 pub use divergence::{Divergence, Row, Verdict};
 pub use error::{HistoryFault, Nondeterminism, TaskError};
+pub use family::{Child, Family};
 pub use foreign::Alarm;
 pub use limits::Overdue;
 pub use machine::{Machine, MachineOptions, PanicPolicy};
@@ -45,7 +49,7 @@ pub use queries::QueryFault;
 pub(crate) use receive::Receive;
 pub(crate) use scope::Scope;
 pub(crate) use standing::Standing;
-pub(crate) use state::{Manner, Received, Request};
+pub(crate) use state::{ChildRequest, Manner, Received, Request};
 pub(crate) use step::panic_message;
 pub(crate) use updates::Updates;
 pub use world::World;

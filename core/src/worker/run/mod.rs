@@ -6,6 +6,7 @@
 mod incoming;
 mod limits;
 mod load;
+mod others;
 mod park;
 mod places;
 mod questions;
@@ -62,6 +63,8 @@ pub(super) struct Run {
     closing: Option<Closing>,
     /// Why its last task failed, if it did.
     failure: Option<TaskFailure>,
+    /// Whether others may have to be told if it is ended from outside. Exact while it is in memory and at rest.
+    dependents: bool,
     /// How often it was loaded: what an earlier loader still sends is not for the machine of a later one.
     pub(super) loads: u32,
     /// The end of its history, when messages that the store has are still to come.
@@ -224,6 +227,7 @@ impl Run {
             in_flight: None,
             closing: None,
             failure: None,
+            dependents: true,
             loads: 0,
             loaded_until: None,
             questions: Vec::new(),
@@ -353,6 +357,9 @@ impl Run {
                 Incoming::Activity(ended) => !in_flight.deposited.contains(&ended.scheduled),
                 _ => true,
             });
+        }
+        if let (Then::GoOn, Phase::Live(machine)) = (in_flight.then, &self.phase) {
+            self.dependents = machine.family().depends();
         }
         if in_flight.then == Then::GoOn {
             self.begin_at = None;
