@@ -17,9 +17,9 @@ use crate::vocabulary::{
 };
 use crate::write::{Errand, IdConflictPolicy, NewMessage, Outgoing, Send, Start, Target, Terminate};
 
-/// Why children and requests are ended, in the words that their histories keep.
+/// Why children are ended or cancelled, in the words that their histories keep.
 const PARENT_CLOSED: &str = "its parent has closed";
-const PARENT_CANCELLED: &str = "its parent no longer waits for it";
+const PARENT_ASKS: &str = "its parent asks it to";
 
 /// Who would hold a run of this code and queue from its start.
 pub type Owner<'a> = &'a dyn Fn(&WorkflowType, &TaskQueue) -> Option<WorkerId>;
@@ -76,7 +76,7 @@ pub fn errands(
             }
             EventKind::ChildWorkflowCancelRequested(body) => {
                 let target = sender.target(body.workflow_id.clone(), None);
-                sender.cancel(target, event.id, Some(body.run_id), PARENT_CANCELLED, event.at)?
+                sender.cancel(target, event.id, Some(body.run_id), PARENT_ASKS, event.at)?
             }
             EventKind::ExternalSignalRequested(body) => {
                 let request_id = sender.request(event.id, Purpose::Request);
@@ -236,7 +236,7 @@ impl Sender<'_> {
 
     fn drop_child(&self, event: &Event, body: &ChildWorkflowDropped) -> Result<Outgoing, HistoryError> {
         let target = self.target(body.workflow_id.clone(), None);
-        self.cancel(target, event.id, Some(body.run_id), PARENT_CANCELLED, event.at)
+        self.cancel(target, event.id, Some(body.run_id), PARENT_ASKS, event.at)
     }
 
     /// The child's run and first event.
