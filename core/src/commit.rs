@@ -3,8 +3,12 @@
 //! Pure: events and decisions in, one [`Commit`] out. Stands on the road between `replay`, which makes the events, and
 //! `backend`, which stores them; the worker decides where activities run, and this module says so to the store.
 
+mod errands;
+
+pub use errands::{BegunChild, Errands, Owner, errands, farewell};
+
 use crate::history::{
-    Event, EventKind, HistoryError, PayloadCodec, WorkflowContinuedAsNew, WorkflowStarted,
+    Event, EventKind, HistoryError, ParentLink, PayloadCodec, WorkflowContinuedAsNew, WorkflowStarted,
     WorkflowTerminated, encode_kind, encode_record,
 };
 use crate::vocabulary::{
@@ -13,7 +17,7 @@ use crate::vocabulary::{
 };
 use crate::write::{
     Answer, CloseStatus, ClosingEvent, Commit, IdConflictPolicy, IdReusePolicy, NewActivityTask, NewMessage,
-    NewRecord, Next, OpenRun, Shown, Start,
+    NewRecord, Next, OpenRun, Outgoing, Shown, Start,
 };
 
 /// Who commits: the run, its holder and the holder's token.
@@ -44,6 +48,8 @@ pub struct Progress {
     pub published: Option<Payload>,
     /// Activities that the events ask to stop.
     pub cancel_requested: Vec<EventId>,
+    /// What is asked of other runs.
+    pub outgoing: Vec<Outgoing>,
 }
 
 /// What a run that continues as new leaves to its successor.
@@ -99,6 +105,34 @@ pub fn close(
     build(holder, head, progress, next, codec)
 }
 
+/// Builds the commit that settles a run which was ended from outside.
+#[must_use]
+pub fn settled(
+    holder: &Holder,
+    head: EventId,
+    taken_in: Position,
+    request_id: RequestId,
+    outgoing: Vec<Outgoing>,
+) -> Commit {
+    Commit {
+        run: holder.run.clone(),
+        worker: holder.worker,
+        token: holder.token,
+        expected_head: head,
+        request_id: Some(request_id),
+        record: None,
+        taken_in,
+        schedule: Vec::new(),
+        ended: Vec::new(),
+        cancelled: Vec::new(),
+        cancel_requested: Vec::new(),
+        outgoing,
+        answers: Vec::new(),
+        shown: Shown::default(),
+        next: Next::Settled,
+    }
+}
+
 /// The start event of the run that continues this one.
 #[must_use]
 pub fn successor_started(
@@ -112,6 +146,7 @@ pub fn successor_started(
         input: continued.input.clone(),
         seed: seed_of(continued.new_run_id.0),
         continued_from: Some(run.run_id),
+        parent: started.parent.clone().map(|parent| ParentLink { continued: true, ..parent }),
         ..started.clone()
     }
 }
@@ -160,7 +195,7 @@ fn build(
         ended: progress.ended,
         cancelled: progress.cancelled,
         cancel_requested: progress.cancel_requested,
-        outgoing: Vec::new(),
+        outgoing: progress.outgoing,
         answers: answers(&progress.events, codec)?,
         shown: Shown {
             published: progress.published.map(|status| codec.encode(status)).transpose()?,

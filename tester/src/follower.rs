@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use retell::history::{Event, PayloadCodec, Record, decode_record};
 use retell::replay::{Definition, Divergence, Machine, MachineOptions, PanicPolicy, TaskError};
 use retell::vocabulary::{EventId, RunId, RunKey, WorkflowType};
-use retell::write::{Applied, Batch, Commit, Hold, NewRecord, Next, Outcome, Start, Write};
+use retell::write::{Applied, Batch, Commit, Errand, Hold, NewRecord, Next, Outcome, Start, Write};
 
 /// The length at which a machine is built anew for the first time.
 const FIRST_REBUILD: usize = 4;
@@ -118,6 +118,16 @@ impl Follower {
             Next::Continued { successor, .. } => {
                 self.closed(run_id);
                 self.started(successor);
+            }
+        }
+        for outgoing in &commit.outgoing {
+            match &outgoing.errand {
+                // One that is refused is never heard of again.
+                Errand::Start(start) => self.started(start),
+                Errand::Terminate(terminate) => {
+                    terminate.target.run_id.and_then(|run_id| self.lock().runs.remove(&run_id));
+                }
+                Errand::Send(_) => {}
             }
         }
     }

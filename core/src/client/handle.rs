@@ -126,7 +126,7 @@ impl<W: Workflow> RunHandle<W> {
         reason: impl Into<Arc<str>>,
         request_id: RequestId,
     ) -> Result<(), SendError> {
-        let request = WorkflowCancelRequested { request_id, reason: reason.into() };
+        let request = WorkflowCancelRequested { request_id, reason: reason.into(), child: None };
         self.send(request.into(), request_id).await.map(|_| ())
     }
 

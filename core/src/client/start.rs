@@ -232,6 +232,7 @@ impl<W: Workflow> StartCall<W> {
             fairness_key: self.fairness_key.clone(),
             attributes: self.attributes.clone(),
             continued_from: None,
+            parent: None,
         };
         let codec = seams.codec.as_ref();
         let mut start =

@@ -8,6 +8,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::child::{
+    ChildWorkflowCancelRequested, ChildWorkflowCancelled, ChildWorkflowCompleted, ChildWorkflowContinued,
+    ChildWorkflowDropped, ChildWorkflowFailed, ChildWorkflowRefused, ChildWorkflowScheduled,
+    ChildWorkflowStarted, ChildWorkflowTerminated, ChildWorkflowTimedOut, ParentLink,
+};
+use super::external::{ExternalCancelRequested, ExternalDelivered, ExternalRefused, ExternalSignalRequested};
 use super::update::{UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected, UpdateRequested};
 use crate::vocabulary::{
     ActivityName, Attempt, Attributes, EventId, Failure, PatchId, Payload, Place, RequestId, RetryPolicy,
@@ -108,6 +114,36 @@ event_kinds! {
     SideEffectRecorded,
     /// The run goes the new way of a change to its code.
     PatchRecorded,
+    /// The code started a child workflow.
+    ChildWorkflowScheduled,
+    /// The code asked the child to cancel, and waits for how it ends.
+    ChildWorkflowCancelRequested,
+    /// The code let go of the child before its outcome, and asked it to cancel. The child is on its own from then on.
+    ChildWorkflowDropped,
+    /// The child is open. Only where the code waits for that.
+    ChildWorkflowStarted,
+    /// There is no child: another run has its workflow ID.
+    ChildWorkflowRefused,
+    /// The child goes on as another run. Told once.
+    ChildWorkflowContinued,
+    /// The child returned a value.
+    ChildWorkflowCompleted,
+    /// The child returned an error.
+    ChildWorkflowFailed,
+    /// The child ended because of a cancel request.
+    ChildWorkflowCancelled,
+    /// The child was ended without asking its code.
+    ChildWorkflowTerminated,
+    /// The child took longer than it may.
+    ChildWorkflowTimedOut,
+    /// The code signalled another run.
+    ExternalSignalRequested,
+    /// The code asked another run to cancel.
+    ExternalCancelRequested,
+    /// What was asked of another run is in its inbox.
+    ExternalDelivered,
+    /// The run of which something was asked is closed, or there is none.
+    ExternalRefused,
 }
 
 /// See [`EventKind::WorkflowStarted`].
@@ -135,6 +171,9 @@ pub struct WorkflowStarted {
     /// The run that continued as this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_from: Option<RunId>,
+    /// The run that it is a child of; a run that continues it inherits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentLink>,
 }
 
 /// See [`EventKind::WorkflowCompleted`].
@@ -180,6 +219,9 @@ pub struct WorkflowCancelRequested {
     pub request_id: RequestId,
     /// Why, in the client's words.
     pub reason: Arc<str>,
+    /// The child that its parent means, by its first run; another run of the workflow ID passes it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<RunId>,
 }
 
 /// See [`EventKind::SignalReceived`].
@@ -381,7 +423,17 @@ impl EventKind {
             | Self::ActivityCompleted(_)
             | Self::ActivityFailed(_)
             | Self::TimerFired(_)
-            | Self::SideEffectRecorded(_) => false,
+            | Self::SideEffectRecorded(_)
+            | Self::ChildWorkflowStarted(_)
+            | Self::ChildWorkflowRefused(_)
+            | Self::ChildWorkflowContinued(_)
+            | Self::ChildWorkflowCompleted(_)
+            | Self::ChildWorkflowFailed(_)
+            | Self::ChildWorkflowCancelled(_)
+            | Self::ChildWorkflowTerminated(_)
+            | Self::ChildWorkflowTimedOut(_)
+            | Self::ExternalDelivered(_)
+            | Self::ExternalRefused(_) => false,
             Self::ActivityScheduled(_)
             | Self::ActivityCancelled(_)
             | Self::ActivityCancelRequested(_)
@@ -393,7 +445,12 @@ impl EventKind {
             | Self::UpdateAccepted(_)
             | Self::UpdateRejected(_)
             | Self::UpdateCompleted(_)
-            | Self::UpdateFailed(_) => true,
+            | Self::UpdateFailed(_)
+            | Self::ChildWorkflowScheduled(_)
+            | Self::ChildWorkflowCancelRequested(_)
+            | Self::ChildWorkflowDropped(_)
+            | Self::ExternalSignalRequested(_)
+            | Self::ExternalCancelRequested(_) => true,
             Self::WorkflowCompleted(_)
             | Self::WorkflowFailed(_)
             | Self::WorkflowCancelled(_)
@@ -436,6 +493,15 @@ impl EventKind {
             Self::TimerFired(body) => Some(body.started),
             Self::TimerCancelled(body) => Some(body.started),
             Self::SideEffectRecorded(body) => Some(body.scheduled),
+            Self::ChildWorkflowDropped(body) => Some(body.scheduled),
+            Self::ChildWorkflowRefused(body) => Some(body.scheduled),
+            Self::ChildWorkflowCompleted(body) => Some(body.scheduled),
+            Self::ChildWorkflowFailed(body) => Some(body.scheduled),
+            Self::ChildWorkflowCancelled(body) => Some(body.scheduled),
+            Self::ChildWorkflowTerminated(body) => Some(body.scheduled),
+            Self::ChildWorkflowTimedOut(body) => Some(body.scheduled),
+            Self::ExternalDelivered(body) => Some(body.requested),
+            Self::ExternalRefused(body) => Some(body.requested),
             Self::WorkflowStarted(_)
             | Self::WorkflowCompleted(_)
             | Self::WorkflowFailed(_)
@@ -454,7 +520,29 @@ impl EventKind {
             | Self::UpdateAccepted(_)
             | Self::UpdateRejected(_)
             | Self::UpdateCompleted(_)
-            | Self::UpdateFailed(_) => None,
+            | Self::UpdateFailed(_)
+            | Self::ChildWorkflowScheduled(_)
+            | Self::ChildWorkflowCancelRequested(_)
+            | Self::ChildWorkflowStarted(_)
+            | Self::ChildWorkflowContinued(_)
+            | Self::ExternalSignalRequested(_)
+            | Self::ExternalCancelRequested(_) => None,
+        }
+    }
+
+    /// The child that tells this of itself: the event that scheduled it, and its first run.
+    #[must_use]
+    pub fn told_by_child(&self) -> Option<(EventId, RunId)> {
+        match self {
+            Self::ChildWorkflowStarted(body) => Some((body.scheduled, body.run_id)),
+            Self::ChildWorkflowRefused(body) => Some((body.scheduled, body.run_id)),
+            Self::ChildWorkflowContinued(body) => Some((body.scheduled, body.run_id)),
+            Self::ChildWorkflowCompleted(body) => Some((body.scheduled, body.run_id)),
+            Self::ChildWorkflowFailed(body) => Some((body.scheduled, body.run_id)),
+            Self::ChildWorkflowCancelled(body) => Some((body.scheduled, body.run_id)),
+            Self::ChildWorkflowTerminated(body) => Some((body.scheduled, body.run_id)),
+            Self::ChildWorkflowTimedOut(body) => Some((body.scheduled, body.run_id)),
+            _ => None,
         }
     }
 
@@ -472,6 +560,10 @@ impl EventKind {
             Self::ActivityScheduled(body) => Some(&mut body.input),
             Self::ActivityCompleted(body) => Some(&mut body.result),
             Self::SideEffectRecorded(body) => Some(&mut body.value),
+            Self::ChildWorkflowScheduled(body) => Some(&mut body.input),
+            Self::ChildWorkflowCompleted(body) => Some(&mut body.result),
+            Self::ChildWorkflowFailed(body) => body.failure.details.as_mut(),
+            Self::ExternalSignalRequested(body) => Some(&mut body.input),
             Self::WorkflowFailed(body) => body.failure.details.as_mut(),
             Self::ActivityFailed(body) => body.failure.details.as_mut(),
             Self::WorkflowCancelled(_)
@@ -485,7 +577,18 @@ impl EventKind {
             | Self::TimerFired(_)
             | Self::TimerCancelled(_)
             | Self::SideEffectScheduled(_)
-            | Self::PatchRecorded(_) => None,
+            | Self::PatchRecorded(_)
+            | Self::ChildWorkflowCancelRequested(_)
+            | Self::ChildWorkflowDropped(_)
+            | Self::ChildWorkflowStarted(_)
+            | Self::ChildWorkflowRefused(_)
+            | Self::ChildWorkflowContinued(_)
+            | Self::ChildWorkflowCancelled(_)
+            | Self::ChildWorkflowTerminated(_)
+            | Self::ChildWorkflowTimedOut(_)
+            | Self::ExternalCancelRequested(_)
+            | Self::ExternalDelivered(_)
+            | Self::ExternalRefused(_) => None,
         }
     }
 }

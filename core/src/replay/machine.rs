@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Definition;
 use super::error::{HistoryFault, TaskError};
+use super::family::Family;
 use super::foreign::{Alarm, Lookout};
 use super::matching::Passed;
 use super::presence::MachineId;
@@ -31,6 +32,7 @@ pub struct Machine {
     pub(super) head: EventId,
     pub(super) last_at: Timestamp,
     pub(super) closed: bool,
+    pub(super) family: Family,
     /// What history took in after the code had ended.
     pub(super) passed: Option<Passed>,
     pub(super) fault: Option<TaskError>,
@@ -74,6 +76,7 @@ impl Machine {
             head: EventId(0),
             last_at: Timestamp::EPOCH,
             closed: false,
+            family: Family::default(),
             passed: None,
             fault: None,
             held_back: Vec::new(),
@@ -137,10 +140,16 @@ impl Machine {
             .filter(|event| event.kind.closes())
             .expect("events are absorbed before the closing event, which stands last");
         into.push(Event { id: closing.id, at: closing.at, place: None, kind: kind.clone() });
+        self.family.take(closing.id, &kind);
         self.world.state().absorb(kind);
         self.head = closing.id.next();
         closing.id = self.head;
         into.push(closing);
+    }
+
+    /// Hears how a child has ended when the code has: it is no longer this run's to see to. History does not hold it.
+    pub fn bury(&mut self, kind: &EventKind) {
+        self.family.take(self.head, kind);
     }
 
     /// Whether something foreign was found since the last step, or a step has failed.
@@ -171,6 +180,7 @@ impl Machine {
             if let EventKind::ActivityScheduled(body) = &kind {
                 state.recorded(self.head, at, || body.clone());
             }
+            self.family.take(self.head, &kind);
             self.closed |= kind.closes();
             into.push(Event { id: self.head, at, place, kind });
         }

@@ -158,6 +158,10 @@ impl Machine {
         (self.head, self.last_at) = (event.id, event.at);
         self.closed = command.kind.closes();
         state.issued.pop_front();
+        self.family.take(event.id, &event.kind);
+        if let EventKind::ChildWorkflowScheduled(body) = &event.kind {
+            state.child_recorded(event.id, body);
+        }
         if let EventKind::ActivityScheduled(body) = event.kind {
             state.recorded(event.id, event.at, || body);
         }

@@ -6,8 +6,10 @@
 
 mod call;
 mod check;
+mod child;
 mod divergence;
 mod error;
+mod family;
 mod foreign;
 mod limits;
 mod machine;
@@ -33,8 +35,10 @@ pub(crate) use call::Call;
 pub use check::check;
 #[cfg(feature = "worker")]
 pub(crate) use check::panics_of;
+pub(crate) use child::HeldChild;
 pub use divergence::{Divergence, Row, Verdict};
 pub use error::{HistoryFault, Nondeterminism, TaskError};
+pub use family::{Child, Family};
 pub use foreign::Alarm;
 pub use limits::Overdue;
 pub use machine::{Machine, MachineOptions, PanicPolicy};
@@ -43,7 +47,7 @@ pub use queries::QueryFault;
 pub(crate) use receive::Receive;
 pub(crate) use scope::Scope;
 pub(crate) use standing::{Wait, Wanted};
-pub(crate) use state::{Manner, Received, Request};
+pub(crate) use state::{ChildRequest, Manner, Received, Request};
 pub(crate) use step::panic_message;
 pub(crate) use updates::Updates;
 pub use world::World;

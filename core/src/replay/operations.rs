@@ -7,12 +7,15 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::Location;
+use std::sync::Arc;
 use std::task::Waker;
 
+use super::child::StartedChild;
 use super::scope::Scope;
+use super::state::OpenChild;
 use super::{SideEffect, Step};
 use crate::history::{ActivityCancellation, ActivityScheduled};
-use crate::vocabulary::{EventId, Failure, Payload, SignalName, Timestamp};
+use crate::vocabulary::{EventId, Failure, Payload, SignalName, Timestamp, WorkflowId};
 
 /// The slot of an operation. Valid until the operation is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,9 @@ pub(super) enum Kind {
     Updates,
     /// Something that only the code itself can bring about.
     Standing,
+    Child(Box<OpenChild>),
+    /// Something that is asked of another run.
+    External,
 }
 
 /// How a call ended.
@@ -66,6 +72,20 @@ pub(crate) enum Resolution {
     Recorded(Payload),
     /// The run was asked to cancel, or the code has cancelled its scope.
     Cancelled(Reach),
+    /// The child is open.
+    Started(StartedChild),
+    /// What was asked of another run is in its inbox.
+    Delivered,
+    /// The run of which something was asked is not open.
+    Refused,
+    /// There is no child: another run has this workflow ID.
+    IdTaken(WorkflowId),
+    /// The child ended because of a cancel request.
+    ChildCancelled,
+    /// The child was ended without asking its code, for this reason.
+    Terminated(Arc<str>),
+    /// The child took longer than it may.
+    TimedOut,
 }
 
 /// How far a cancellation reaches.

@@ -17,6 +17,7 @@ impl Machine {
     pub(super) fn step(&mut self, event: Event) -> Result<(), TaskError> {
         self.check_inbox_event(&event)?;
         self.lookout.work();
+        self.family.take(event.id, &event.kind);
         (self.head, self.last_at) = (event.id, event.at);
         self.world.state().begin(event.id, event.at);
         let polled = catch_unwind(AssertUnwindSafe(|| self.apply_and_poll(event)));
@@ -35,13 +36,8 @@ impl Machine {
         if first != (event.id == EventId(1)) {
             return Err(HistoryFault::Misplaced(event.id));
         }
-        let of = match &event.kind {
-            EventKind::ActivityCompleted(body) => body.scheduled,
-            EventKind::ActivityFailed(body) => body.scheduled,
-            EventKind::TimerFired(body) => body.started,
-            EventKind::SideEffectRecorded(body) => body.scheduled,
-            _ => return Ok(()),
-        };
+        let told = event.kind.told_by_child().map(|(scheduled, _)| scheduled);
+        let Some(of) = told.or(event.kind.outcome_of()) else { return Ok(()) };
         if of >= event.id {
             return Err(HistoryFault::OutcomeOfNothing { event_id: event.id, of });
         }

@@ -1,13 +1,20 @@
 //! What a machine's driver may ask it.
 
+use super::family::Family;
 use super::limits::Overdue;
 use super::machine::Machine;
 use super::world::World;
 use super::{SideEffect, Step};
 use crate::history::{ActivityScheduled, EventKind};
-use crate::vocabulary::{EventId, Payload, Timestamp};
+use crate::vocabulary::{EventId, Payload, Purpose, RequestId, RunId, Timestamp};
 
 impl Machine {
+    /// The run.
+    #[must_use]
+    pub fn run_id(&self) -> RunId {
+        self.world.run().run_id
+    }
+
     /// The last event.
     #[must_use]
     pub fn head(&self) -> EventId {
@@ -77,6 +84,35 @@ impl Machine {
     #[must_use]
     pub fn is_open(&self, scheduled: EventId) -> bool {
         self.world.state().is_open(scheduled)
+    }
+
+    /// Whether a message is meant for this run: one that tells of a call that is not open, of a child that is not this
+    /// run's, or of the request of another run, is passed over, and so is the cancel request of a parent that means
+    /// another child.
+    #[must_use]
+    pub fn concerns(&self, kind: &EventKind) -> bool {
+        match kind {
+            EventKind::ExternalDelivered(body) => self.has_asked(body.requested, body.request_id),
+            EventKind::ExternalRefused(body) => self.has_asked(body.requested, body.request_id),
+            EventKind::WorkflowCancelRequested(body) => body
+                .child
+                .is_none_or(|child| self.family.parent().is_some_and(|parent| parent.child == child)),
+            other => match other.told_by_child() {
+                Some((scheduled, run_id)) => self.family.has_child(scheduled, run_id),
+                None => other.outcome_of().is_none_or(|scheduled| self.is_open(scheduled)),
+            },
+        }
+    }
+
+    fn has_asked(&self, requested: EventId, request_id: RequestId) -> bool {
+        let own = self.run_id().derive(requested, Purpose::Request);
+        request_id == RequestId(own) && self.is_open(requested)
+    }
+
+    /// The run's parent and its open children.
+    #[must_use]
+    pub fn family(&self) -> &Family {
+        &self.family
     }
 
     /// The side effects that have no value yet and are still wanted, in the order in which they were scheduled.

@@ -28,7 +28,7 @@ struct Shared {
 
 impl World {
     pub(super) fn new(machine: MachineId, run: RunKey, lookout: Arc<Lookout>, spawner: Spawner) -> Self {
-        let (replaying, state) = (AtomicBool::new(true), Mutex::new(State::new()));
+        let (replaying, state) = (AtomicBool::new(true), Mutex::new(State::new(run.run_id)));
         Self(Arc::new(Shared { machine, run, replaying, lookout, spawner, state }))
     }
 

@@ -4,6 +4,7 @@
 //! imports this one.
 
 mod attribute;
+mod derived;
 mod failure;
 mod id;
 mod jitter;
@@ -11,11 +12,13 @@ mod payload;
 mod place;
 mod predicate;
 mod retry;
+mod reuse;
 mod timeout;
 mod timestamp;
 mod value;
 
 pub use attribute::{AttributeValue, Attributes, Memo};
+pub use derived::Purpose;
 pub use failure::{Cause, Failure, FailureKind};
 pub use id::{
     ActivityName, Attempt, EventId, FencingToken, InvalidId, Namespace, PatchId, Position, QueryName,
@@ -26,6 +29,7 @@ pub use payload::{Encoding, PAYLOAD_BYTES_MAX, Payload, PayloadError};
 pub use place::Place;
 pub use predicate::FailurePredicate;
 pub use retry::RetryPolicy;
+pub use reuse::IdReusePolicy;
 pub use timeout::TimeoutKind;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub(crate) use value::Value;

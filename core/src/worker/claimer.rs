@@ -9,11 +9,13 @@ use futures::{FutureExt, future::BoxFuture};
 use super::activities::{self, ActivityJob, EndedActivity, Job, NEVER_BEGUN};
 use super::context::{Context, Life};
 use super::running::Running;
+use super::settler;
 use super::shard::Input;
 use super::thread::Shards;
 use crate::activity::CancelFlag;
 use crate::backend::{ActivityRequest, Claim, Claimed, ClaimedActivity, Interest, Mark, StoreErrorKind};
 use crate::history::{ActivityScheduled, EventKind, HistoryError, decode_kind};
+use crate::host::Role;
 use crate::vocabulary::{
     Failure, FailureKind, FencingToken, Payload, SemanticsVersion, TimeoutKind, Timestamp,
 };
@@ -111,6 +113,10 @@ async fn hand_out(
     claimed: Claimed,
 ) {
     for run in claimed.runs {
+        if run.unsettled {
+            cx.home.spawn(Role::Engine, settler::settle(cx.clone(), life.clone(), run));
+            continue;
+        }
         shards.send_to(run.run.run_id, Input::Claimed(Box::new(run)));
     }
     for unread in claimed.unread {

@@ -22,6 +22,7 @@ mod queries;
 mod registry;
 mod run;
 mod running;
+mod settler;
 mod shard;
 mod slots;
 mod thread;

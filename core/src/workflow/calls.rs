@@ -156,7 +156,7 @@ impl<T: DeserializeOwned> Typed<Call, T> {
             }
             Resolution::Failed(failure) => Err(CallError::Failed(Box::new(failure))),
             Resolution::Cancelled(_) => Err(CallError::Cancelled),
-            Resolution::Fired => unreachable!("only a timer is resolved so"),
+            _ => unreachable!("only a timer, a child, or a request to another run is resolved so"),
         })
     }
 }
@@ -192,9 +192,7 @@ impl Future for Sleep {
         Poll::Ready(match ready!(Pin::new(&mut self.0).poll(cx)) {
             Resolution::Cancelled(_) => Err(CallError::Cancelled),
             Resolution::Fired => Ok(()),
-            Resolution::Value(_) | Resolution::Recorded(_) | Resolution::Failed(_) => {
-                unreachable!("a timer is never resolved so")
-            }
+            _ => unreachable!("a timer is never resolved so"),
         })
     }
 }

@@ -38,6 +38,8 @@ pub struct WorkflowInfo {
     pub task_queue: TaskQueue,
     /// The run that continued as this one.
     pub continued_from: Option<RunId>,
+    /// The run that it is a child of, or whose child it continues.
+    pub parent: Option<RunKey>,
     /// The event being applied: how long the history is. A long one is a reason to continue as new.
     pub history_length: EventId,
 }
@@ -216,6 +218,7 @@ impl WorkflowContext {
             workflow: started.workflow.clone(),
             task_queue: started.task_queue.clone(),
             continued_from: started.continued_from,
+            parent: started.parent.as_ref().map(|parent| parent.parent(self.world.run())),
             history_length: self.world.event(),
         }
     }

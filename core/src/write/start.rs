@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::commit::NewRecord;
 use super::message::{ClosingEvent, NewMessage};
 use crate::vocabulary::{
-    Attributes, EventId, Memo, RequestId, RunId, RunKey, SemanticsVersion, TaskQueue, Timestamp, WorkerId,
-    WorkflowType,
+    Attributes, EventId, IdReusePolicy, Memo, RequestId, RunId, RunKey, SemanticsVersion, TaskQueue,
+    Timestamp, WorkerId, WorkflowType,
 };
 
 /// Opens a run with event 1, if the workflow ID allows it.
@@ -90,18 +90,6 @@ pub struct Replacement {
     pub closing: ClosingEvent,
     /// When, by the store's time as the client knows it.
     pub at: Timestamp,
-}
-
-/// What a start does when its workflow ID has no open run but closed ones; the latest counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum IdReusePolicy {
-    /// Starts.
-    #[default]
-    Allow,
-    /// Starts unless the latest run completed.
-    AllowUnlessCompleted,
-    /// Refuses with [`IdTaken`](super::Refusal::IdTaken).
-    Reject,
 }
 
 /// The run that holds a workflow ID.

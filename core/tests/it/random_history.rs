@@ -1,5 +1,7 @@
 //! Random histories under a seed: every kind, every field absent and present, odd values preferred.
 
+mod others;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +50,9 @@ impl Random {
             }
             .into(),
             "WorkflowCancelRequested" => {
-                WorkflowCancelRequested { request_id: RequestId(self.uuid()), reason: self.text() }.into()
+                let child = self.optional(|random| RunId(random.uuid()));
+                WorkflowCancelRequested { request_id: RequestId(self.uuid()), reason: self.text(), child }
+                    .into()
             }
             "SignalReceived" => SignalReceived {
                 signal: SignalName::new(self.name()).unwrap(),
@@ -99,7 +103,10 @@ impl Random {
             "PatchRecorded" => {
                 PatchRecorded { patch: PatchId::new(self.name()).unwrap(), deprecated: self.flag() }.into()
             }
-            other => panic!("{other} is a new kind: say here how a random one is made"),
+            other => match self.kind_of_others(other) {
+                Some(kind) => kind,
+                None => panic!("{other} is a new kind: say here how a random one is made"),
+            },
         }
     }
 
@@ -114,6 +121,7 @@ impl Random {
             fairness_key: self.optional(Self::text),
             attributes: self.attributes(),
             continued_from: self.optional(|random| RunId(random.uuid())),
+            parent: self.optional(Self::parent_link),
         }
     }
 

@@ -10,6 +10,7 @@ use retell::client::Client;
 use retell::clock::{Clock, ManualClock};
 use retell::history::{Event, decode_record};
 use retell::vocabulary::{EventId, RequestId, RunKey, Timestamp, WorkflowId};
+use retell::write::Target;
 use retell::{Engine, Orchestrator};
 
 use tokio::sync::watch;
@@ -306,9 +307,18 @@ impl Inner {
         lock(&self.started).insert(run.workflow_id.clone(), run.clone());
     }
 
-    /// What was started here.
+    /// What was started here, by the test and as children.
     pub(crate) fn started(&self) -> BTreeMap<WorkflowId, RunKey> {
-        lock(&self.started).clone()
+        let mut started = lock(&self.started).clone();
+        let asked = lock(&self.tally).children.clone();
+        if asked.is_empty() {
+            return started;
+        }
+        let targets: Vec<Target> = asked.into_iter().map(Target::from).collect();
+        for child in World::read(self.store.describe(&targets)).into_iter().flatten() {
+            started.insert(child.run.workflow_id.clone(), child.run);
+        }
+        started
     }
 
     /// The run of a workflow ID that was started here.

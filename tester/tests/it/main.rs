@@ -9,6 +9,7 @@ mod explorer;
 mod fakes;
 mod guide;
 mod messages;
+mod others;
 mod outside;
 mod pairs;
 mod recorded;

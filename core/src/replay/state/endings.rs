@@ -1,7 +1,7 @@
 //! How a run is made to end, and ends.
 
 use super::super::Conclusion;
-use super::super::operations::{Reach, Resolution, Slot};
+use super::super::operations::{Kind, Reach, Resolution, Slot};
 use super::super::scope::Scope;
 use super::{Aftermath, Cancellation, State};
 use crate::command::CommandKind;
@@ -29,7 +29,7 @@ impl State {
         }
     }
 
-    fn cancel_await(&mut self, slot: Slot, reach: Reach, aftermath: &mut Aftermath) {
+    pub(super) fn cancel_await(&mut self, slot: Slot, reach: Reach, aftermath: &mut Aftermath) {
         match self.cancellation_of(slot) {
             ActivityCancellation::Wait => return self.request_cancel(slot, reach),
             ActivityCancellation::Abandon => self.abandon_call(slot),
@@ -50,6 +50,10 @@ impl State {
     pub(in crate::replay) fn conclude(&mut self, conclusion: Conclusion) {
         for (event, slot) in self.operations.all_open() {
             self.operations.close(event);
+            // Children follow their parent close policy.
+            if matches!(self.operations.operation(slot).kind, Kind::Child(_)) {
+                continue;
+            }
             let location = self.operations.operation(slot).location;
             self.cancel_command(slot, event, location);
         }

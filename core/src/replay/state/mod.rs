@@ -5,6 +5,7 @@
 
 mod calls;
 mod cancellation;
+mod children;
 mod endings;
 mod patches;
 mod signals;
@@ -26,9 +27,12 @@ use super::scope::Scope;
 use super::{Conclusion, SideEffect, Step};
 use crate::command::Command;
 use crate::history::{
-    ActivityScheduled, EventKind, SignalReceived, WorkflowCancelRequested, WorkflowStarted,
+    ActivityScheduled, EventKind, ExternalCancelRequested, ExternalSignalRequested, SignalReceived,
+    WorkflowCancelRequested, WorkflowStarted,
 };
-use crate::vocabulary::{EventId, Payload, QueryName, Timestamp};
+use crate::vocabulary::{EventId, Payload, QueryName, RunId, Timestamp};
+pub(crate) use children::ChildRequest;
+pub(in crate::replay) use children::OpenChild;
 use patches::Patches;
 use updates::Counter;
 
@@ -53,6 +57,9 @@ pub(crate) enum Request {
     SleepFor(Duration),
     SleepUntil(Timestamp),
     SideEffect(SideEffect),
+    Child(Box<ChildRequest>),
+    ExternalSignal(Box<ExternalSignalRequested>),
+    ExternalCancel(Box<ExternalCancelRequested>),
 }
 
 /// What came of a wait for a signal.
@@ -80,6 +87,7 @@ struct Cancellation {
 }
 
 pub(in crate::replay) struct State {
+    run_id: RunId,
     pub(in crate::replay) now: Timestamp,
     /// The event being applied.
     pub(in crate::replay) event: EventId,
@@ -125,8 +133,9 @@ impl Released {
 }
 
 impl State {
-    pub(in crate::replay) fn new() -> Self {
+    pub(in crate::replay) fn new(run_id: RunId) -> Self {
         Self {
+            run_id,
             now: Timestamp::EPOCH,
             event: EventId(0),
             started: None,
@@ -197,6 +206,27 @@ impl State {
                 self.put_update(body, aftermath);
                 Ok(())
             }
+            EventKind::ChildWorkflowStarted(body) => self.child_started(body.scheduled, aftermath),
+            EventKind::ChildWorkflowRefused(body) => self.child_refused(body.scheduled, aftermath),
+            EventKind::ChildWorkflowCompleted(body) => {
+                self.resolve(body.scheduled, Resolution::Value(body.result), aftermath)
+            }
+            EventKind::ChildWorkflowFailed(body) => {
+                self.resolve(body.scheduled, Resolution::Failed(body.failure), aftermath)
+            }
+            EventKind::ChildWorkflowCancelled(body) => {
+                self.resolve(body.scheduled, Resolution::ChildCancelled, aftermath)
+            }
+            EventKind::ChildWorkflowTerminated(body) => {
+                self.resolve(body.scheduled, Resolution::Terminated(body.reason), aftermath)
+            }
+            EventKind::ChildWorkflowTimedOut(body) => {
+                self.resolve(body.scheduled, Resolution::TimedOut, aftermath)
+            }
+            EventKind::ExternalDelivered(body) => {
+                self.resolve(body.requested, Resolution::Delivered, aftermath)
+            }
+            EventKind::ExternalRefused(body) => self.resolve(body.requested, Resolution::Refused, aftermath),
             _ => Ok(()),
         }
     }

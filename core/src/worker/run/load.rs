@@ -115,6 +115,7 @@ impl Run {
             let first = LocalCall::new(cx, &mut machine, scheduled, call)?;
             local.push(LocalCall { attempt: Attempt(2), last_failure: Some(failure), ..first });
         }
+        self.dependents = machine.family().depends();
         self.phase = Phase::Live(machine);
         self.lost.extend(left_behind.rows);
         self.incoming.extend(left_behind.ended.into_iter().map(|ended| Incoming::Activity(Box::new(ended))));

@@ -7,6 +7,7 @@ mod group;
 mod incoming;
 mod limits;
 mod load;
+mod others;
 mod park;
 mod places;
 mod questions;
@@ -71,6 +72,8 @@ pub(super) struct Run {
     failure: Option<TaskFailure>,
     /// Whether a task has failed here: then no steps share a commit, and each is repeated once at most.
     was_parked: bool,
+    /// Whether others may have to be told if it is ended from outside. Exact while it is in memory and at rest.
+    dependents: bool,
     /// How often it was loaded, or its live code thrown away: what an earlier loader still sends is not for the machine of a later one.
     pub(super) loads: u32,
     /// The end of its history, when messages that the store has are still to come.
@@ -245,6 +248,7 @@ impl Run {
             closing: None,
             failure: None,
             was_parked: false,
+            dependents: true,
             loads: 0,
             loaded_until: None,
             questions: Vec::new(),
@@ -380,6 +384,9 @@ impl Run {
                 Incoming::Activity(ended) => !in_flight.deposited.contains(&ended.scheduled),
                 _ => true,
             });
+        }
+        if let (Then::GoOn, Phase::Live(machine)) = (in_flight.then, &self.phase) {
+            self.dependents = machine.family().depends();
         }
         if in_flight.then == Then::GoOn {
             self.begin_at = None;

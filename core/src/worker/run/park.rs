@@ -127,7 +127,7 @@ impl Run {
         let open = OpenRun {
             wake_at: Some(retry_at),
             rowless: self.is_rowless(),
-            dependents: false,
+            dependents: self.dependents,
             paused: false,
             hold: Hold::Keep,
             failure: Some(failure),
@@ -197,7 +197,7 @@ impl Run {
         let open = OpenRun {
             wake_at,
             rowless,
-            dependents: false,
+            dependents: self.dependents,
             paused: false,
             hold: Hold::Release,
             failure: self.failure.clone(),

@@ -173,7 +173,7 @@ impl Run {
     ) -> Result<Option<Submission>, Trouble> {
         self.release_held(&mut settled);
         let Phase::Live(machine) = &self.phase else { return Err(Trouble::not_live()) };
-        let Settled { progress, jobs, aborts, asks, rows, .. } = settled;
+        let Settled { mut progress, jobs, aborts, asks, rows, .. } = settled;
         let closes = machine.is_closed();
         let says_nothing = progress.events.is_empty()
             && progress.schedule.is_empty()
@@ -203,6 +203,7 @@ impl Run {
             then: if closes { Then::Leave(Leave::Closed) } else { Then::GoOn },
         };
         let mut ticket = Ticket { jobs, ..Ticket::new(self.key.run_id, self.token) };
+        self.ask_others(cx, machine, &mut progress, &mut ticket)?;
         let commit = if closes {
             ticket.closing = progress.events.last().map(|event| event.kind.clone());
             self.closing_commit(cx, worker, progress, &mut ticket)?
@@ -210,7 +211,7 @@ impl Run {
             let open = OpenRun {
                 wake_at: machine.next_due().into_iter().chain(self.overdue.earliest()).min(),
                 rowless: self.is_rowless(),
-                dependents: false,
+                dependents: machine.family().depends(),
                 paused: false,
                 hold: Hold::Keep,
                 failure: None,
@@ -270,7 +271,7 @@ impl Gathered {
         match incoming {
             Incoming::Message(message) => {
                 let kind = decode_kind(&message.body, codec)?;
-                if kind.outcome_of().is_none_or(|scheduled| machine.is_open(scheduled)) {
+                if machine.concerns(&kind) {
                     machine.take_in(at, kind, &mut self.progress.events)?;
                 }
                 self.progress.taken_in = message.position;
@@ -315,7 +316,11 @@ fn absorb(
     for incoming in incoming.range(taken..) {
         if let Incoming::Message(message) = incoming {
             let kind = decode_kind(&message.body, codec)?;
-            if kind.outcome_of().is_none() {
+            if kind.told_by_child().is_some() {
+                if machine.concerns(&kind) {
+                    machine.bury(&kind);
+                }
+            } else if machine.concerns(&kind) {
                 machine.absorb(kind, &mut progress.events);
             }
             progress.taken_in = message.position;

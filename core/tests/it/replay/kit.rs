@@ -76,6 +76,7 @@ pub(crate) fn started<W: Workflow>(input: &W::Input) -> EventKind {
         fairness_key: None,
         attributes: Attributes::new(),
         continued_from: None,
+        parent: None,
     }
     .into()
 }
@@ -150,7 +151,7 @@ impl Run {
 
     pub(crate) fn cancel_event(&self) -> EventKind {
         let request_id = request(self.events.len() as u128);
-        WorkflowCancelRequested { request_id, reason: "test".into() }.into()
+        WorkflowCancelRequested { request_id, reason: "test".into(), child: None }.into()
     }
 
     /// The history, one short line for each event.

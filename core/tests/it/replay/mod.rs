@@ -3,6 +3,7 @@
 mod calls;
 mod cancel;
 mod check;
+mod children;
 mod closing;
 mod combinators;
 mod conditions;

@@ -194,6 +194,23 @@ engine_cases! { ($)
     logs {
         user_logs_are_heard_once_and_name_their_run,
     }
+    children {
+        a_tree_of_children_gives_its_sum,
+        a_parent_and_its_child_live_in_two_processes,
+        a_childs_end_finds_its_parent_after_a_crash,
+        the_parent_of_a_terminated_child_is_told,
+        children_follow_the_policy_when_their_parent_closes,
+        a_termination_goes_down_the_tree,
+        a_parent_waits_for_the_last_run_of_its_child,
+        a_cancel_request_follows_a_child_that_continues_as_new,
+        a_child_that_was_let_go_of_cleans_up_beyond_its_parent,
+        each_way_to_fail_is_a_typed_error_of_the_parent,
+        a_child_starts_once_though_the_answer_is_lost,
+    }
+    external {
+        signals_from_a_run_follow_continue_as_new_in_order,
+        a_cancel_request_from_a_run_is_delivered_or_refused,
+    }
     codecs {
         plain_bytes_never_reach_the_store,
     }
