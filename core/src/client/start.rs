@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::error::StartError;
 use super::{Client, Local, RunHandle, UpdateHandle};
+use crate::around::{ClientCall, ClientOperation};
 use crate::backend::StoreError;
 use crate::commit;
 use crate::history::{
@@ -18,8 +19,8 @@ use crate::history::{
 };
 use crate::host::Role;
 use crate::vocabulary::{
-    AttributeValue, Attributes, InvalidId, Payload, RequestId, RunId, RunKey, SemanticsVersion, SignalName,
-    TaskQueue, UpdateName, WorkflowId,
+    AttributeValue, Attributes, Headers, InvalidId, Payload, RequestId, RunId, RunKey, SemanticsVersion,
+    SignalName, TaskQueue, UpdateName, WorkflowId,
 };
 use crate::worker::{PendingStart, apply_until_known};
 use crate::workflow::{NamesSignal, NamesUpdate, Workflow, workflow_type};
@@ -63,6 +64,7 @@ pub struct StartCall<W: Workflow> {
     priority: i32,
     fairness_key: Option<Arc<str>>,
     attributes: Attributes,
+    headers: Headers,
     /// What it brings to whichever run is open then.
     messages: Vec<Result<Brought, StartError>>,
     workflow: PhantomData<fn() -> W>,
@@ -72,6 +74,7 @@ impl<W: Workflow> StartCall<W> {
     pub(super) fn new(client: Client, workflow_id: Result<WorkflowId, InvalidId>, input: W::Input) -> Self {
         Self {
             task_queue: client.seams.task_queue.clone(),
+            headers: client.headers.clone(),
             request_id: client.fresh_request(),
             client,
             workflow_id,
@@ -129,6 +132,13 @@ impl<W: Workflow> StartCall<W> {
         self
     }
 
+    /// What travels with the run and into all that it calls, and with the messages that the start brings; what the
+    /// [client](Client::with_headers) lets travel unless set. Propagators and interceptors add to these.
+    pub fn headers(mut self, headers: Headers) -> Self {
+        self.headers = headers;
+        self
+    }
+
     /// Signals the workflow: the open run of the workflow ID, or, where there is none, the one that this starts, with
     /// the signal in its inbox. One step of the store decides which, so that none is lost between two.
     ///
@@ -156,11 +166,22 @@ impl<W: Workflow> StartCall<W> {
     async fn send(mut self) -> Result<RunHandle<W>, StartError> {
         let workflow_id = self.workflow_id.clone()?;
         let messages: Vec<_> = std::mem::take(&mut self.messages).into_iter().collect::<Result<_, _>>()?;
-        let bodies = self.bodies(messages).map_err(StartError::Codec)?;
+        let call = ClientCall::new(ClientOperation::Start, W::NAME, workflow_id.clone(), None);
+        let client = self.client.clone().with_headers(std::mem::take(&mut self.headers));
+        client.around(call, |headers| self.send_with(workflow_id, messages, headers)).await
+    }
+
+    async fn send_with(
+        self,
+        workflow_id: WorkflowId,
+        messages: Vec<Brought>,
+        headers: Headers,
+    ) -> Result<RunHandle<W>, StartError> {
+        let bodies = self.bodies(messages, &headers).map_err(StartError::Codec)?;
         let clock = &self.client.seams.clock;
         let give_up = clock.elapsed() + self.client.deadline;
         loop {
-            let (start, started) = self.prepare(&workflow_id, &bodies)?;
+            let (start, started) = self.prepare(&workflow_id, &bodies, &headers)?;
             match self.client.start_once(&workflow_id, start, started).await {
                 // The open run is closing: the next try starts another.
                 Err(StartError::Refused(Refusal::RunClosed(_)))
@@ -174,7 +195,7 @@ impl<W: Workflow> StartCall<W> {
     }
 
     /// The messages that the start brings along, with their identities.
-    fn bodies(&self, messages: Vec<Brought>) -> Result<Vec<NewMessage>, HistoryError> {
+    fn bodies(&self, messages: Vec<Brought>, headers: &Headers) -> Result<Vec<NewMessage>, HistoryError> {
         let codec = self.client.seams.codec.as_ref();
         let of = |(index, brought)| {
             let request_id = match index {
@@ -182,8 +203,12 @@ impl<W: Workflow> StartCall<W> {
                 _ => RequestId::from_key(&format!("{}/{index}", self.request_id)),
             };
             let kind = match brought {
-                Brought::Signal(signal, input) => SignalReceived { signal, input, request_id }.into(),
-                Brought::Update(update, input) => UpdateRequested { update, input, request_id }.into(),
+                Brought::Signal(signal, input) => {
+                    SignalReceived { signal, input, request_id, headers: headers.clone() }.into()
+                }
+                Brought::Update(update, input) => {
+                    UpdateRequested { update, input, request_id, headers: headers.clone() }.into()
+                }
             };
             let body = encode_kind(kind, codec)?;
             Ok(NewMessage { request_id, body })
@@ -196,6 +221,7 @@ impl<W: Workflow> StartCall<W> {
         &self,
         workflow_id: &WorkflowId,
         inbox: &[NewMessage],
+        headers: &Headers,
     ) -> Result<(Start, WorkflowStarted), StartError> {
         let seams = &self.client.seams;
         let run = RunKey {
@@ -214,6 +240,7 @@ impl<W: Workflow> StartCall<W> {
             fairness_key: self.fairness_key.clone(),
             attributes: self.attributes.clone(),
             continued_from: None,
+            headers: headers.clone(),
         };
         let codec = seams.codec.as_ref();
         let mut start =

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::update::{UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected, UpdateRequested};
 use crate::vocabulary::{
-    ActivityName, Attempt, Attributes, EventId, Failure, PatchId, Payload, Place, RequestId, RetryPolicy,
-    RunId, SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
+    ActivityName, Attempt, Attributes, EventId, Failure, Headers, PatchId, Payload, Place, RequestId,
+    RetryPolicy, RunId, SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
 };
 
 /// One decision or one thing that happened.
@@ -135,6 +135,9 @@ pub struct WorkflowStarted {
     /// The run that continued as this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_from: Option<RunId>,
+    /// What it was started with to travel with all that it calls; a run that continues it inherits them.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
 }
 
 /// See [`EventKind::WorkflowCompleted`].
@@ -171,6 +174,9 @@ pub struct WorkflowContinuedAsNew {
     pub input: Payload,
     /// The new run. Drawn from this run's random numbers, so that replay finds the same one.
     pub new_run_id: RunId,
+    /// The headers of the new run. Never compared.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
 }
 
 /// See [`EventKind::WorkflowCancelRequested`].
@@ -191,6 +197,9 @@ pub struct SignalReceived {
     pub input: Payload,
     /// The message's identity, kept through continue-as-new.
     pub request_id: RequestId,
+    /// What the sender let travel with it.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
 }
 
 /// See [`EventKind::SignalSetAside`].
@@ -236,6 +245,9 @@ pub struct ActivityScheduled {
     /// What a cancellation of the call does.
     #[serde(default, skip_serializing_if = "ActivityCancellation::is_try")]
     pub cancellation: ActivityCancellation,
+    /// What travels with the call into its attempts. Never compared.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
 }
 
 /// What a cancellation of an activity's call does.
@@ -272,6 +284,7 @@ impl ActivityScheduled {
             heartbeat: None,
             cancellation: ActivityCancellation::default(),
             local: false,
+            headers: Headers::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A payload that is not visited here is stored as the user gave it. Imports events only.
 
 use super::event::EventKind;
-use crate::vocabulary::{Failure, Payload};
+use crate::vocabulary::{Failure, Headers, Payload};
 
 impl EventKind {
     /// Changes each payload that this kind holds, in an order that never changes; the first error ends it.
@@ -12,15 +12,15 @@ impl EventKind {
         mut change: impl FnMut(&mut Payload) -> Result<(), E>,
     ) -> Result<(), E> {
         match self {
-            Self::WorkflowStarted(body) => change(&mut body.input),
+            Self::WorkflowStarted(body) => with_headers(&mut body.input, &mut body.headers, change),
             Self::WorkflowCompleted(body) => change(&mut body.result),
-            Self::WorkflowContinuedAsNew(body) => change(&mut body.input),
-            Self::SignalReceived(body) => change(&mut body.input),
-            Self::UpdateRequested(body) => change(&mut body.input),
+            Self::WorkflowContinuedAsNew(body) => with_headers(&mut body.input, &mut body.headers, change),
+            Self::SignalReceived(body) => with_headers(&mut body.input, &mut body.headers, change),
+            Self::UpdateRequested(body) => with_headers(&mut body.input, &mut body.headers, change),
             Self::UpdateCompleted(body) => change(&mut body.result),
             Self::UpdateRejected(body) => details(&mut body.failure, change),
             Self::UpdateFailed(body) => details(&mut body.failure, change),
-            Self::ActivityScheduled(body) => change(&mut body.input),
+            Self::ActivityScheduled(body) => with_headers(&mut body.input, &mut body.headers, change),
             Self::ActivityCompleted(body) => change(&mut body.result),
             Self::SideEffectRecorded(body) => change(&mut body.value),
             Self::WorkflowFailed(body) => details(&mut body.failure, change),
@@ -39,6 +39,16 @@ impl EventKind {
             | Self::PatchRecorded(_) => Ok(()),
         }
     }
+}
+
+/// An argument and what travels with it.
+fn with_headers<E>(
+    input: &mut Payload,
+    headers: &mut Headers,
+    mut change: impl FnMut(&mut Payload) -> Result<(), E>,
+) -> Result<(), E> {
+    change(input)?;
+    headers.change_payloads(change)
 }
 
 /// The only payload of a failure.

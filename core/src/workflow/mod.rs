@@ -11,6 +11,7 @@ mod deadline;
 mod definition;
 mod error;
 mod finished;
+mod headers;
 mod limits;
 mod names;
 mod patch;

@@ -45,6 +45,7 @@ impl Random {
                 workflow: self.workflow(),
                 input: self.payload(),
                 new_run_id: RunId(self.uuid()),
+                headers: self.headers(),
             }
             .into(),
             "WorkflowCancelRequested" => {
@@ -54,6 +55,7 @@ impl Random {
                 signal: SignalName::new(self.name()).unwrap(),
                 input: self.payload(),
                 request_id: RequestId(self.uuid()),
+                headers: self.headers(),
             }
             .into(),
             "SignalSetAside" => SignalSetAside {
@@ -66,6 +68,7 @@ impl Random {
                 update: UpdateName::new(self.name()).unwrap(),
                 input: self.payload(),
                 request_id: RequestId(self.uuid()),
+                headers: self.headers(),
             }
             .into(),
             "UpdateAccepted" => UpdateAccepted { request_id: RequestId(self.uuid()) }.into(),
@@ -114,6 +117,7 @@ impl Random {
             fairness_key: self.optional(Self::text),
             attributes: self.attributes(),
             continued_from: self.optional(|random| RunId(random.uuid())),
+            headers: self.headers(),
         }
     }
 
@@ -133,7 +137,13 @@ impl Random {
                 ActivityCancellation::Wait,
                 ActivityCancellation::Abandon,
             ][self.below(3) as usize],
+            headers: self.headers(),
         }
+    }
+
+    fn headers(&mut self) -> Headers {
+        let count = self.below(3);
+        (0..count).map(|_| (self.text(), self.payload())).collect()
     }
 
     fn attributes(&mut self) -> Attributes {
