@@ -188,6 +188,9 @@ engine_cases! { ($)
     logs {
         user_logs_are_heard_once_and_name_their_run,
     }
+    headers {
+        headers_reach_whoever_carries_a_call_out,
+    }
     codecs {
         plain_bytes_never_reach_the_store,
     }
