@@ -1,5 +1,6 @@
 //! A call of a client, as interceptors see it.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use crate::vocabulary::{Failure, Headers, QueryName, RunId, SignalName, UpdateNa
 pub struct ClientCall {
     /// What is done.
     pub operation: ClientOperation,
-    /// The workflow's name.
-    pub workflow: &'static str,
+    /// The workflow's name; `any` if the caller does not say.
+    pub workflow: Cow<'static, str>,
     /// Whom it concerns.
     pub workflow_id: WorkflowId,
     /// The run, if the caller means one in particular.
@@ -82,7 +83,7 @@ impl Error for CallFault {
 impl ClientCall {
     pub(crate) fn new(
         operation: ClientOperation,
-        workflow: &'static str,
+        workflow: Cow<'static, str>,
         workflow_id: WorkflowId,
         run_id: Option<RunId>,
     ) -> Self {

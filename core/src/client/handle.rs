@@ -203,7 +203,7 @@ impl<W: Workflow> RunHandle<W> {
 
     /// A call of this handle, as interceptors see it.
     pub(super) fn call(&self, operation: ClientOperation) -> ClientCall {
-        ClientCall::new(operation, W::NAME, self.workflow_id.clone(), self.run_id)
+        ClientCall::new(operation, W::NAME.into(), self.workflow_id.clone(), self.run_id)
     }
 
     pub(super) fn target(&self) -> Target {

@@ -13,7 +13,7 @@ use super::{Client, RunHandle};
 use crate::around::ClientOperation;
 use crate::backend::{Interest, RunInfo};
 use crate::history::{EventKind, decode_kind};
-use crate::vocabulary::RunKey;
+use crate::vocabulary::{Payload, RunKey};
 use crate::worker::Waiter;
 use crate::workflow::Workflow;
 use crate::write::Target;
@@ -35,11 +35,19 @@ impl<W: Workflow> RunHandle<W> {
     /// # Errors
     /// [`ResultError`].
     pub async fn result(&self) -> Result<W::Output, ResultError> {
+        Ok(self.result_payload().await?.decode()?)
+    }
+
+    /// As [`result`](Self::result), for what the function returned as it was encoded.
+    ///
+    /// # Errors
+    /// [`ResultError`].
+    pub async fn result_payload(&self) -> Result<Payload, ResultError> {
         let call = self.call(ClientOperation::AwaitResult);
         self.client.around(call, async |_| self.closed_with().await).await
     }
 
-    async fn closed_with(&self) -> Result<W::Output, ResultError> {
+    async fn closed_with(&self) -> Result<Payload, ResultError> {
         let mut waiter = self.waiter.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut run = match self.run_id {
             Some(run_id) => self.key(run_id),
@@ -54,7 +62,7 @@ impl<W: Workflow> RunHandle<W> {
                 }
             };
             match closing {
-                EventKind::WorkflowCompleted(body) => return Ok(body.result.decode()?),
+                EventKind::WorkflowCompleted(body) => return Ok(body.result),
                 EventKind::WorkflowFailed(body) => return Err(ResultError::Failed(body.failure)),
                 EventKind::WorkflowCancelled(_) => return Err(ResultError::Cancelled),
                 EventKind::WorkflowTerminated(body) => return Err(ResultError::Terminated(body.reason)),

@@ -233,6 +233,9 @@ pub struct ActivityScheduled {
     /// at replay.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub local: bool,
+    /// Whether its outcome need not be stored before a further such step begins. Never compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub commit_later: bool,
     /// The longest that the whole call may take, from this event's time; `None` sets no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule_to_close: Option<Duration>,
@@ -285,6 +288,7 @@ impl ActivityScheduled {
             cancellation: ActivityCancellation::default(),
             local: false,
             headers: Headers::new(),
+            commit_later: false,
         }
     }
 }

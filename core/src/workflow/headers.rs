@@ -7,10 +7,10 @@ use crate::vocabulary::{Headers, PayloadError, Propagated};
 
 impl WorkflowContext {
     /// What travels with the calls that are made through this context: what the run was started with; in the handler of
-    /// an update, what the update was sent with, in its place.
+    /// an update or a signal, what that was sent with, in its place.
     ///
     /// # Determinism
-    /// From the event of the start, or of the update: the same at each replay.
+    /// From the event of the start, or of the message: the same at each replay.
     #[must_use]
     pub fn headers(&self) -> Headers {
         let of_run = || self.world().started().map(|started| started.headers.clone());

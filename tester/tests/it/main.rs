@@ -11,6 +11,7 @@ mod fakes;
 mod guide;
 mod messages;
 mod outside;
+mod pairs;
 mod recorded;
 mod replay;
 mod shop;

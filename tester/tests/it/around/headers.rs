@@ -161,6 +161,27 @@ fn a_signal_s_headers_are_read_with_it() {
     assert_eq!(heard, expected.map(|(said, who)| (said.to_owned(), who.map(tenant))));
 }
 
+/// For whom an async handler works.
+#[retell::workflow]
+async fn handles(cx: WorkflowContext) -> WorkflowResult<Option<Tenant>> {
+    let told = cx.share(None);
+    told.handle_signal_async(SAID, async |cx: WorkflowContext, told, _| {
+        let seen = cx.activity(whose, &0).await?;
+        told.with(|told| *told = Some(seen));
+        Ok(())
+    });
+    cx.wait_until(&told, Option::is_some).await?;
+    Ok(told.with(Option::take).flatten())
+}
+
+#[test]
+fn a_signal_s_async_handler_carries_what_the_signal_was_sent_with() {
+    let tester = tester().workflow(handles);
+    let run = start(&tester, handles, (), &of("acme"));
+    run.with_headers(of("bolt")).signal(SAID, &"one".to_owned()).unwrap();
+    assert_eq!(run.result().unwrap(), Some(tenant("bolt")));
+}
+
 /// Another tenant for one call alone.
 #[retell::workflow]
 async fn lends(cx: WorkflowContext) -> WorkflowResult<[Option<Tenant>; 2]> {
