@@ -15,7 +15,7 @@ use crate::history::{
     TimerStarted, UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected, WorkflowCancelled,
     WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
 };
-use crate::vocabulary::{EventId, Failure, PatchId, Payload, Place, RunId, Timestamp, WorkflowType};
+use crate::vocabulary::{EventId, Failure, Headers, PatchId, Payload, Place, RunId, Timestamp, WorkflowType};
 
 /// One decision of the code, and where in the user's source it was taken.
 #[derive(Debug)]
@@ -60,6 +60,7 @@ pub(crate) enum CommandKind {
         workflow: WorkflowType,
         input: Payload,
         new_run_id: RunId,
+        headers: Headers,
     },
     /// The flag says whether the code gave the workflow ID.
     ScheduleChild(Box<ChildWorkflowScheduled>, bool),
@@ -106,8 +107,8 @@ impl CommandKind {
             Self::CompleteWorkflow { result } => WorkflowCompleted { result }.into(),
             Self::FailWorkflow { failure } => WorkflowFailed { failure }.into(),
             Self::CancelWorkflow => WorkflowCancelled {}.into(),
-            Self::ContinueAsNew { workflow, input, new_run_id } => {
-                WorkflowContinuedAsNew { workflow, input, new_run_id }.into()
+            Self::ContinueAsNew { workflow, input, new_run_id, headers } => {
+                WorkflowContinuedAsNew { workflow, input, new_run_id, headers }.into()
             }
             Self::ScheduleChild(body, _) => (*body).into(),
             Self::RequestChildCancel(body) => body.into(),
@@ -120,7 +121,7 @@ impl CommandKind {
     /// Compares with what history holds in its place; `Err` says what to look for in the code.
     ///
     /// The kind, the name, the input (before codecs) and the time that a timer is due count. Retry policy, timeouts,
-    /// queue and place may change in a deploy; what a run ended with is the history's to say.
+    /// headers, queue and place may change in a deploy; what a run ended with is the history's to say.
     pub(crate) fn matches(&self, event: &EventKind) -> Result<(), &'static str> {
         const OTHER: &str = "a call was added, removed or moved; guard such a change with `cx.patched`, or deploy it under a new version of the workflow";
         const INPUT: &str = "the input depends on what is not replayed: the order of a HashMap, the clock, randomness, \

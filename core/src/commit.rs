@@ -145,6 +145,7 @@ pub fn successor_started(
         semantics: SemanticsVersion::CURRENT,
         input: continued.input.clone(),
         seed: seed_of(continued.new_run_id.0),
+        headers: continued.headers.clone(),
         continued_from: Some(run.run_id),
         parent: started.parent.clone().map(|parent| ParentLink { continued: true, ..parent }),
         ..started.clone()

@@ -37,6 +37,9 @@ pub mod continue_as_new {}
 #[doc = include_str!("../docs/guide/patches.md")]
 pub mod patches {}
 
+#[doc = include_str!("../docs/guide/around.md")]
+pub mod around {}
+
 #[doc = include_str!("../docs/guide/errors.md")]
 pub mod errors {}
 

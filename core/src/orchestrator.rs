@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::activity::{Activity, ActivityDefinition, SharedState};
+use crate::around::{ContextPropagator, Interceptor, intercepted};
 use crate::backend::{Backend, IntoBackend, ListRequest, Page, StoreError, StoreStats};
 use crate::client::{Client, ClientSeams, Local, ReadError, RunHandle, StartCall};
 use crate::clock::{Clock, SystemClock};
@@ -129,6 +130,22 @@ impl Orchestrator {
         self
     }
 
+    /// Carries context of the program along with calls: from whoever calls this client into runs, and from runs into the
+    /// activities of this worker. Several nest, the first outermost.
+    pub fn propagate(mut self, propagator: impl ContextPropagator) -> Self {
+        self.registry.around.propagators.push(Arc::new(propagator));
+        self
+    }
+
+    /// Puts an interceptor around the calls of this client, and the workflows and activities of this worker. Several nest,
+    /// the first outermost.
+    ///
+    /// Whatever it does to workflows, every process that serves them must do: it is part of their code.
+    pub fn intercept(mut self, interceptor: impl Interceptor) -> Self {
+        self.registry.around.interceptors.push(Arc::new(interceptor));
+        self
+    }
+
     /// Shares a value with all activities, which find it by its type. A second one of the type replaces the first.
     pub fn state<T: Any + Send + Sync>(mut self, value: T) -> Self {
         self.state.insert(value);
@@ -184,10 +201,12 @@ impl Orchestrator {
     ///
     /// # Panics
     /// Outside a tokio runtime, unless it has a host.
-    pub async fn start(self) -> Result<Engine, StartupError> {
+    pub async fn start(mut self) -> Result<Engine, StartupError> {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
+        self.surround();
+        let around = self.registry.around.clone();
         let (closings, answers) = (Arc::new(Closings::default()), Arc::new(Answers::default()));
         let seams = Seams {
             backend: self.backend.clone(),
@@ -215,6 +234,7 @@ impl Orchestrator {
             workflows,
             defaults,
             local: Some(Local { cx, shards: worker.shards.clone() }),
+            around,
         });
         Ok(Engine { worker, client })
     }
@@ -222,7 +242,8 @@ impl Orchestrator {
     /// A client without a worker: what it starts is run by other processes on the same store. It answers queries by the
     /// workflows that are registered.
     #[must_use]
-    pub fn client(self) -> Client {
+    pub fn client(mut self) -> Client {
+        self.surround();
         Client::new(ClientSeams {
             backend: self.backend,
             clock: self.clock,
@@ -235,7 +256,16 @@ impl Orchestrator {
             defaults: self.registry.default_versions(),
             workflows: self.registry.workflows,
             local: None,
+            around: self.registry.around,
         })
+    }
+
+    /// Puts the interceptors around the workflows.
+    fn surround(&mut self) {
+        let Registry { workflows, around, .. } = &mut self.registry;
+        for definition in workflows.values_mut() {
+            *definition = intercepted(definition.clone(), around.interceptors.iter().cloned());
+        }
     }
 }
 

@@ -32,6 +32,7 @@ const BELOW_WORKER: &[&str] = &[
     "commit",
     "workflow",
     "activity",
+    "around",
     "backend",
     "clock",
     "host",
@@ -49,6 +50,7 @@ const LAYERS: &[Layer] = &[
     pure("commit", &["vocabulary", "history", "write", "command", "replay"]),
     pure("workflow", &["vocabulary", "history", "command", "replay", "activity"]),
     pure("activity", &["vocabulary", "history", "command"]),
+    pure("around", &["vocabulary", "history", "replay", "workflow", "activity"]),
     pure("backend", &["vocabulary", "history", "write"]),
     // Its system clock sleeps on the runtime's timer, when the feature `worker` brings one.
     running("clock", &["vocabulary"]),

@@ -31,6 +31,9 @@ pub enum StartError {
     /// The store cannot keep this start.
     #[error(transparent)]
     Refused(Refusal),
+    /// An interceptor of this client has refused the call; nothing was sent.
+    #[error("an interceptor refused the call: {0}")]
+    Intercepted(Box<Failure>),
     /// The store did not answer before the deadline: whether the run is started is unknown. Start again under the same
     /// request ID; nothing starts twice.
     #[error("the store did not answer before the deadline; starting again under the same request ID is safe")]
@@ -59,6 +62,9 @@ pub enum SendError {
     /// The store cannot keep this message.
     #[error(transparent)]
     Refused(Refusal),
+    /// An interceptor of this client has refused the call; nothing was sent.
+    #[error("an interceptor refused the call: {0}")]
+    Intercepted(Box<Failure>),
     /// The store did not answer before the deadline: whether it was sent is unknown. Send again under the same request
     /// ID; nothing is sent twice.
     #[error("the store did not answer before the deadline; sending again under the same request ID is safe")]
@@ -99,6 +105,9 @@ pub enum ResultError {
     /// The result is not of the type asked for.
     #[error(transparent)]
     Payload(#[from] PayloadError),
+    /// An interceptor of this client has refused the call, or did not like its outcome.
+    #[error("an interceptor refused the call: {0}")]
+    Intercepted(Box<Failure>),
     /// The run could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -117,6 +126,9 @@ pub enum QueryError {
     /// The run's code gives no answer: it does not know the query, or its argument, or its handler panicked.
     #[error(transparent)]
     Refused(QueryFault),
+    /// An interceptor of this client has refused the call.
+    #[error("an interceptor refused the call: {0}")]
+    Intercepted(Box<Failure>),
     /// This process does not have the run's code: register the workflow with the
     /// [`Orchestrator`](crate::Orchestrator) that made this client, or ask a process that serves it.
     #[error(

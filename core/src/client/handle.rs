@@ -9,13 +9,14 @@ use serde::de::DeserializeOwned;
 
 use super::Client;
 use super::error::{ReadError, SendError};
+use crate::around::{ClientCall, ClientOperation};
 use crate::backend::RunInfo;
 use crate::commit;
 use crate::history::{
     Event, EventKind, Record, SignalReceived, WorkflowCancelRequested, WorkflowTerminated, decode_record,
     encode_kind,
 };
-use crate::vocabulary::{EventId, Payload, RequestId, RunId, RunKey, SignalName, WorkflowId};
+use crate::vocabulary::{EventId, Headers, Payload, RequestId, RunId, RunKey, SignalName, WorkflowId};
 use crate::worker::Waiter;
 use crate::workflow::{NamesSignal, Workflow};
 use crate::write::{Applied, NewMessage, Refusal, Send, Target, Terminate, Write};
@@ -67,6 +68,12 @@ impl<W: Workflow> RunHandle<W> {
         Self { client, waiter: Mutex::new(None), ..self }
     }
 
+    /// A handle on the same run, whose calls carry these headers in place of the client's.
+    #[must_use]
+    pub fn with_headers(&self, headers: Headers) -> Self {
+        Self::new(self.client.clone().with_headers(headers), self.workflow_id.clone(), self.run_id)
+    }
+
     /// Sends a signal: a [`SignalType`](crate::workflow::SignalType), or a name. Once it returns, the signal is durably
     /// stored and will be taken in exactly once, in order.
     ///
@@ -106,7 +113,13 @@ impl<W: Workflow> RunHandle<W> {
         input: Payload,
         request_id: RequestId,
     ) -> Result<(), SendError> {
-        self.send(SignalReceived { signal, input, request_id }.into(), request_id).await.map(|_| ())
+        let call = self.call(ClientOperation::Signal(signal.clone()));
+        let send = async |headers| {
+            self.send(SignalReceived { signal, input, request_id, headers }.into(), request_id)
+                .await
+                .map(|_| ())
+        };
+        self.client.around(call, send).await
     }
 
     /// Asks the run to cancel: each await of its code ends with an error once. What it makes of that is its own affair.
@@ -127,7 +140,8 @@ impl<W: Workflow> RunHandle<W> {
         request_id: RequestId,
     ) -> Result<(), SendError> {
         let request = WorkflowCancelRequested { request_id, reason: reason.into(), child: None };
-        self.send(request.into(), request_id).await.map(|_| ())
+        let send = async |_| self.send(request.into(), request_id).await.map(|_| ());
+        self.client.around(self.call(ClientOperation::Cancel), send).await
     }
 
     /// Ends the open run at once, without asking its code. What it runs is stopped, what it has not read is dropped.
@@ -135,8 +149,13 @@ impl<W: Workflow> RunHandle<W> {
     /// # Errors
     /// [`SendError`].
     pub async fn terminate(&self, reason: impl Into<Arc<str>>) -> Result<(), SendError> {
-        let (seams, at) = (&self.client.seams, self.client.now());
         let terminated = WorkflowTerminated { reason: reason.into() };
+        let end = async |_| self.end(terminated).await;
+        self.client.around(self.call(ClientOperation::Terminate), end).await
+    }
+
+    async fn end(&self, terminated: WorkflowTerminated) -> Result<(), SendError> {
+        let (seams, at) = (&self.client.seams, self.client.now());
         let closing =
             commit::closing_event(terminated.clone(), at, seams.codec.as_ref()).map_err(SendError::Codec)?;
         let request_id = self.client.fresh_request();
@@ -180,6 +199,11 @@ impl<W: Workflow> RunHandle<W> {
         let records = self.client.records(&run).await?;
         let events: Result<Vec<_>, _> = records.iter().map(|record| decode_record(record, codec)).collect();
         Ok(events?.into_iter().flatten().collect())
+    }
+
+    /// A call of this handle, as interceptors see it.
+    pub(super) fn call(&self, operation: ClientOperation) -> ClientCall {
+        ClientCall::new(operation, W::NAME.into(), self.workflow_id.clone(), self.run_id)
     }
 
     pub(super) fn target(&self) -> Target {

@@ -3,6 +3,7 @@
 //! Talks to the store, and to the worker of its own process where there is one: a run that is started there begins
 //! there, in the same commit. Nothing here polls while this process runs what is awaited.
 
+mod around;
 mod by_name;
 mod call;
 mod completion;
@@ -26,13 +27,14 @@ pub use update::UpdateHandle;
 
 use serde::de::DeserializeOwned;
 
+use crate::around::Surroundings;
 use crate::backend::{Backend, ListRequest, Page, RunInfo, StatusFilter, StoreStats};
 use crate::clock::Clock;
 use crate::history::{HistoryError, PayloadCodec};
 use crate::host::Home;
 use crate::replay::Definition;
 use crate::vocabulary::{
-    InvalidId, Namespace, RequestId, TaskQueue, Timestamp, WorkflowId, WorkflowName, WorkflowType,
+    Headers, InvalidId, Namespace, RequestId, TaskQueue, Timestamp, WorkflowId, WorkflowName, WorkflowType,
     WorkflowVersion,
 };
 use crate::worker::{Answers, Closings, Context, Shards};
@@ -46,6 +48,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub struct Client {
     seams: Arc<ClientSeams>,
     deadline: Duration,
+    /// What travels with its calls.
+    headers: Headers,
 }
 
 /// What a client talks to.
@@ -64,6 +68,8 @@ pub(crate) struct ClientSeams {
     pub(crate) defaults: HashMap<WorkflowName, WorkflowVersion>,
     /// The worker of this process.
     pub(crate) local: Option<Local>,
+    /// What stands around its calls.
+    pub(crate) around: Surroundings,
 }
 
 /// The worker of a client's own process.
@@ -74,13 +80,22 @@ pub(crate) struct Local {
 
 impl Client {
     pub(crate) fn new(seams: ClientSeams) -> Self {
-        Self { seams: Arc::new(seams), deadline: DEADLINE }
+        Self { seams: Arc::new(seams), deadline: DEADLINE, headers: Headers::new() }
     }
 
     /// How long each call of this client tries to reach the store; 30 s unless set. Waiting for a result has no limit.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// What travels with each call of this client that sends something ([`Headers`]): with the runs that it starts and
+    /// into all that they call, with signals, queries and updates. Propagators and interceptors add to these. None
+    /// unless set.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Headers) -> Self {
+        self.headers = headers;
         self
     }
 

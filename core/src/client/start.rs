@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::by_name::Named;
 use super::error::StartError;
 use super::{Client, Local, RunHandle, UpdateHandle};
+use crate::around::{ClientCall, ClientOperation};
 use crate::backend::StoreError;
 use crate::commit;
 use crate::history::{
@@ -19,8 +20,8 @@ use crate::history::{
 };
 use crate::host::Role;
 use crate::vocabulary::{
-    AttributeValue, Attributes, InvalidId, Payload, PayloadError, RequestId, RunId, RunKey, SemanticsVersion,
-    SignalName, TaskQueue, UpdateName, WorkflowId, WorkflowType,
+    AttributeValue, Attributes, Headers, InvalidId, Payload, PayloadError, RequestId, RunId, RunKey,
+    SemanticsVersion, SignalName, TaskQueue, UpdateName, WorkflowId, WorkflowType,
 };
 use crate::worker::{PendingStart, apply_until_known};
 use crate::workflow::{NamesSignal, NamesUpdate, Workflow, workflow_type};
@@ -65,6 +66,7 @@ pub struct StartCall<W: Workflow> {
     priority: i32,
     fairness_key: Option<Arc<str>>,
     attributes: Attributes,
+    headers: Headers,
     /// What it brings to whichever run is open then.
     messages: Vec<Result<Brought, StartError>>,
     workflow: PhantomData<fn() -> W>,
@@ -88,6 +90,7 @@ impl<W: Workflow> StartCall<W> {
         Self {
             named,
             task_queue: client.seams.task_queue.clone(),
+            headers: client.headers.clone(),
             request_id: client.fresh_request(),
             client,
             workflow_id,
@@ -145,6 +148,13 @@ impl<W: Workflow> StartCall<W> {
         self
     }
 
+    /// What travels with the run and into all that it calls, and with the messages that the start brings; what the
+    /// [client](Client::with_headers) lets travel unless set. Propagators and interceptors add to these.
+    pub fn headers(mut self, headers: Headers) -> Self {
+        self.headers = headers;
+        self
+    }
+
     /// Signals the workflow: the open run of the workflow ID, or, where there is none, the one that this starts, with
     /// the signal in its inbox. One step of the store decides which, so that none is lost between two.
     ///
@@ -172,11 +182,26 @@ impl<W: Workflow> StartCall<W> {
     async fn send(mut self) -> Result<RunHandle<W>, StartError> {
         let workflow_id = self.workflow_id.clone()?;
         let messages: Vec<_> = std::mem::take(&mut self.messages).into_iter().collect::<Result<_, _>>()?;
-        let bodies = self.bodies(messages).map_err(StartError::Codec)?;
+        let workflow = match &self.named.name {
+            Ok(name) if name.as_str() != W::NAME => name.as_str().to_owned().into(),
+            _ => W::NAME.into(),
+        };
+        let call = ClientCall::new(ClientOperation::Start, workflow, workflow_id.clone(), None);
+        let client = self.client.clone().with_headers(std::mem::take(&mut self.headers));
+        client.around(call, |headers| self.send_with(workflow_id, messages, headers)).await
+    }
+
+    async fn send_with(
+        self,
+        workflow_id: WorkflowId,
+        messages: Vec<Brought>,
+        headers: Headers,
+    ) -> Result<RunHandle<W>, StartError> {
+        let bodies = self.bodies(messages, &headers).map_err(StartError::Codec)?;
         let clock = &self.client.seams.clock;
         let give_up = clock.elapsed() + self.client.deadline;
         loop {
-            let (start, started) = self.prepare(&workflow_id, &bodies)?;
+            let (start, started) = self.prepare(&workflow_id, &bodies, &headers)?;
             match self.client.start_once(&workflow_id, start, started).await {
                 // The open run is closing: the next try starts another.
                 Err(StartError::Refused(Refusal::RunClosed(_)))
@@ -190,7 +215,7 @@ impl<W: Workflow> StartCall<W> {
     }
 
     /// The messages that the start brings along, with their identities.
-    fn bodies(&self, messages: Vec<Brought>) -> Result<Vec<NewMessage>, HistoryError> {
+    fn bodies(&self, messages: Vec<Brought>, headers: &Headers) -> Result<Vec<NewMessage>, HistoryError> {
         let codec = self.client.seams.codec.as_ref();
         let of = |(index, brought)| {
             let request_id = match index {
@@ -198,8 +223,12 @@ impl<W: Workflow> StartCall<W> {
                 _ => RequestId::from_key(&format!("{}/{index}", self.request_id)),
             };
             let kind = match brought {
-                Brought::Signal(signal, input) => SignalReceived { signal, input, request_id }.into(),
-                Brought::Update(update, input) => UpdateRequested { update, input, request_id }.into(),
+                Brought::Signal(signal, input) => {
+                    SignalReceived { signal, input, request_id, headers: headers.clone() }.into()
+                }
+                Brought::Update(update, input) => {
+                    UpdateRequested { update, input, request_id, headers: headers.clone() }.into()
+                }
             };
             let body = encode_kind(kind, codec)?;
             Ok(NewMessage { request_id, body })
@@ -212,6 +241,7 @@ impl<W: Workflow> StartCall<W> {
         &self,
         workflow_id: &WorkflowId,
         inbox: &[NewMessage],
+        headers: &Headers,
     ) -> Result<(Start, WorkflowStarted), StartError> {
         let seams = &self.client.seams;
         let run = RunKey {
@@ -233,6 +263,7 @@ impl<W: Workflow> StartCall<W> {
             attributes: self.attributes.clone(),
             continued_from: None,
             parent: None,
+            headers: headers.clone(),
         };
         let codec = seams.codec.as_ref();
         let mut start =

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{ReadError, SendError, UpdateError};
 use super::{Client, RunHandle};
+use crate::around::ClientOperation;
 use crate::backend::{AnswerKey, Answered, Interest, RunInfo, RunStatus};
 use crate::history::{EventKind, UpdateRequested, decode_kind};
 use crate::vocabulary::{Payload, RequestId, RunKey, UpdateName, WorkflowId};
@@ -126,7 +127,11 @@ impl<W: Workflow> RunHandle<W> {
         input: Payload,
         request_id: RequestId,
     ) -> Result<UpdateHandle<O>, SendError> {
-        let run = self.send(UpdateRequested { update, input, request_id }.into(), request_id).await?;
+        let call = self.call(ClientOperation::Update(update.clone()));
+        let send = async |headers| {
+            self.send(UpdateRequested { update, input, request_id, headers }.into(), request_id).await
+        };
+        let run = self.client.around(call, send).await?;
         Ok(UpdateHandle::new(self.client.clone(), self.workflow_id.clone(), request_id, Some(run)))
     }
 }

@@ -10,6 +10,7 @@ use futures::future::{Either, select};
 
 use super::error::{ReadError, ResultError};
 use super::{Client, RunHandle};
+use crate::around::ClientOperation;
 use crate::backend::{Interest, RunInfo};
 use crate::history::{EventKind, decode_kind};
 use crate::vocabulary::{Payload, RunKey};
@@ -42,6 +43,11 @@ impl<W: Workflow> RunHandle<W> {
     /// # Errors
     /// [`ResultError`].
     pub async fn result_payload(&self) -> Result<Payload, ResultError> {
+        let call = self.call(ClientOperation::AwaitResult);
+        self.client.around(call, async |_| self.closed_with().await).await
+    }
+
+    async fn closed_with(&self) -> Result<Payload, ResultError> {
         let mut waiter = self.waiter.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut run = match self.run_id {
             Some(run_id) => self.key(run_id),

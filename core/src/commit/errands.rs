@@ -80,8 +80,12 @@ pub fn errands(
             }
             EventKind::ExternalSignalRequested(body) => {
                 let request_id = sender.request(event.id, Purpose::Request);
-                let signal =
-                    SignalReceived { signal: body.signal.clone(), input: body.input.clone(), request_id };
+                let signal = SignalReceived {
+                    signal: body.signal.clone(),
+                    input: body.input.clone(),
+                    request_id,
+                    headers: body.headers.clone(),
+                };
                 let target = sender.target(body.workflow_id.clone(), body.run_id);
                 let send = sender.send(target, request_id, signal.into(), event.at)?;
                 sender.told(send, event.id, body.unheard)?
@@ -259,6 +263,7 @@ impl Sender<'_> {
             attributes: body.attributes.clone(),
             continued_from: None,
             parent: Some(parent),
+            headers: body.headers.clone(),
             ..started.clone()
         };
         let run = RunKey { namespace: self.run.namespace.clone(), workflow_id, run_id };

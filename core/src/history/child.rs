@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[cfg(doc)]
 use super::event::EventKind;
 use crate::vocabulary::{
-    Attributes, EventId, Failure, IdReusePolicy, Payload, RunId, RunKey, TaskQueue, WorkflowId, WorkflowType,
+    Attributes, EventId, Failure, Headers, IdReusePolicy, Payload, RunId, RunKey, TaskQueue, WorkflowId,
+    WorkflowType,
 };
 
 /// The run that started a run, as the child's first event holds it. A run that continues the child inherits it.
@@ -134,6 +135,9 @@ pub struct ChildWorkflowScheduled {
     /// Whether this run is told nothing of the child: it was let go of, to go on whatever becomes of its parent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unheard: bool,
+    /// What travels with it.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
 }
 
 impl ChildWorkflowScheduled {
@@ -153,6 +157,7 @@ impl ChildWorkflowScheduled {
             cancellation: ChildCancellation::default(),
             tells_start: false,
             unheard: false,
+            headers: Headers::new(),
         }
     }
 }

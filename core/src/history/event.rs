@@ -16,8 +16,8 @@ use super::child::{
 use super::external::{ExternalCancelRequested, ExternalDelivered, ExternalRefused, ExternalSignalRequested};
 use super::update::{UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected, UpdateRequested};
 use crate::vocabulary::{
-    ActivityName, Attempt, Attributes, EventId, Failure, PatchId, Payload, Place, RequestId, RetryPolicy,
-    RunId, SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
+    ActivityName, Attempt, Attributes, EventId, Failure, Headers, PatchId, Payload, Place, RequestId,
+    RetryPolicy, RunId, SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
 };
 
 /// One decision or one thing that happened.
@@ -174,6 +174,9 @@ pub struct WorkflowStarted {
     /// The run that it is a child of; a run that continues it inherits it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ParentLink>,
+    /// What it was started with to travel with all that it calls; a run that continues it inherits them.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
 }
 
 /// See [`EventKind::WorkflowCompleted`].
@@ -210,6 +213,9 @@ pub struct WorkflowContinuedAsNew {
     pub input: Payload,
     /// The new run. Drawn from this run's random numbers, so that replay finds the same one.
     pub new_run_id: RunId,
+    /// The headers of the new run. Never compared.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
 }
 
 /// See [`EventKind::WorkflowCancelRequested`].
@@ -233,6 +239,9 @@ pub struct SignalReceived {
     pub input: Payload,
     /// The message's identity, kept through continue-as-new.
     pub request_id: RequestId,
+    /// What the sender let travel with it.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
 }
 
 /// See [`EventKind::SignalSetAside`].
@@ -281,6 +290,9 @@ pub struct ActivityScheduled {
     /// What a cancellation of the call does.
     #[serde(default, skip_serializing_if = "ActivityCancellation::is_try")]
     pub cancellation: ActivityCancellation,
+    /// What travels with the call into its attempts. Never compared.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
 }
 
 /// What a cancellation of an activity's call does.
@@ -317,6 +329,7 @@ impl ActivityScheduled {
             heartbeat: None,
             cancellation: ActivityCancellation::default(),
             local: false,
+            headers: Headers::new(),
             commit_later: false,
         }
     }
@@ -543,52 +556,6 @@ impl EventKind {
             Self::ChildWorkflowTerminated(body) => Some((body.scheduled, body.run_id)),
             Self::ChildWorkflowTimedOut(body) => Some((body.scheduled, body.run_id)),
             _ => None,
-        }
-    }
-
-    /// The payload that codecs change, if this kind holds one.
-    pub(super) fn payload_mut(&mut self) -> Option<&mut Payload> {
-        match self {
-            Self::WorkflowStarted(body) => Some(&mut body.input),
-            Self::WorkflowCompleted(body) => Some(&mut body.result),
-            Self::WorkflowContinuedAsNew(body) => Some(&mut body.input),
-            Self::SignalReceived(body) => Some(&mut body.input),
-            Self::UpdateRequested(body) => Some(&mut body.input),
-            Self::UpdateCompleted(body) => Some(&mut body.result),
-            Self::UpdateRejected(body) => body.failure.details.as_mut(),
-            Self::UpdateFailed(body) => body.failure.details.as_mut(),
-            Self::ActivityScheduled(body) => Some(&mut body.input),
-            Self::ActivityCompleted(body) => Some(&mut body.result),
-            Self::SideEffectRecorded(body) => Some(&mut body.value),
-            Self::ChildWorkflowScheduled(body) => Some(&mut body.input),
-            Self::ChildWorkflowCompleted(body) => Some(&mut body.result),
-            Self::ChildWorkflowFailed(body) => body.failure.details.as_mut(),
-            Self::ExternalSignalRequested(body) => Some(&mut body.input),
-            Self::WorkflowFailed(body) => body.failure.details.as_mut(),
-            Self::ActivityFailed(body) => body.failure.details.as_mut(),
-            Self::WorkflowCancelled(_)
-            | Self::WorkflowTerminated(_)
-            | Self::WorkflowCancelRequested(_)
-            | Self::SignalSetAside(_)
-            | Self::UpdateAccepted(_)
-            | Self::ActivityCancelled(_)
-            | Self::ActivityCancelRequested(_)
-            | Self::TimerStarted(_)
-            | Self::TimerFired(_)
-            | Self::TimerCancelled(_)
-            | Self::SideEffectScheduled(_)
-            | Self::PatchRecorded(_)
-            | Self::ChildWorkflowCancelRequested(_)
-            | Self::ChildWorkflowDropped(_)
-            | Self::ChildWorkflowStarted(_)
-            | Self::ChildWorkflowRefused(_)
-            | Self::ChildWorkflowContinued(_)
-            | Self::ChildWorkflowCancelled(_)
-            | Self::ChildWorkflowTerminated(_)
-            | Self::ChildWorkflowTimedOut(_)
-            | Self::ExternalCancelRequested(_)
-            | Self::ExternalDelivered(_)
-            | Self::ExternalRefused(_) => None,
         }
     }
 }

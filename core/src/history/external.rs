@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(doc)]
 use super::event::EventKind;
-use crate::vocabulary::{EventId, Payload, RequestId, RunId, SignalName, WorkflowId};
+use crate::vocabulary::{EventId, Headers, Payload, RequestId, RunId, SignalName, WorkflowId};
 
 /// See [`EventKind::ExternalSignalRequested`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct ExternalSignalRequested {
     pub signal: SignalName,
     /// Its argument. Compared at replay.
     pub input: Payload,
+    /// What travels with it.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
     /// Whether this run is not told what became of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unheard: bool,

@@ -7,6 +7,7 @@ mod codec;
 mod encoding;
 mod event;
 mod external;
+mod payloads;
 mod record;
 mod text;
 mod update;

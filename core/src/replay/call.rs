@@ -74,13 +74,20 @@ impl Call {
         }
     }
 
-    fn issue(&self, request: Request, cx: Option<&Context<'_>>) -> Option<Slot> {
+    fn issue(&self, mut request: Request, cx: Option<&Context<'_>>) -> Option<Slot> {
         let mut state = self.world.state();
         state.location = Some(self.manner.location);
         if state.cancels(&self.manner) {
             // Released first: the request may hold a closure of the user, which is dropped here.
             drop(state);
             return None;
+        }
+        state.carry(&self.manner, &mut request);
+        if let Some(around) = state.around.clone() {
+            // Code of the user runs in there.
+            drop(state);
+            around.outbound(&self.world, &self.manner, &mut request);
+            state = self.world.state();
         }
         Some(state.issue(request, &self.manner, cx.map(Context::waker)))
     }

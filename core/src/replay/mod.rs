@@ -4,6 +4,7 @@
 //! No clock, no I/O, no async runtime. Imports the vocabulary, history, commands, and the classes of task failures;
 //! `workflow` puts what users meet on top, and the worker, the tester and the debugger drive it.
 
+mod around;
 mod call;
 mod check;
 mod child;
@@ -31,6 +32,7 @@ mod world;
 
 use futures::future::BoxFuture;
 
+pub(crate) use around::Around;
 pub(crate) use call::Call;
 pub use check::check;
 #[cfg(feature = "worker")]
@@ -52,7 +54,7 @@ pub(crate) use step::panic_message;
 pub(crate) use updates::Updates;
 pub use world::World;
 
-use crate::vocabulary::{Failure, Payload, PayloadError, WorkflowType};
+use crate::vocabulary::{Failure, Headers, Payload, PayloadError, WorkflowType};
 
 /// The user's function, ready to be launched. [`workflow::definition`](crate::workflow::definition) makes one.
 pub trait Definition: Send + Sync + 'static {
@@ -83,6 +85,8 @@ pub enum Conclusion {
         workflow: WorkflowType,
         /// Its argument.
         input: Payload,
+        /// What travels with all that it calls.
+        headers: Headers,
     },
 }
 

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::around::Around;
 use super::foreign::{Foreign, Lookout};
 use super::presence::{self, Doing, MachineId};
 use super::state::State;
@@ -84,6 +85,16 @@ impl World {
     /// The run's first event, once it is taken in: for all code of the user.
     pub(crate) fn started(&self) -> Option<Arc<WorkflowStarted>> {
         self.state().started.clone()
+    }
+
+    /// What stands around the code from now on.
+    pub(crate) fn surround(&self, around: Arc<dyn Around>) {
+        self.state().around = Some(around);
+    }
+
+    /// What stands around the code, if anything does.
+    pub(crate) fn around(&self) -> Option<Arc<dyn Around>> {
+        self.state().around.clone()
     }
 
     /// Whether the run was asked to cancel.

@@ -6,6 +6,7 @@
 mod attribute;
 mod derived;
 mod failure;
+mod headers;
 mod id;
 mod jitter;
 mod payload;
@@ -20,6 +21,7 @@ mod value;
 pub use attribute::{AttributeValue, Attributes, Memo};
 pub use derived::Purpose;
 pub use failure::{Cause, Failure, FailureKind};
+pub use headers::{Headers, Propagated};
 pub use id::{
     ActivityName, Attempt, EventId, FencingToken, InvalidId, Namespace, PatchId, Position, QueryName,
     RequestId, RunId, RunKey, SemanticsVersion, SignalName, TEXT_ID_BYTES_MAX, TaskQueue, UpdateName,

@@ -246,10 +246,14 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
         if !may_begin(&cx) {
             return;
         }
-        let span = tracing::info_span!("activity", name = %job.call.activity, run = %job.run, attempt = %job.attempt);
+        let headers = job.call.headers.clone();
+        let around = &cx.registry.around;
+        // A span's parent is what is current where it is made.
+        let span = around.within(&headers, || span(&job));
         let slot = Arc::new(slot);
         let watched = cx.pulses.watch(key, attempt);
-        let Some(result) = run(&cx, &job, &slot).instrument(span).await else { return };
+        let body = around.surround(&headers, run(&cx, &job, &slot).instrument(span));
+        let Some(result) = body.await else { return };
         let (details, row) = watched.ended().unzip();
         if let (Err(_), Some(details), Some(worker)) = (&result, &details, row.flatten()) {
             heartbeats::tell_last(&cx, &job, worker, details.clone()).await;
@@ -276,6 +280,17 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
     }
 }
 
+/// The span of an attempt.
+fn span(job: &ActivityJob) -> tracing::Span {
+    tracing::info_span!(
+        "activity",
+        activity = %job.call.activity,
+        workflow_id = %job.run.workflow_id,
+        run_id = %job.run.run_id,
+        attempt = %job.attempt,
+    )
+}
+
 /// A blocking body that keeps its slot until it returns, whoever still waits for it.
 fn in_slot<T>(body: impl FnOnce() -> T, slot: Arc<Slot>) -> impl FnOnce() -> T {
     move || {
@@ -298,10 +313,15 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Option<R
         heartbeat_details: job.details.clone(),
     };
     let context = ActivityContext::new(info, cx.registry.state.clone(), job.cancel.clone());
-    let context = context.with_outlet(cx.pulses.clone());
+    let context = context.with_outlet(cx.pulses.clone()).with_headers(call.headers.clone());
+    let around = &cx.registry.around;
+    let start = || {
+        let context = around.prepare_attempt(context);
+        around.attempt(&context, &call.input, definition.start(context.clone(), &call.input))
+    };
     let pulse = cx.pulses.begin(job);
     let attempt = async {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| definition.start(context, &call.input))) {
+        match std::panic::catch_unwind(AssertUnwindSafe(start)) {
             Ok(ActivityRun::Async(body)) => {
                 let ended = AssertUnwindSafe(body).catch_unwind().await;
                 Some(ended.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))))
@@ -309,7 +329,12 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Option<R
             Ok(ActivityRun::Blocking(body)) => {
                 // A thread for it may come late: then nobody wants it any more.
                 let (own, cancel) = (cx.clone(), job.cancel.clone());
-                let body = move || (!cancel.is_cancelled() && may_begin(&own)).then(body);
+                let (span, headers) = (tracing::Span::current(), call.headers.clone());
+                let body = move || {
+                    let begins = !cancel.is_cancelled() && may_begin(&own);
+                    let around = &own.registry.around;
+                    begins.then(|| around.within(&headers, || span.in_scope(body)))
+                };
                 match cx.home.run_blocking(in_slot(body, slot.clone())).await {
                     Ok(result) => result,
                     Err(Some(panic)) => Some(Err(panicked(panic.as_ref()))),

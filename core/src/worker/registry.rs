@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::activity::{ActivityDefinition, SharedState};
+use crate::around::Surroundings;
 use crate::replay::Definition;
 use crate::vocabulary::{ActivityName, WorkflowName, WorkflowType, WorkflowVersion};
 
@@ -19,6 +20,8 @@ pub(crate) struct Registry {
     pub(crate) activities: HashMap<ActivityName, ActivityDefinition>,
     /// What a step passes before it runs; a tester fakes it there.
     pub(crate) steps: Option<StepHook>,
+    /// What stands around their attempts.
+    pub(crate) around: Surroundings,
     /// What activities are given.
     pub(crate) state: Arc<SharedState>,
 }

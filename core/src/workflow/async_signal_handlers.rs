@@ -62,10 +62,10 @@ impl<S: Send + 'static> Shared<S> {
         F: Future<Output = WorkflowResult<()>> + Send + 'static,
     {
         let (shared, location) = (self.clone(), Location::caller());
-        self.for_each_signal(signal, location, move |value| {
+        self.for_each_signal(signal, location, move |value, headers| {
             let world = shared.cx.world().clone();
             world.handler_begins(location);
-            let run = handler(shared.cx.clone(), shared.clone(), value);
+            let run = handler(shared.cx.carrying(headers.clone()), shared.clone(), value);
             let task = async move {
                 match run.await {
                     Err(error) if !error.is_cancelled() => world.fail(location, failure_of(&error)),

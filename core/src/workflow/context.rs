@@ -13,7 +13,9 @@ use super::{CallError, Workflow, WorkflowError, WorkflowResult, definition};
 use crate::activity::Activity;
 use crate::history::ActivityScheduled;
 use crate::replay::{Call, Manner, Request, Scope, World};
-use crate::vocabulary::{ActivityName, EventId, Payload, RunId, RunKey, TaskQueue, Timestamp, WorkflowType};
+use crate::vocabulary::{
+    ActivityName, EventId, Headers, Payload, RunId, RunKey, TaskQueue, Timestamp, WorkflowType,
+};
 
 /// A workflow's view of its run. Cheap to clone; clones stand for the same run.
 ///
@@ -24,6 +26,8 @@ pub struct WorkflowContext {
     world: World,
     shielded: bool,
     scope: Option<Scope>,
+    /// What its calls carry, if that is not what the run does.
+    headers: Option<Headers>,
 }
 
 /// What a workflow may know of its run. See [`WorkflowContext::info`].
@@ -45,8 +49,14 @@ pub struct WorkflowInfo {
 }
 
 impl WorkflowContext {
-    pub(super) fn new(world: World) -> Self {
-        Self { world, shielded: false, scope: None }
+    pub(crate) fn new(world: World) -> Self {
+        Self { world, shielded: false, scope: None, headers: None }
+    }
+
+    /// The context that a call of this manner was made through.
+    pub(crate) fn of(world: World, manner: &Manner) -> Self {
+        let Manner { shielded, scope, headers, .. } = manner.clone();
+        Self { world, shielded, scope, headers }
     }
 
     pub(super) fn world(&self) -> &World {
@@ -166,13 +176,21 @@ impl WorkflowContext {
         self.world.is_cancelled() || self.scope.as_ref().is_some_and(Scope::is_cancelled)
     }
 
+    pub(super) fn headers_here(&self) -> Option<&Headers> {
+        self.headers.as_ref()
+    }
+
+    pub(crate) fn carrying(&self, headers: Headers) -> Self {
+        Self { headers: Some(headers), ..self.clone() }
+    }
+
     pub(super) fn scope_here(&self) -> Option<&Scope> {
         self.scope.as_ref()
     }
 
     /// This context under a shield, or in another scope.
     pub(super) fn moved(&self, shielded: bool, scope: Option<Scope>) -> Self {
-        Self { world: self.world.clone(), shielded, scope }
+        Self { world: self.world.clone(), shielded, scope, headers: self.headers.clone() }
     }
 
     pub(super) fn is_shielded(&self) -> bool {
@@ -225,8 +243,8 @@ impl WorkflowContext {
 
     /// Ends this run, to go on as a new one of this workflow ID with an empty history: return what this returns.
     ///
-    /// What the code has not read, signals and a cancel request, goes to the new run in order. Open activities and
-    /// timers are cancelled.
+    /// What the code has not read, signals and a cancel request, goes to the new run in order, and so do the
+    /// [headers](Self::headers). Open activities and timers are cancelled.
     ///
     /// # Errors
     /// Always: the error is what says so. If the input does not encode, it fails the run.
@@ -238,11 +256,12 @@ impl WorkflowContext {
         // A unit struct: it names the type.
         let _ = workflow;
         let (workflow, input) = (definition::workflow_type::<W>()?, Payload::encode(input)?);
-        Err(WorkflowError::continue_as_new(workflow, input))
+        Err(WorkflowError::continue_as_new(workflow, input, self.headers()))
     }
 
     pub(super) fn manner(&self, location: &'static Location<'static>) -> Manner {
-        Manner { location, shielded: self.shielded, scope: self.scope.clone() }
+        let (scope, headers) = (self.scope.clone(), self.headers.clone());
+        Manner { location, shielded: self.shielded, scope, headers }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{ChildError, ExternalError, TimedOut};
 use crate::replay::Conclusion;
-use crate::vocabulary::{Failure, FailureKind, InvalidId, Payload, PayloadError, WorkflowType};
+use crate::vocabulary::{Failure, FailureKind, Headers, InvalidId, Payload, PayloadError, WorkflowType};
 
 /// The longest chain of sources that is looked through for a cancellation.
 const CHAIN_MAX: usize = 64;
@@ -110,6 +110,7 @@ enum Ending {
     ContinueAsNew {
         workflow: WorkflowType,
         input: Payload,
+        headers: Headers,
     },
 }
 
@@ -165,15 +166,17 @@ impl WorkflowError {
         matches!(&*self.0, Ending::Cancelled(_))
     }
 
-    pub(super) fn continue_as_new(workflow: WorkflowType, input: Payload) -> Self {
-        Self(Box::new(Ending::ContinueAsNew { workflow, input }))
+    pub(super) fn continue_as_new(workflow: WorkflowType, input: Payload, headers: Headers) -> Self {
+        Self(Box::new(Ending::ContinueAsNew { workflow, input, headers }))
     }
 
     pub(super) fn into_conclusion(self, cancel_requested: bool) -> Conclusion {
         match *self.0 {
             Ending::Cancelled(_) if cancel_requested => Conclusion::Cancelled,
             Ending::Failed(failure) | Ending::Cancelled(failure) => Conclusion::Failed(failure),
-            Ending::ContinueAsNew { workflow, input } => Conclusion::ContinueAsNew { workflow, input },
+            Ending::ContinueAsNew { workflow, input, headers } => {
+                Conclusion::ContinueAsNew { workflow, input, headers }
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{ExternalError, NamesSignal, WorkflowContext};
 use crate::history::{ExternalCancelRequested, ExternalSignalRequested};
 use crate::replay::{Call, Request, Resolution};
-use crate::vocabulary::{InvalidId, Payload, RunId, WorkflowId};
+use crate::vocabulary::{Headers, InvalidId, Payload, RunId, WorkflowId};
 
 /// Another run, as [`WorkflowContext::external`] names it. Nothing is asked of it by naming it. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -82,6 +82,7 @@ impl ExternalWorkflow {
         let manner = self.cx.manner(Location::caller());
         let body = || -> Result<_, ExternalError> {
             Ok(ExternalSignalRequested {
+                headers: Headers::new(),
                 workflow_id: self.workflow_id.clone()?,
                 run_id: self.run_id,
                 signal: signal.signal_name()?,

@@ -16,6 +16,7 @@ mod error;
 mod external;
 mod finished;
 mod group;
+mod headers;
 mod limits;
 mod names;
 mod patch;

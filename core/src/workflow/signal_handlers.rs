@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::names::NamesSignal;
 use super::shared::Shared;
 use super::signals::Signals;
+use crate::vocabulary::Headers;
 
 impl<S: Send + 'static> Shared<S> {
     /// Has a closure take each signal of a [type](super::SignalType), or of a name, from now on: those that came before
@@ -30,7 +31,7 @@ impl<S: Send + 'static> Shared<S> {
         mut handler: impl FnMut(&mut S, T) + Send + 'static,
     ) {
         let shared = self.clone();
-        self.for_each_signal(signal, Location::caller(), move |value| {
+        self.for_each_signal(signal, Location::caller(), move |value, _| {
             shared.with(|state| handler(state, value));
         });
     }
@@ -40,7 +41,7 @@ impl<S: Send + 'static> Shared<S> {
         &self,
         signal: impl NamesSignal<T>,
         location: &'static Location<'static>,
-        mut handle: impl FnMut(T) + Send + 'static,
+        mut handle: impl FnMut(T, &Headers) + Send + 'static,
     ) {
         let name = signal.signal_name().unwrap_or_else(|error| panic!("{error}"));
         let world = self.cx.world().clone();
@@ -64,7 +65,7 @@ impl<S: Send + 'static> Shared<S> {
                         .await
                     };
                     let Ok(value) = received else { return };
-                    handle(value);
+                    handle(value, signals.headers());
                 }
             }),
         );

@@ -234,10 +234,11 @@ fn payloads_pass_the_codec_on_their_way_out_and_back() {
         signal: SignalName::new("decision").unwrap(),
         input: Payload::encode("a secret").unwrap(),
         request_id: RequestId::from_key("1"),
+        headers: [("token", Payload::encode("another secret").unwrap())].into_iter().collect(),
     };
     let codec = Inverting::default();
     let bytes = encode_kind(secret.clone().into(), &codec).unwrap();
-    assert_eq!(codec.encoded.load(Ordering::Relaxed), 1);
+    assert_eq!(codec.encoded.load(Ordering::Relaxed), 2);
     assert!(!bytes.windows(6).any(|window| window == b"secret"));
     assert_eq!(decode_kind(&bytes, &codec), Ok(secret.clone().into()));
     // What was stored before the codec was set up can still be read.

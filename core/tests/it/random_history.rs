@@ -47,6 +47,7 @@ impl Random {
                 workflow: self.workflow(),
                 input: self.payload(),
                 new_run_id: RunId(self.uuid()),
+                headers: self.headers(),
             }
             .into(),
             "WorkflowCancelRequested" => {
@@ -58,6 +59,7 @@ impl Random {
                 signal: SignalName::new(self.name()).unwrap(),
                 input: self.payload(),
                 request_id: RequestId(self.uuid()),
+                headers: self.headers(),
             }
             .into(),
             "SignalSetAside" => SignalSetAside {
@@ -70,6 +72,7 @@ impl Random {
                 update: UpdateName::new(self.name()).unwrap(),
                 input: self.payload(),
                 request_id: RequestId(self.uuid()),
+                headers: self.headers(),
             }
             .into(),
             "UpdateAccepted" => UpdateAccepted { request_id: RequestId(self.uuid()) }.into(),
@@ -122,6 +125,7 @@ impl Random {
             attributes: self.attributes(),
             continued_from: self.optional(|random| RunId(random.uuid())),
             parent: self.optional(Self::parent_link),
+            headers: self.headers(),
         }
     }
 
@@ -142,7 +146,13 @@ impl Random {
                 ActivityCancellation::Wait,
                 ActivityCancellation::Abandon,
             ][self.below(3) as usize],
+            headers: self.headers(),
         }
+    }
+
+    fn headers(&mut self) -> Headers {
+        let count = self.below(3);
+        (0..count).map(|_| (self.text(), self.payload())).collect()
     }
 
     fn attributes(&mut self) -> Attributes {

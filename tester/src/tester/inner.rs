@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
+use retell::Engine;
 use retell::backend::{Backend, LeaseAction, Renewal, RunInfo};
 use retell::client::Client;
 use retell::clock::{Clock, ManualClock};
 use retell::history::{Event, decode_record};
 use retell::vocabulary::{EventId, RequestId, RunKey, Timestamp, WorkflowId};
 use retell::write::Target;
-use retell::{Engine, Orchestrator};
 
 use tokio::sync::watch;
 
@@ -128,9 +128,7 @@ impl Inner {
                 tally: self.tally.clone(),
             }));
             // Without a worker, it has the workflows' code to answer queries by.
-            let workflows = setup.workflows.values().cloned();
-            let outside = workflows.fold(outside, Orchestrator::workflow_definition);
-            Begun { client: outside.codec(setup.codec.clone()).client(), follower }
+            Begun { client: setup.register_client(outside).client(), follower }
         })
     }
 
@@ -152,6 +150,7 @@ impl Inner {
             self.hold.subscribe(),
         ));
         let (process, orchestrator) = self.world().orchestrator(wire.clone());
+        self.real.propagate(lock(&self.setup).propagators.clone());
         let orchestrator = lock(&self.setup).register(orchestrator, &self.fakes);
         let engine =
             outside_of_runtimes(|| self.world().start(orchestrator)).map_err(|stuck| self.trouble(stuck))?;

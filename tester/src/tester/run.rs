@@ -6,7 +6,7 @@ use std::sync::Arc;
 use retell::backend::{RunInfo, RunStatus};
 use retell::client::{QueryError, ReadError, ResultError, RunHandle, SendError, UpdateError, UpdateHandle};
 use retell::history::{Event, EventKind};
-use retell::vocabulary::{RequestId, RunKey};
+use retell::vocabulary::{Headers, RequestId, RunKey};
 use retell::workflow::{NamesQuery, NamesSignal, NamesUpdate, Workflow};
 use retell::write::CloseStatus;
 use serde::Serialize;
@@ -35,6 +35,13 @@ impl<W: Workflow> TestRun<W> {
     #[must_use]
     pub fn key(&self) -> &RunKey {
         &self.key
+    }
+
+    /// The same run, spoken to with these headers, as by [`RunHandle::with_headers`].
+    #[must_use]
+    pub fn with_headers(&self, headers: Headers) -> Self {
+        let handle = self.handle.with_headers(headers);
+        Self::new(self.tester.another(), handle, self.key.clone())
     }
 
     /// Lets the world go on until the run has closed, and returns what its function returned. Time jumps to whatever is

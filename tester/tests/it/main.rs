@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod activities;
+mod around;
 mod corpus;
 mod explorer;
 mod fakes;

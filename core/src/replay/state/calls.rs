@@ -62,6 +62,18 @@ impl State {
         slot
     }
 
+    /// Gives a call its headers: those of its context, else the run's own.
+    pub(in crate::replay) fn carry(&self, manner: &Manner, request: &mut Request) {
+        let headers = match request {
+            Request::Activity(body) | Request::Step(body, _) => &mut body.headers,
+            Request::Child(child) => &mut child.body.headers,
+            Request::ExternalSignal(body) => &mut body.headers,
+            _ => return,
+        };
+        let of_run = || self.started.as_ref().map(|started| started.headers.clone());
+        *headers = manner.headers.clone().or_else(of_run).unwrap_or_default();
+    }
+
     fn timer(&mut self, due: Timestamp, event: EventId) -> (Kind, CommandKind) {
         self.timers.insert((due, event));
         (Kind::Timer(due), CommandKind::StartTimer { due })

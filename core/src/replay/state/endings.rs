@@ -61,8 +61,8 @@ impl State {
             Conclusion::Completed(result) => CommandKind::CompleteWorkflow { result },
             Conclusion::Failed(failure) => CommandKind::FailWorkflow { failure },
             Conclusion::Cancelled => CommandKind::CancelWorkflow,
-            Conclusion::ContinueAsNew { workflow, input } => {
-                CommandKind::ContinueAsNew { workflow, input, new_run_id: self.new_run_id() }
+            Conclusion::ContinueAsNew { workflow, input, headers } => {
+                CommandKind::ContinueAsNew { workflow, input, new_run_id: self.new_run_id(), headers }
             }
         };
         self.command(command, None);

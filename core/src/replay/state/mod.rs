@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use super::around::Around;
 use super::limits::Limits;
 use super::mailboxes::Mailboxes;
 use super::operations::{Operation, Operations, Resolution};
@@ -30,7 +31,7 @@ use crate::history::{
     ActivityScheduled, EventKind, ExternalCancelRequested, ExternalSignalRequested, SignalReceived,
     WorkflowCancelRequested, WorkflowStarted,
 };
-use crate::vocabulary::{EventId, Payload, QueryName, RunId, Timestamp};
+use crate::vocabulary::{EventId, Headers, Payload, QueryName, RunId, Timestamp};
 pub(crate) use children::ChildRequest;
 pub(in crate::replay) use children::OpenChild;
 use patches::Patches;
@@ -76,6 +77,8 @@ pub(crate) struct Manner {
     pub(crate) shielded: bool,
     /// Its await ends with this one.
     pub(crate) scope: Option<Scope>,
+    /// What travels with it, if that is not what travels with all that the run calls.
+    pub(crate) headers: Option<Headers>,
 }
 
 /// The cancel request that the run goes by: the first one.
@@ -92,6 +95,8 @@ pub(in crate::replay) struct State {
     /// The event being applied.
     pub(in crate::replay) event: EventId,
     pub(in crate::replay) started: Option<Arc<WorkflowStarted>>,
+    /// What stands around the code.
+    pub(in crate::replay) around: Option<Arc<dyn Around>>,
     pub(in crate::replay) random: Random,
     /// Where the code was last heard of.
     pub(in crate::replay) location: Option<&'static Location<'static>>,
@@ -139,6 +144,7 @@ impl State {
             now: Timestamp::EPOCH,
             event: EventId(0),
             started: None,
+            around: None,
             random: Random::from_seed(0),
             location: None,
             conclusion: None,

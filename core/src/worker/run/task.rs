@@ -43,8 +43,7 @@ impl Run {
         if !self.has_task(now) {
             return stepped;
         }
-        let span =
-            tracing::info_span!("workflow", workflow_id = %self.key.workflow_id, run_id = %self.key.run_id);
+        let span = self.span(cx);
         let _entered = span.enter();
         let _busy = cx.polls.begin(&self.key, self.definition.workflow_type());
         loop {
@@ -61,6 +60,21 @@ impl Run {
                 return stepped;
             }
         }
+    }
+
+    /// The span of a workflow task: of the trace that the run was started in, if propagators say so. Its parent is what is
+    /// current where it is made; nothing of that is current for the code.
+    fn span(&self, cx: &Context) -> tracing::Span {
+        let headers = self.started.as_ref().map(|started| started.headers.clone()).unwrap_or_default();
+        let workflow = self.definition.workflow_type();
+        cx.registry.around.within(&headers, || {
+            tracing::info_span!(
+                "workflow",
+                workflow = %workflow.name,
+                workflow_id = %self.key.workflow_id,
+                run_id = %self.key.run_id,
+            )
+        })
     }
 
     /// Whether a task can run now.

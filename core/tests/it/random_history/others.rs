@@ -32,6 +32,7 @@ impl Random {
             }
             "ChildWorkflowTimedOut" => ChildWorkflowTimedOut { scheduled, run_id }.into(),
             "ExternalSignalRequested" => ExternalSignalRequested {
+                headers: self.headers(),
                 workflow_id: self.workflow_id(),
                 run_id: self.optional(|random| RunId(random.uuid())),
                 signal: SignalName::new(self.name()).unwrap(),
@@ -71,6 +72,7 @@ impl Random {
     fn child_scheduled(&mut self, run_id: RunId) -> ChildWorkflowScheduled {
         let (workflow, workflow_id, input) = (self.workflow(), self.workflow_id(), self.payload());
         ChildWorkflowScheduled {
+            headers: self.headers(),
             task_queue: self.optional(|random| TaskQueue::new(random.name()).unwrap()),
             parent_close: [
                 ParentClosePolicy::Terminate,

@@ -75,7 +75,8 @@ fn a_condition_is_looked_at_when_its_value_has_changed_and_not_else() {
     let mut run = Run::start::<W>(&());
     assert_eq!(asked(), 1, "when it is first polled");
     run.signal("nobody listens", "").signal("elsewhere", "").signal("elsewhere", "");
-    run.machine.query(&retell::vocabulary::QueryName::new("value").unwrap(), &payload(&())).unwrap();
+    let name = retell::vocabulary::QueryName::new("value").unwrap();
+    run.machine.query(&name, &payload(&()), &retell::vocabulary::Headers::new()).unwrap();
     assert_eq!(asked(), 1, "the value has not changed");
     run.signal("go", "");
     assert_eq!(asked(), 2);

@@ -1,6 +1,7 @@
 //! Handlers: what they share with the main body, and in which order all of it runs.
 
 use retell::replay::{QueryFault, TaskError};
+use retell::vocabulary::Headers;
 use retell::workflow::{CallError, QueryType, SignalType};
 
 use super::kit::*;
@@ -106,7 +107,7 @@ fn ask<T: serde::de::DeserializeOwned>(
     argument: &impl serde::Serialize,
 ) -> Result<T, QueryFault> {
     let name = retell::vocabulary::QueryName::new(name).unwrap();
-    machine.query(&name, &payload(argument)).map(|answer| answer.decode().unwrap())
+    machine.query(&name, &payload(argument), &Headers::new()).map(|answer| answer.decode().unwrap())
 }
 
 #[test]

@@ -77,6 +77,7 @@ pub(crate) fn started<W: Workflow>(input: &W::Input) -> EventKind {
         attributes: Attributes::new(),
         continued_from: None,
         parent: None,
+        headers: Headers::new(),
     }
     .into()
 }
@@ -141,7 +142,13 @@ impl Run {
 
     pub(crate) fn signal_event<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> EventKind {
         let request_id = request(self.events.len() as u128);
-        SignalReceived { signal: SignalName::new(name).unwrap(), input: payload(value), request_id }.into()
+        SignalReceived {
+            signal: SignalName::new(name).unwrap(),
+            input: payload(value),
+            request_id,
+            headers: Headers::new(),
+        }
+        .into()
     }
 
     pub(crate) fn cancel(&mut self) -> &mut Self {

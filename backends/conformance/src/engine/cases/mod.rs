@@ -211,6 +211,9 @@ engine_cases! { ($)
         signals_from_a_run_follow_continue_as_new_in_order,
         a_cancel_request_from_a_run_is_delivered_or_refused,
     }
+    headers {
+        headers_reach_whoever_carries_a_call_out,
+    }
     codecs {
         plain_bytes_never_reach_the_store,
     }

@@ -1,0 +1,72 @@
+//! The payloads of an event: what codecs change on the way to a store and back.
+//!
+//! A payload that is not visited here is stored as the user gave it. Imports events only.
+
+use super::event::EventKind;
+use crate::vocabulary::{Failure, Headers, Payload};
+
+impl EventKind {
+    /// Changes each payload that this kind holds, in an order that never changes; the first error ends it.
+    pub(super) fn change_payloads<E>(
+        &mut self,
+        mut change: impl FnMut(&mut Payload) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self {
+            Self::WorkflowStarted(body) => with_headers(&mut body.input, &mut body.headers, change),
+            Self::WorkflowCompleted(body) => change(&mut body.result),
+            Self::WorkflowContinuedAsNew(body) => with_headers(&mut body.input, &mut body.headers, change),
+            Self::SignalReceived(body) => with_headers(&mut body.input, &mut body.headers, change),
+            Self::UpdateRequested(body) => with_headers(&mut body.input, &mut body.headers, change),
+            Self::UpdateCompleted(body) => change(&mut body.result),
+            Self::UpdateRejected(body) => details(&mut body.failure, change),
+            Self::UpdateFailed(body) => details(&mut body.failure, change),
+            Self::ActivityScheduled(body) => with_headers(&mut body.input, &mut body.headers, change),
+            Self::ActivityCompleted(body) => change(&mut body.result),
+            Self::SideEffectRecorded(body) => change(&mut body.value),
+            Self::ChildWorkflowScheduled(body) => with_headers(&mut body.input, &mut body.headers, change),
+            Self::ChildWorkflowCompleted(body) => change(&mut body.result),
+            Self::ChildWorkflowFailed(body) => details(&mut body.failure, change),
+            Self::ExternalSignalRequested(body) => with_headers(&mut body.input, &mut body.headers, change),
+            Self::WorkflowFailed(body) => details(&mut body.failure, change),
+            Self::ActivityFailed(body) => details(&mut body.failure, change),
+            Self::WorkflowCancelled(_)
+            | Self::WorkflowTerminated(_)
+            | Self::WorkflowCancelRequested(_)
+            | Self::SignalSetAside(_)
+            | Self::UpdateAccepted(_)
+            | Self::ActivityCancelled(_)
+            | Self::ActivityCancelRequested(_)
+            | Self::TimerStarted(_)
+            | Self::TimerFired(_)
+            | Self::TimerCancelled(_)
+            | Self::SideEffectScheduled(_)
+            | Self::PatchRecorded(_)
+            | Self::ChildWorkflowCancelRequested(_)
+            | Self::ChildWorkflowDropped(_)
+            | Self::ChildWorkflowStarted(_)
+            | Self::ChildWorkflowRefused(_)
+            | Self::ChildWorkflowContinued(_)
+            | Self::ChildWorkflowCancelled(_)
+            | Self::ChildWorkflowTerminated(_)
+            | Self::ChildWorkflowTimedOut(_)
+            | Self::ExternalCancelRequested(_)
+            | Self::ExternalDelivered(_)
+            | Self::ExternalRefused(_) => Ok(()),
+        }
+    }
+}
+
+/// An argument and what travels with it.
+fn with_headers<E>(
+    input: &mut Payload,
+    headers: &mut Headers,
+    mut change: impl FnMut(&mut Payload) -> Result<(), E>,
+) -> Result<(), E> {
+    change(input)?;
+    headers.change_payloads(change)
+}
+
+/// The only payload of a failure.
+fn details<E>(failure: &mut Failure, change: impl FnMut(&mut Payload) -> Result<(), E>) -> Result<(), E> {
+    failure.details.iter_mut().try_for_each(change)
+}
