@@ -62,9 +62,9 @@ async fn run() -> Result<String, Box<dyn Error>> {
     let engine = Orchestrator::new(Memory::new()).propagate(Tenants).workflow(report).activity(export);
     let engine = engine.start().await?;
     let request = engine.start(report, "report-acme", "May".to_owned()).into_future();
-    let report = TENANT.scope(Tenant("acme".to_owned()), request).await?.result().await?;
+    let told = TENANT.scope(Tenant("acme".to_owned()), request).await?.result().await?;
     engine.shutdown().await;
-    Ok(report)
+    Ok(told)
 }
 
 #[tokio::main]
