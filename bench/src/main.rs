@@ -5,6 +5,8 @@
 //! keep what they measured in a file, from which `plot` draws. What is measured stands in `bench/README.md`.
 
 mod compare;
+#[cfg(test)]
+mod counts;
 mod floor;
 mod machine;
 mod measure;

@@ -46,9 +46,7 @@ impl Session {
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        std::fs::write(path, serde_json::to_string_pretty(self)? + "\n")?;
-        println!("kept in {}", path.display());
-        Ok(())
+        Ok(std::fs::write(path, serde_json::to_string_pretty(self)? + "\n")?)
     }
 
     /// What a contender did with a workload, on a store whose name begins so.

@@ -37,10 +37,7 @@ pub(super) async fn large_payloads(scene: &Scene, runs: u32) -> Result<Sample, F
 }
 
 pub(super) async fn steps_in_turn(scene: &Scene, runs: u32) -> Result<Sample, Failure> {
-    let work = in_turn(runs, || async {
-        let result = finished(scene.engine(), inline, (STEPS, payload(PAYLOAD_BYTES))).await?;
-        unchanged(&result, PAYLOAD_BYTES)
-    });
+    let work = in_turn(runs, || stepped(scene.engine(), STEPS));
     measured(scene, async { Ok((u64::from(runs * STEPS), work.await?)) }).await
 }
 
@@ -67,6 +64,12 @@ pub(super) async fn naps_at_once(scene: &Scene, runs: u32) -> Result<Sample, Fai
 pub(super) async fn chained(engine: &Engine, length: u32, bytes: usize) -> Result<(), Failure> {
     let result = finished(engine, chain, (length, payload(bytes))).await?;
     unchanged(&result, bytes)
+}
+
+/// Runs one chain of inline steps from start to result.
+pub(super) async fn stepped(engine: &Engine, length: u32) -> Result<(), Failure> {
+    let result = finished(engine, inline, (length, payload(PAYLOAD_BYTES))).await?;
+    unchanged(&result, PAYLOAD_BYTES)
 }
 
 async fn fanned(engine: &Engine, width: u32) -> Result<(), Failure> {

@@ -14,6 +14,23 @@ use crate::scene::Scene;
 
 pub(crate) use code::{Marks, register};
 
+/// Single runs, for those that count what one costs.
+#[cfg(test)]
+pub(crate) mod alone {
+    use retell::Engine;
+
+    use super::awaited::{chained, stepped};
+    use crate::Failure;
+
+    pub(crate) async fn chain(engine: &Engine, length: u32) -> Result<(), Failure> {
+        chained(engine, length, super::PAYLOAD_BYTES).await
+    }
+
+    pub(crate) async fn steps(engine: &Engine, length: u32) -> Result<(), Failure> {
+        stepped(engine, length).await
+    }
+}
+
 /// The size of inputs and outputs, unless the workload says otherwise.
 const PAYLOAD_BYTES: usize = 100;
 
