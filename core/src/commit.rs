@@ -8,12 +8,12 @@ use crate::history::{
     WorkflowTerminated, encode_kind, encode_record,
 };
 use crate::vocabulary::{
-    Attempt, EventId, FencingToken, Payload, Position, RequestId, RunKey, SemanticsVersion, Timestamp,
+    Attempt, EventId, FencingToken, Memo, Payload, Position, RequestId, RunKey, SemanticsVersion, Timestamp,
     WorkerId,
 };
 use crate::write::{
     Answer, CloseStatus, ClosingEvent, Commit, IdConflictPolicy, IdReusePolicy, NewActivityTask, NewMessage,
-    NewRecord, Next, OpenRun, Start,
+    NewRecord, Next, OpenRun, Shown, Start,
 };
 
 /// Who commits: the run, its holder and the holder's token.
@@ -92,7 +92,7 @@ pub fn close(
     let next = match &kind {
         EventKind::WorkflowContinuedAsNew(continued) => {
             let successor = Box::new(successor(&holder.run, at, continued, legacy, codec)?);
-            Next::ContinuedAsNew { successor, outcome }
+            Next::Continued { status: CloseStatus::ContinuedAsNew, successor, outcome }
         }
         _ => Next::Closed { status: close_status(&kind), outcome },
     };
@@ -160,9 +160,12 @@ fn build(
         ended: progress.ended,
         cancelled: progress.cancelled,
         cancel_requested: progress.cancel_requested,
-        messages: Vec::new(),
+        outgoing: Vec::new(),
         answers: answers(&progress.events, codec)?,
-        published: progress.published.map(|status| codec.encode(status)).transpose()?,
+        shown: Shown {
+            published: progress.published.map(|status| codec.encode(status)).transpose()?,
+            ..Shown::default()
+        },
         next,
     })
 }
@@ -221,12 +224,15 @@ pub fn start(
         priority: started.priority,
         fairness_key: started.fairness_key,
         attributes: started.attributes,
+        memo: Memo::new(),
         record: NewRecord { count: 1, at, bytes: encode_record(&[event], codec)? },
+        copied: Vec::new(),
         conflict: IdConflictPolicy::Reject,
         reuse: IdReusePolicy::Allow,
         owner: None,
         inbox: Vec::new(),
         wake_at: at,
+        dependents: false,
     })
 }
 

@@ -40,6 +40,7 @@
 //! # }
 //! ```
 //!
+//! - [`guide`]: how to use each ability, a page for each; and what becomes what for those who know another engine.
 //! - [`workflow`](mod@workflow): what workflows are written with, and [what they may do](determinism).
 //! - [`activity`](mod@activity): side effects, blocking ones too, and what they share.
 //! - [`Orchestrator`], [`Engine`], [`client`]: embedding it, starting runs, talking to them.
@@ -54,6 +55,7 @@ pub mod client;
 pub mod clock;
 mod command;
 pub mod commit;
+pub mod guide;
 pub mod history;
 #[cfg(feature = "worker")]
 pub mod host;

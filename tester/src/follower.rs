@@ -114,7 +114,8 @@ impl Follower {
                 Ok(())
             }),
             Next::Closed { .. } => self.closed(run_id),
-            Next::ContinuedAsNew { successor, .. } => {
+            Next::Settled => {}
+            Next::Continued { successor, .. } => {
                 self.closed(run_id);
                 self.started(successor);
             }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use retell::backend::{AnswerKey, Answered};
-use retell::vocabulary::{Namespace, RequestId};
+use retell::vocabulary::{Namespace, RequestId, RunKey};
 use retell::write::{Commit, IDENTITY_KEPT};
 
 /// The last answer to each request, kept for [`IDENTITY_KEPT`] after it was given.
@@ -28,6 +28,12 @@ impl Answers {
             self.by_age.push_back((elapsed, key));
         }
         self.forget_old(elapsed);
+    }
+
+    /// Forgets the answers of a run that is removed.
+    pub(crate) fn remove(&mut self, run: &RunKey) {
+        self.last.retain(|_, (_, answered)| answered.run != *run);
+        self.by_age.retain(|(_, key)| self.last.contains_key(key));
     }
 
     fn forget_old(&mut self, elapsed: Duration) {

@@ -61,7 +61,7 @@ impl State {
 
     fn claim_runs(&mut self, claim: &Claim, elapsed: Duration, claimed: &mut Claimed) {
         let mut ready: Vec<(Timestamp, RunKey)> = Vec::new();
-        for key in &self.open {
+        for key in self.open.iter().chain(&self.unsettled) {
             let run = &self.runs[key];
             if !serves(claim, key, run) {
                 continue;
@@ -75,7 +75,7 @@ impl State {
         ready.sort();
         ready.truncate(claim.runs_max);
         for (_, key) in ready {
-            let run = self.runs.get_mut(&key).expect("an open run is a run");
+            let run = self.runs.get_mut(&key).expect("it was found above");
             run.owner = Some(claim.worker);
             run.token = run.token.next();
             run.inbox.door = Door::Open;
@@ -88,6 +88,7 @@ impl State {
                 inbox: run.inbox.visible_after(run.inbox.taken_in),
                 rowless: run.rowless,
                 failure: run.failure.clone(),
+                unsettled: run.unsettled,
                 run: key,
             });
         }
@@ -141,6 +142,9 @@ fn run_due(run: &Run, leases: &Leases, now: Timestamp, elapsed: Duration) -> Opt
         return None;
     }
     let left_running = run.rowless && run.owner.is_some();
+    if run.unsettled {
+        return run.closed_at.map(Due::Since);
+    }
     match run.wake_at {
         Some(at) if at <= now => Some(Due::Since(at)),
         _ if left_running => Some(Due::Since(now)),
@@ -166,13 +170,10 @@ fn claimed_activity((run, scheduled): (RunKey, EventId), task: &Task, taken_over
         run,
         scheduled,
         activity: task.new.activity.clone(),
-        input: task.new.input.clone(),
+        call: task.new.call.clone(),
         attempt: task.attempt,
         taken_over,
-        retry: task.new.retry.clone(),
-        start_to_close: task.new.start_to_close,
         close_by: task.new.close_by,
-        heartbeat: task.new.heartbeat,
         last_failure: task.last_failure.clone(),
         details: task.details.clone(),
         cancel_requested: task.cancel_requested,

@@ -11,6 +11,7 @@ mod identity;
 mod lease;
 mod message;
 mod read;
+mod remove;
 mod run;
 mod start;
 mod state;

@@ -1,12 +1,13 @@
 //! Reads, none of which changes anything.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 
 use retell::backend::{
-    ListRequest, Page, PageToken, QueuedActivity, RunInfo, RunStatus, StatusFilter, StoreStats,
+    AttributeMatch, ListRequest, Page, PageToken, QueuedActivity, RunInfo, RunStatus, StatusFilter,
+    StoreStats,
 };
 use retell::history::Record;
-use retell::vocabulary::{EventId, Namespace, RunId, RunKey, Timestamp};
+use retell::vocabulary::{AttributeValue, EventId, Namespace, RunId, RunKey, Timestamp};
 use retell::write::Target;
 
 use crate::run::Run;
@@ -98,6 +99,7 @@ fn matches(request: &ListRequest, key: &RunKey, run: &Run) -> bool {
         StatusFilter::Any => true,
         StatusFilter::Open => open,
         StatusFilter::Parked => open && run.failure.is_some(),
+        StatusFilter::Paused => open && run.paused,
         StatusFilter::Closed => !open,
         StatusFilter::ClosedAs(status) => run.status == RunStatus::Closed(status),
     };
@@ -105,6 +107,24 @@ fn matches(request: &ListRequest, key: &RunKey, run: &Run) -> bool {
         && key.namespace == request.namespace
         && request.workflow_id.as_ref().is_none_or(|workflow_id| *workflow_id == key.workflow_id)
         && request.workflow.as_ref().is_none_or(|workflow| *workflow == run.workflow.name)
+        && request.attributes.iter().all(|filter| meets(run.attributes.get(&filter.name), &filter.value))
+}
+
+/// Whether a value is there, is of the type that is asked for, and compares as it should.
+fn meets(value: Option<&AttributeValue>, wanted: &AttributeMatch) -> bool {
+    let order = |wanted: &AttributeValue| match (value?, wanted) {
+        (AttributeValue::Text(value), AttributeValue::Text(wanted)) => Some(value.cmp(wanted)),
+        (AttributeValue::Integer(value), AttributeValue::Integer(wanted)) => Some(value.cmp(wanted)),
+        (AttributeValue::Float(value), AttributeValue::Float(wanted)) => value.partial_cmp(wanted),
+        (AttributeValue::Bool(value), AttributeValue::Bool(wanted)) => Some(value.cmp(wanted)),
+        (AttributeValue::Time(value), AttributeValue::Time(wanted)) => Some(value.cmp(wanted)),
+        _ => None,
+    };
+    match wanted {
+        AttributeMatch::Is(wanted) => order(wanted).is_some_and(Ordering::is_eq),
+        AttributeMatch::AtLeast(wanted) => order(wanted).is_some_and(Ordering::is_ge),
+        AttributeMatch::AtMost(wanted) => order(wanted).is_some_and(Ordering::is_le),
+    }
 }
 
 fn info(key: &RunKey, run: &Run) -> RunInfo {
@@ -115,6 +135,7 @@ fn info(key: &RunKey, run: &Run) -> RunInfo {
         priority: run.priority,
         fairness_key: run.fairness_key.clone(),
         attributes: run.attributes.clone(),
+        memo: run.memo.clone(),
         status: run.status,
         started_at: run.started_at,
         closed_at: run.closed_at,
@@ -126,5 +147,6 @@ fn info(key: &RunKey, run: &Run) -> RunInfo {
         outcome: run.outcome.clone(),
         continued_as: run.continued_as,
         published: run.published.clone(),
+        paused: run.paused,
     }
 }

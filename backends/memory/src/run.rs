@@ -7,19 +7,22 @@ use bytes::Bytes;
 use retell::backend::{InboxMessage, RunStatus};
 use retell::history::Record;
 use retell::vocabulary::{
-    Attributes, EventId, FencingToken, Payload, Position, RequestId, RunId, SemanticsVersion, TaskQueue,
-    Timestamp, WorkerId, WorkflowType,
+    Attributes, EventId, FencingToken, Memo, Payload, Position, RequestId, RunId, SemanticsVersion,
+    TaskQueue, Timestamp, WorkerId, WorkflowType,
 };
 use retell::write::{CloseStatus, NewMessage, NewRecord, Start, TaskFailure};
 
 /// One run.
 pub(crate) struct Run {
+    /// Which start of the store's it was.
+    pub(crate) number: u64,
     pub(crate) workflow: WorkflowType,
     pub(crate) semantics: SemanticsVersion,
     pub(crate) task_queue: TaskQueue,
     pub(crate) priority: i32,
     pub(crate) fairness_key: Option<Arc<str>>,
     pub(crate) attributes: Attributes,
+    pub(crate) memo: Memo,
     pub(crate) status: RunStatus,
     pub(crate) started_at: Timestamp,
     pub(crate) closed_at: Option<Timestamp>,
@@ -29,6 +32,9 @@ pub(crate) struct Run {
     pub(crate) owner: Option<WorkerId>,
     pub(crate) wake_at: Option<Timestamp>,
     pub(crate) rowless: bool,
+    pub(crate) dependents: bool,
+    pub(crate) unsettled: bool,
+    pub(crate) paused: bool,
     pub(crate) failure: Option<TaskFailure>,
     pub(crate) inbox: Inbox,
     pub(crate) outcome: Option<Bytes>,
@@ -106,14 +112,16 @@ impl Inbox {
 
 impl Run {
     /// A run with event 1 and no messages.
-    pub(crate) fn open(start: &Start, owner: Option<WorkerId>) -> Self {
+    pub(crate) fn open(start: &Start, owner: Option<WorkerId>, number: u64) -> Self {
         let mut run = Self {
+            number,
             workflow: start.workflow.clone(),
             semantics: start.semantics,
             task_queue: start.task_queue.clone(),
             priority: start.priority,
             fairness_key: start.fairness_key.clone(),
             attributes: start.attributes.clone(),
+            memo: start.memo.clone(),
             status: RunStatus::Running,
             started_at: start.record.at,
             closed_at: None,
@@ -122,14 +130,18 @@ impl Run {
             owner,
             wake_at: Some(start.wake_at),
             rowless: false,
+            dependents: start.dependents,
+            unsettled: false,
+            paused: false,
             failure: None,
             inbox: Inbox::default(),
             outcome: None,
             continued_as: None,
             published: None,
         };
-        // No commit wrote event 1, and none can say that it did.
+        // No commit wrote these, and none can say that it did.
         run.append(&start.record);
+        start.copied.iter().for_each(|record| run.append(record));
         run.token = FencingToken(u64::from(owner.is_some()));
         for NewMessage { request_id, body } in &start.inbox {
             run.inbox.push(*request_id, start.record.at, body.clone(), false);
@@ -180,6 +192,8 @@ impl Run {
         self.owner = None;
         self.wake_at = None;
         self.rowless = false;
+        self.dependents = false;
+        self.paused = false;
         self.inbox.messages.clear();
         self.inbox.door = Door::Open;
     }

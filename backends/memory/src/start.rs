@@ -4,14 +4,22 @@ use retell::backend::RunStatus;
 use retell::vocabulary::{RunKey, Timestamp};
 use retell::write::{
     Applied, CloseStatus, ClosingEvent, ExistingId, IdConflictPolicy, IdReusePolicy, NewRecord, Outcome,
-    Refusal, Start,
+    Refusal, Replacement, Start, Terminate,
 };
 
 use crate::run::{Door, Run};
 use crate::state::State;
 
 impl State {
-    pub(crate) fn start(&mut self, start: &Start) -> Outcome {
+    /// Opens a run if its workflow ID allows it.
+    pub(crate) fn start_once(&mut self, start: &Start) -> Outcome {
+        self.once(&start.run.namespace, start.request_id, |state| match state.start(start)? {
+            Applied::Existing(run) => Ok((Applied::Existing(run.clone()), run)),
+            applied => Ok((applied, start.run.clone())),
+        })
+    }
+
+    fn start(&mut self, start: &Start) -> Outcome {
         if self.runs.contains_key(&start.run) {
             return Err(Refusal::Invalid(format!("run {} was started by another request", start.run)));
         }
@@ -27,6 +35,9 @@ impl State {
                 }
                 (RunStatus::Running, IdConflictPolicy::TerminateExisting(closing)) => {
                     self.terminate(&latest, closing, start.record.at);
+                }
+                (RunStatus::Running, IdConflictPolicy::ReplaceExisting(replaced)) => {
+                    return self.replace(&latest, replaced, start);
                 }
                 (RunStatus::Closed(status), _) if !may_reuse(start.reuse, status) => {
                     return Err(Refusal::IdTaken(ExistingId { run: latest, closed: Some(status) }));
@@ -49,6 +60,19 @@ impl State {
         Ok(Applied::Existing(open))
     }
 
+    /// Ends the open run, if it is the one that is expected, and opens the new one with what its history has not taken in.
+    fn replace(&mut self, open: &RunKey, replaced: &Replacement, start: &Start) -> Outcome {
+        let head = self.runs[open].head();
+        if open.run_id != replaced.run || head != replaced.head {
+            return Err(Refusal::RunAdvanced { run: open.clone(), head });
+        }
+        let held = self.held(open);
+        self.terminate(open, &replaced.closing, replaced.at);
+        let owned = self.open(start);
+        self.hand_on(start, held);
+        Ok(Applied::Started { run: start.run.clone(), owned })
+    }
+
     /// Opens a run unconditionally; answers whether the owner that the start names holds it.
     pub(crate) fn open(&mut self, start: &Start) -> bool {
         let elapsed = self.clock.elapsed();
@@ -56,9 +80,19 @@ impl State {
         let workflow_id = (start.run.namespace.clone(), start.run.workflow_id.clone());
         self.latest.insert(workflow_id, start.run.clone());
         self.open.insert(start.run.clone());
-        self.runs.insert(start.run.clone(), Run::open(start, owner));
+        self.started += 1;
+        self.runs.insert(start.run.clone(), Run::open(start, owner, self.started));
         self.heard.work |= owner.is_none();
         owner.is_some()
+    }
+
+    /// Ends the open run that is meant.
+    pub(crate) fn terminate_once(&mut self, terminate: &Terminate) -> Outcome {
+        self.once(&terminate.target.namespace, terminate.request_id, |state| {
+            let run = state.open_run(&terminate.target)?;
+            state.terminate(&run, &terminate.closing, terminate.at);
+            Ok((Applied::Terminated(run.clone()), run))
+        })
     }
 
     /// Ends an open run: one event more, one token more, no tasks, no inbox.
@@ -66,6 +100,11 @@ impl State {
         let run = self.runs.get_mut(key).expect("the caller found the run");
         run.token = run.token.next();
         run.append(&NewRecord { count: 1, at, bytes: closing.record.clone() });
+        run.unsettled = run.dependents;
+        if run.unsettled {
+            self.unsettled.insert(key.clone());
+            self.heard.work = true;
+        }
         run.close(CloseStatus::Terminated, closing.outcome.clone());
         self.drop_open(key);
     }

@@ -26,8 +26,12 @@ pub(crate) struct State {
     pub(crate) runs: BTreeMap<RunKey, Run>,
     /// The open ones among them.
     pub(crate) open: BTreeSet<RunKey>,
+    /// The unsettled ones among them.
+    pub(crate) unsettled: BTreeSet<RunKey>,
     /// The run of each workflow ID that was started last. If one is open it is this one.
     pub(crate) latest: HashMap<(Namespace, WorkflowId), RunKey>,
+    /// How many runs have been started.
+    pub(crate) started: u64,
     /// Queued activities; only open runs have any.
     pub(crate) tasks: BTreeMap<(RunKey, EventId), Task>,
     /// What waiters are to hear of once the lock is free.
@@ -55,7 +59,9 @@ impl State {
             answers: Answers::default(),
             runs: BTreeMap::new(),
             open: BTreeSet::new(),
+            unsettled: BTreeSet::new(),
             latest: HashMap::new(),
+            started: 0,
             tasks: BTreeMap::new(),
             heard: Heard::default(),
         }
@@ -64,44 +70,36 @@ impl State {
     /// Applies one write, whole or not at all.
     pub(crate) fn apply(&mut self, write: &Write) -> Outcome {
         match write {
-            Write::Start(start) => {
-                self.once(&start.run.namespace, start.request_id, |state| state.start(start))
-            }
-            Write::Send(send) => self.once(&send.target.namespace, send.message.request_id, |state| {
-                state.deliver(&send.target, &send.message, send.at)
-            }),
-            Write::Terminate(terminate) => {
-                self.once(&terminate.target.namespace, terminate.request_id, |state| {
-                    let run = state.open_run(&terminate.target)?;
-                    state.terminate(&run, &terminate.closing, terminate.at);
-                    Ok(Applied::Terminated(run))
-                })
-            }
+            Write::Start(start) => self.start_once(start),
+            Write::Send(send) => self.send_once(send),
+            Write::Terminate(terminate) => self.terminate_once(terminate),
             Write::Commit(commit) => self.commit(commit),
+            Write::Remove(remove) => self.remove(&remove.run),
             // What changes nothing when it is applied again needs no memory of it.
             Write::Activity(report) if matches!(report.verdict, ActivityVerdict::Heartbeat { .. }) => {
                 self.report(report)
             }
-            Write::Activity(report) => {
-                self.once(&report.run.namespace, report.request_id, |state| state.report(report))
-            }
+            Write::Activity(report) => self.once(&report.run.namespace, report.request_id, |state| {
+                Ok((state.report(report)?, report.run.clone()))
+            }),
         }
     }
 
-    /// Applies what this request asks for, or answers its first outcome. A refusal is not remembered.
+    /// Applies what this request asks for, which also says what run it is about, or answers its first outcome. A refusal
+    /// is not remembered.
     pub(crate) fn once(
         &mut self,
         namespace: &Namespace,
         request_id: RequestId,
-        act: impl FnOnce(&mut Self) -> Outcome,
+        act: impl FnOnce(&mut Self) -> Result<(Applied, RunKey), Refusal>,
     ) -> Outcome {
         let elapsed = self.clock.elapsed();
         self.identities.forget_old(elapsed);
         if let Some(first) = self.identities.find(namespace, request_id) {
             return Ok(first.clone());
         }
-        let applied = act(self)?;
-        self.identities.keep(namespace, request_id, applied.clone(), elapsed);
+        let (applied, about) = act(self)?;
+        self.identities.keep(request_id, (applied.clone(), about), elapsed);
         Ok(applied)
     }
 

@@ -10,11 +10,11 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 use retell::backend::{Backend, LeaseAction, Renewal, StoreError};
 use retell::vocabulary::{
-    Attributes, EventId, FencingToken, Namespace, Position, RequestId, RunId, RunKey, SemanticsVersion,
+    Attributes, EventId, FencingToken, Memo, Namespace, Position, RequestId, RunId, RunKey, SemanticsVersion,
     TaskQueue, Timestamp, WorkerId, WorkflowId, WorkflowName, WorkflowType, WorkflowVersion,
 };
 use retell::write::{
-    Applied, Commit, Hold, IdConflictPolicy, IdReusePolicy, NewRecord, Next, OpenRun, Start, Write,
+    Applied, Commit, Hold, IdConflictPolicy, IdReusePolicy, NewRecord, Next, OpenRun, Shown, Start, Write,
 };
 use retell_sqlite::{Sqlite, Synchronous};
 
@@ -81,10 +81,17 @@ fn step(run: &RunKey, worker: WorkerId, head: u64) -> Commit {
         ended: Vec::new(),
         cancelled: Vec::new(),
         cancel_requested: Vec::new(),
-        messages: Vec::new(),
+        outgoing: Vec::new(),
         answers: Vec::new(),
-        published: None,
-        next: Next::Open(OpenRun { wake_at: None, rowless: true, hold: Hold::Keep, failure: None }),
+        shown: Shown::default(),
+        next: Next::Open(OpenRun {
+            wake_at: None,
+            rowless: true,
+            dependents: false,
+            paused: false,
+            hold: Hold::Keep,
+            failure: None,
+        }),
     }
 }
 
@@ -106,11 +113,14 @@ fn start(number: usize, worker: WorkerId) -> Result<Start, Box<dyn Error>> {
         priority: 0,
         fairness_key: None,
         attributes: Attributes::new(),
+        memo: Memo::new(),
         record: record(1),
+        copied: Vec::new(),
         conflict: IdConflictPolicy::Reject,
         reuse: IdReusePolicy::Allow,
         owner: Some(worker),
         inbox: Vec::new(),
         wake_at: Timestamp::EPOCH,
+        dependents: false,
     })
 }

@@ -1,5 +1,8 @@
 //! How values stand in columns: IDs as text or 16 bytes, times as microseconds, the rest as MessagePack.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use retell::vocabulary::{InvalidId, Timestamp};
 use rusqlite::types::{FromSqlError, Type};
@@ -51,6 +54,11 @@ pub(crate) fn unpacked<T: DeserializeOwned>(row: &Row, index: usize) -> Result<O
 /// A value as MessagePack with field names.
 pub(crate) fn packed<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     rmp_serde::to_vec_named(value).map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// A map as MessagePack, or NULL where it is empty.
+pub(crate) fn packed_map<V: Serialize>(map: &BTreeMap<Arc<str>, V>) -> Result<Option<Vec<u8>>> {
+    if map.is_empty() { Ok(None) } else { packed(map).map(Some) }
 }
 
 fn unreadable(index: usize, found: Type, error: impl std::error::Error + Send + Sync + 'static) -> Error {

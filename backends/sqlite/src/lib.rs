@@ -7,6 +7,7 @@
 //! Beside `orders.db` lie SQLite's own `-wal` and `-shm`, `orders.db-turn` and `orders.db-write`, on which writing
 //! processes queue, and `orders.db-worker-*`, one for each living worker. Imports the seam and nothing above.
 
+mod attribute;
 mod column;
 mod connection;
 mod fault;

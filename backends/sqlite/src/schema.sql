@@ -55,6 +55,10 @@ CREATE TABLE runs (
     owner INTEGER NOT NULL DEFAULT 0,
     wake_at INTEGER,
     rowless INTEGER NOT NULL DEFAULT 0,
+    -- Others are to be told if it is terminated; it was, and they have not been.
+    dependents INTEGER NOT NULL DEFAULT 0,
+    unsettled INTEGER NOT NULL DEFAULT 0,
+    paused INTEGER NOT NULL DEFAULT 0,
     inbox_last INTEGER NOT NULL DEFAULT 0,
     taken_in INTEGER NOT NULL DEFAULT 0,
     -- The last inbox position that the holder has been shown.
@@ -66,6 +70,7 @@ CREATE TABLE runs (
     fairness_key TEXT,
     -- MessagePack; NULL where there are none.
     attributes BLOB,
+    memo BLOB,
     failure BLOB,
     outcome BLOB,
     continued_as BLOB,
@@ -78,9 +83,22 @@ CREATE INDEX runs_by_start ON runs (namespace, started_at, run_id);
 CREATE UNIQUE INDEX runs_open ON runs (namespace, workflow_id) WHERE status = 0;
 CREATE INDEX runs_open_by_start ON runs (namespace, started_at, run_id) WHERE status = 0;
 CREATE INDEX runs_parked ON runs (namespace, started_at, run_id) WHERE status = 0 AND failure IS NOT NULL;
+CREATE INDEX runs_paused ON runs (namespace, started_at, run_id) WHERE status = 0 AND paused = 1;
 CREATE INDEX runs_ready ON runs (owner, kind, wake_at) WHERE status = 0;
 CREATE INDEX runs_rowless ON runs (owner, kind) WHERE status = 0 AND rowless = 1;
+CREATE INDEX runs_unsettled ON runs (owner, kind) WHERE unsettled = 1;
 CREATE INDEX runs_unread ON runs (owner) WHERE status = 0 AND inbox_last > shown;
+
+-- What runs are found by: the same as in `runs.attributes`. `type` is the kind of value; instants are microseconds.
+CREATE TABLE attributes (
+    namespace INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    type INTEGER NOT NULL,
+    value NOT NULL,
+    run INTEGER NOT NULL,
+    PRIMARY KEY (run, name)
+) WITHOUT ROWID;
+CREATE INDEX attributes_by_value ON attributes (namespace, name, type, value, run);
 
 -- The events of one workflow task, and the token under which they were written.
 CREATE TABLE records (
@@ -117,12 +135,9 @@ CREATE TABLE activities (
     cancel_requested INTEGER NOT NULL DEFAULT 0,
     -- Nobody runs it: it is to end from outside until `visible_at`.
     deferred INTEGER NOT NULL DEFAULT 0,
+    call BLOB NOT NULL,
     -- MessagePack.
-    start_to_close BLOB,
-    heartbeat BLOB,
     details BLOB,
-    input BLOB NOT NULL,
-    retry BLOB NOT NULL,
     last_failure BLOB,
     PRIMARY KEY (run, scheduled)
 );

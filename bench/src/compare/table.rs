@@ -13,7 +13,7 @@ pub(super) fn table(session: &Session) -> String {
             session.results.iter().find(|m| m.workload == workload).map_or("", |m| m.figures.unit.name());
         text += &format!("\n### {workload}\n\n");
         text += &format!(
-            "| contender | store | settings | {unit}/s | time of the whole, s | p50 ms | p99 ms | Retell is faster by | lost |\n"
+            "| contender | store | settings | {unit}/s | time of the whole, s | p50 ms | p99 ms | Retell's speed against it | lost |\n"
         );
         text += "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
         let mut rows: Vec<_> =
@@ -31,23 +31,27 @@ fn row(session: &Session, measured: &Measured) -> String {
         None => String::new(),
     };
     let lost = if figures.failed > 0 { figures.failed.to_string() } else { String::new() };
-    let ratio = ratio(session, measured).map_or(String::new(), |ratio| format!("{ratio:.2} times"));
+    let against = against(session, measured).unwrap_or_default();
     // Some contenders did a tenth: all are shown by the whole.
     let whole = session.find(workload, RETELL, "").map_or(figures.operations, |own| own.figures.operations);
     let took = whole as f64 / figures.per_second;
     let [p50, p99] = [latency(|latency| latency.p50_ms), latency(|latency| latency.p99_ms)];
     let bold = if contender == RETELL { "**" } else { "" };
     format!(
-        "| {bold}{contender}{bold} | {store} | {settings} | {:.0} | {took:.3} | {p50} | {p99} | {ratio} | {lost} |\n",
+        "| {bold}{contender}{bold} | {store} | {settings} | {:.0} | {took:.3} | {p50} | {p99} | {against} | {lost} |\n",
         figures.per_second
     )
 }
 
-/// How many times Retell is faster, on the same kind of store: in memory, or on SQLite as durable as by default.
-fn ratio(session: &Session, measured: &Measured) -> Option<f64> {
-    let store = if measured.store.starts_with("memory") { "memory" } else { "SQLite, synchronous=FULL" };
-    let own = session.find(&measured.workload, RETELL, store)?;
-    let is_own = measured.contender == RETELL || measured.contender == FLOOR;
-    let compared = if is_own { session.find(&measured.workload, RETELL, &measured.store)? } else { own };
-    Some(compared.figures.per_second / measured.figures.per_second)
+/// Retell's speed against a contender's: on the same kind of store, and on SQLite as durable as by default. Against a
+/// floor, what part of it is reached.
+fn against(session: &Session, measured: &Measured) -> Option<String> {
+    let own = |store: &str| Some(session.find(&measured.workload, RETELL, store)?.figures.per_second);
+    let theirs = measured.figures.per_second;
+    match measured.contender.as_str() {
+        RETELL => None,
+        FLOOR => Some(format!("{:.1} percent", own(&measured.store)? / theirs * 100.0)),
+        _ if measured.store.starts_with("memory") => Some(format!("{:.2} times", own("memory")? / theirs)),
+        _ => Some(format!("{:.2} times", own("SQLite, synchronous=FULL")? / theirs)),
+    }
 }

@@ -11,7 +11,7 @@ use retell::backend::{
 };
 use retell::history::Record;
 use retell::vocabulary::{EventId, Namespace, RunKey};
-use retell::write::{Batch, NewRecord, Next, Outcome, Target, Write};
+use retell::write::{Batch, Errand, NewRecord, Next, Outcome, Start, Target, Write};
 
 /// A store that is counted.
 #[derive(Debug)]
@@ -133,19 +133,30 @@ impl Counters {
 impl Counts {
     fn see(&mut self, write: &Write) {
         match write {
-            Write::Start(start) => {
-                self.starts += 1;
-                self.see_record(&start.record);
-            }
+            Write::Start(start) => self.see_start(start),
             Write::Commit(commit) => {
                 commit.record.iter().for_each(|record| self.see_record(record));
                 self.queued += commit.schedule.len() as u64;
-                self.messages += commit.messages.len() as u64;
-                self.closings += u64::from(!matches!(commit.next, Next::Open(_)));
+                commit.outgoing.iter().for_each(|outgoing| self.see_errand(&outgoing.errand));
+                self.closings +=
+                    u64::from(matches!(commit.next, Next::Closed { .. } | Next::Continued { .. }));
             }
             Write::Send(_) => self.messages += 1,
-            Write::Terminate(_) | Write::Activity(_) => {}
+            Write::Terminate(_) | Write::Activity(_) | Write::Remove(_) => {}
         }
+    }
+
+    fn see_errand(&mut self, errand: &Errand) {
+        match errand {
+            Errand::Send(_) => self.messages += 1,
+            Errand::Start(start) => self.see_start(start),
+            Errand::Terminate(_) => {}
+        }
+    }
+
+    fn see_start(&mut self, start: &Start) {
+        self.starts += 1;
+        self.see_record(&start.record);
     }
 
     fn see_record(&mut self, record: &NewRecord) {

@@ -56,6 +56,7 @@ const LAYERS: &[Layer] = &[
     running("worker", BELOW_WORKER),
     running("client", BELOW_WORKER),
     running("orchestrator", BELOW_WORKER),
+    pure("guide", &[]),
 ];
 
 /// Crates that are async runtimes, or parts of one.

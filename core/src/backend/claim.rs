@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::vocabulary::{
-    ActivityName, Attempt, EventId, Failure, FencingToken, Namespace, Payload, Position, RequestId,
-    RetryPolicy, RunKey, SemanticsVersion, TaskQueue, Timestamp, WorkerId, WorkflowType,
+    ActivityName, Attempt, EventId, Failure, FencingToken, Namespace, Payload, Position, RequestId, RunKey,
+    SemanticsVersion, TaskQueue, Timestamp, WorkerId, WorkflowType,
 };
 use crate::write::TaskFailure;
 
@@ -47,7 +47,7 @@ pub struct Claimed {
     /// The store's time.
     pub now: Timestamp,
     /// Runs that it holds from now on: open ones without a living holder that are due, or whose dead holder left
-    /// rowless work. Longest due first; ties in any order. Their doors are open.
+    /// rowless work, and unsettled ones without a living holder. Longest due first; ties in any order. Their doors are open.
     pub runs: Vec<ClaimedRun>,
     /// New messages for all runs that it held before, of any queue; each message is shown to a holder once.
     pub unread: Vec<UnreadInbox>,
@@ -77,6 +77,9 @@ pub struct ClaimedRun {
     pub rowless: bool,
     /// Why its last workflow task failed, if it did.
     pub failure: Option<TaskFailure>,
+    /// Whether it is closed and not settled: it was terminated while others depended on it, and whoever claims it
+    /// tells them with a commit that says [`Settled`](crate::write::Next::Settled). Its code is not asked any more.
+    pub unsettled: bool,
 }
 
 /// New messages for a run that the worker holds.
@@ -112,20 +115,14 @@ pub struct ClaimedActivity {
     pub scheduled: EventId,
     /// Which activity.
     pub activity: ActivityName,
-    /// Its argument, as it passed the codec.
-    pub input: Payload,
+    /// What is called: an encoded `ActivityScheduled`.
+    pub call: Bytes,
     /// The attempt to run. One more than its row's if the claim took it from a dead worker.
     pub attempt: Attempt,
     /// Whether a dead worker had it before.
     pub taken_over: bool,
-    /// When failed attempts are tried again.
-    pub retry: RetryPolicy,
-    /// The longest that an attempt may take.
-    pub start_to_close: Option<Duration>,
     /// When the whole call must have ended.
     pub close_by: Option<Timestamp>,
-    /// How long an attempt may be silent.
-    pub heartbeat: Option<Duration>,
     /// What the last attempt left.
     pub last_failure: Option<Failure>,
     /// What an attempt said last of how far it is, as it passed the codec.

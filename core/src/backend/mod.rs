@@ -20,8 +20,8 @@ pub use claim::{
 };
 pub use error::{StoreError, StoreErrorKind};
 pub use read::{
-    AnswerKey, Answered, ListRequest, Page, PageToken, QueuedActivity, RunInfo, RunStatus, StatusFilter,
-    StoreStats,
+    AnswerKey, Answered, AttributeFilter, AttributeMatch, ListRequest, Page, PageToken, QueuedActivity,
+    RunInfo, RunStatus, StatusFilter, StoreStats,
 };
 
 use crate::history::Record;

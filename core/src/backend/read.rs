@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::vocabulary::{
-    ActivityName, Attempt, Attributes, EventId, Failure, Namespace, Payload, RequestId, RunId, RunKey,
-    TaskQueue, Timestamp, WorkerId, WorkflowId, WorkflowName, WorkflowType,
+    ActivityName, Attempt, AttributeValue, Attributes, EventId, Failure, Memo, Namespace, Payload, RequestId,
+    RunId, RunKey, TaskQueue, Timestamp, WorkerId, WorkflowId, WorkflowName, WorkflowType,
 };
 use crate::write::{CloseStatus, TaskFailure};
 
@@ -34,6 +34,8 @@ pub struct RunInfo {
     pub fairness_key: Option<Arc<str>>,
     /// What it can be found by.
     pub attributes: Attributes,
+    /// What else it shows, as it passed the codec.
+    pub memo: Memo,
     /// Open, or how it closed.
     pub status: RunStatus,
     /// When it started: the time of event 1.
@@ -54,8 +56,10 @@ pub struct RunInfo {
     pub outcome: Option<Bytes>,
     /// The run that it continued as.
     pub continued_as: Option<RunId>,
-    /// What it shows of itself, as it passed the codec.
+    /// What it shows of its state, as it passed the codec.
     pub published: Option<Payload>,
+    /// Whether its code rests until it is resumed.
+    pub paused: bool,
 }
 
 /// A request whose answer is asked for.
@@ -79,7 +83,7 @@ pub struct Answered {
 }
 
 /// Which runs to list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ListRequest {
     /// The tenant.
     pub namespace: Namespace,
@@ -89,6 +93,8 @@ pub struct ListRequest {
     pub workflow: Option<WorkflowName>,
     /// Only of this status.
     pub status: StatusFilter,
+    /// Only with attributes that meet all of these.
+    pub attributes: Vec<AttributeFilter>,
     /// The most runs on a page, 1 to 1,000.
     pub page_size: usize,
     /// Where the page before ended; `None` for the first.
@@ -105,10 +111,32 @@ pub enum StatusFilter {
     Open,
     /// Open ones whose last workflow task failed.
     Parked,
+    /// Open ones whose code rests until they are resumed.
+    Paused,
     /// Closed ones.
     Closed,
     /// Those that closed so.
     ClosedAs(CloseStatus),
+}
+
+/// A condition on an attribute. A run without the attribute, or with a value of another type, does not meet it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttributeFilter {
+    /// The attribute's name.
+    pub name: Arc<str>,
+    /// What its value must be.
+    pub value: AttributeMatch,
+}
+
+/// See [`AttributeFilter`]. Texts compare by their bytes, `false` comes before `true`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AttributeMatch {
+    /// Equal to this.
+    Is(AttributeValue),
+    /// This or greater.
+    AtLeast(AttributeValue),
+    /// This or less.
+    AtMost(AttributeValue),
 }
 
 /// Where a page ended: the start time and ID of its last run.

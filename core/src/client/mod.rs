@@ -121,6 +121,7 @@ impl Client {
             workflow_id: None,
             workflow: None,
             status: StatusFilter::Any,
+            attributes: Vec::new(),
             page_size: 100,
             after: None,
         }

@@ -110,19 +110,20 @@ impl<W: Workflow> StartCall<W> {
         self
     }
 
-    /// Greater goes first; 0 unless set.
+    /// Kept with the run, and with its activities, for stores to order work by: greater is to go first; 0 unless set. The
+    /// stores that there are take the oldest first.
     pub fn priority(mut self, priority: i32) -> Self {
         self.priority = priority;
         self
     }
 
-    /// The group within which turns are taken.
+    /// The group within which turns are to be taken: kept with the run, as its [`priority`](Self::priority) is.
     pub fn fairness_key(mut self, key: impl Into<Arc<str>>) -> Self {
         self.fairness_key = Some(key.into());
         self
     }
 
-    /// Adds an attribute that the run can be found by.
+    /// Adds an attribute, which is shown wherever the run is described or listed.
     pub fn attribute(mut self, name: impl Into<Arc<str>>, value: AttributeValue) -> Self {
         self.attributes.insert(name.into(), value);
         self

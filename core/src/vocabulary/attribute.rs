@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
+use super::{Payload, Timestamp};
 
 /// The open attribute map of a run, in key order.
 pub type Attributes = BTreeMap<Arc<str>, AttributeValue>;
+
+/// Named payloads that a run shows beside its history, in the order of their names. Nothing is found by them.
+pub type Memo = BTreeMap<Arc<str>, Payload>;
 
 /// A typed value to list and filter by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

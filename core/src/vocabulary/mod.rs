@@ -15,7 +15,7 @@ mod timeout;
 mod timestamp;
 mod value;
 
-pub use attribute::{AttributeValue, Attributes};
+pub use attribute::{AttributeValue, Attributes, Memo};
 pub use failure::{Cause, Failure, FailureKind};
 pub use id::{
     ActivityName, Attempt, EventId, FencingToken, InvalidId, Namespace, PatchId, Position, QueryName,

@@ -101,6 +101,12 @@ impl Payload {
         Ok(Self { encoding: Encoding::MESSAGE_PACK, data: data.into() })
     }
 
+    /// What `()` encodes as.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self { encoding: Encoding::MESSAGE_PACK, data: Bytes::from_static(&[0xc0]) }
+    }
+
     /// Decodes a value of type `T`.
     ///
     /// # Errors

@@ -190,7 +190,7 @@ fn enter(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, job: B
 /// When, and after what, a local call is tried again: here, since it has no row to wait in.
 fn again_here(job: &ActivityJob, result: &Result<Payload, Failure>) -> Option<(Duration, Failure)> {
     let failure = result.as_ref().err().filter(|_| job.call.local)?;
-    let delay = job.call.retry.delay_after(job.attempt, failure)?;
+    let delay = job.call.retry.delay_in((job.run.run_id, job.scheduled), job.attempt, failure)?;
     tracing::debug!(name = %job.call.activity, run = %job.run, attempt = %job.attempt, %failure, "a local call failed");
     Some((delay, failure.clone()))
 }

@@ -13,8 +13,10 @@ use super::shard::Input;
 use super::thread::Shards;
 use crate::activity::CancelFlag;
 use crate::backend::{ActivityRequest, Claim, Claimed, ClaimedActivity, Interest, Mark, StoreErrorKind};
-use crate::history::ActivityScheduled;
-use crate::vocabulary::{Failure, FailureKind, FencingToken, SemanticsVersion, TimeoutKind, Timestamp};
+use crate::history::{ActivityScheduled, EventKind, HistoryError, decode_kind};
+use crate::vocabulary::{
+    Failure, FailureKind, FencingToken, Payload, SemanticsVersion, TimeoutKind, Timestamp,
+};
 
 /// The most runs that one claim takes.
 const RUNS_MAX: usize = 1_000;
@@ -142,24 +144,30 @@ fn outlived(heartbeat: &Option<Duration>) -> Failure {
     Failure::timed_out(limit, "nobody ended the attempt, or was heard of, by its token in time")
 }
 
+/// What a claimed activity is called with.
+fn scheduled_call(cx: &Context, claimed: &ClaimedActivity) -> Result<ActivityScheduled, HistoryError> {
+    match decode_kind(&claimed.call, cx.codec.as_ref())? {
+        EventKind::ActivityScheduled(call) => Ok(call),
+        other => Err(HistoryError::Damaged(format!("an activity's row holds {}", other.name()))),
+    }
+}
+
 fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
     let lost = Failure::of_kind(FailureKind::WorkerLost, "the worker that ran the last attempt is gone");
-    let used_up = claimed.taken_over && claimed.retry.attempts_max.is_some_and(|max| claimed.attempt.0 > max);
-    let input = cx.codec.decode(claimed.input.clone());
+    let call = scheduled_call(cx, &claimed);
+    let unreadable = call.as_ref().err().map(Failure::from_error);
+    // What cannot be read is tried again as calls are that say nothing about it: by then it may have a codec.
+    let call = call.unwrap_or_else(|_| ActivityScheduled::new(claimed.activity.clone(), Payload::nothing()));
+    let used_up = claimed.taken_over && call.retry.attempts_max.is_some_and(|max| claimed.attempt.0 > max);
     let details = claimed.details.map(|details| cx.codec.decode(details)).transpose();
     let last_failure = claimed.last_failure.map(|failure| cx.inward(failure)).transpose();
-    let trouble = match (&input, &last_failure, &details) {
+    let trouble = match (unreadable, &last_failure, &details) {
         _ if claimed.cancel_requested => Some(Failure::of_kind(FailureKind::Cancelled, NEVER_BEGUN)),
-        _ if claimed.deferred => Some(outlived(&claimed.heartbeat)),
+        _ if claimed.deferred => Some(outlived(&call.heartbeat)),
         _ if used_up => Some(lost),
-        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => Some(Failure::from_error(error)),
-        (Ok(_), Ok(_), Ok(_)) => None,
-    };
-    let call = ActivityScheduled {
-        retry: claimed.retry,
-        start_to_close: claimed.start_to_close,
-        heartbeat: claimed.heartbeat,
-        ..ActivityScheduled::new(claimed.activity, input.unwrap_or(claimed.input))
+        (Some(unreadable), ..) => Some(unreadable),
+        (_, Err(error), _) | (.., Err(error)) => Some(Failure::from_error(error)),
+        (None, Ok(_), Ok(_)) => None,
     };
     let close_by = claimed.close_by;
     let (run, scheduled, attempt, worker) = (claimed.run, claimed.scheduled, claimed.attempt, life.worker);

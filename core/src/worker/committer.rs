@@ -108,7 +108,7 @@ pub(super) async fn carry_out(
 fn identified(cx: &Context, mut write: Write) -> Write {
     if let Write::Commit(commit) = &mut write {
         let does_more =
-            !(commit.schedule.is_empty() && commit.ended.is_empty() && commit.messages.is_empty());
+            !(commit.schedule.is_empty() && commit.ended.is_empty() && commit.outgoing.is_empty());
         let unnamed = commit.record.is_none() && does_more;
         commit.request_id = unnamed.then(|| RequestId(cx.home.fresh_id()));
     }

@@ -79,7 +79,8 @@ impl WorkflowContext {
     /// The await gives [`CallError::Cancelled`] when the run is asked to cancel.
     ///
     /// # Determinism
-    /// Nothing is persisted.
+    /// Nothing is persisted. If nothing is handled and nothing else is awaited, the value can never change, and the
+    /// workflow task fails as for every await that never ends.
     #[track_caller]
     pub fn wait_until<S, F>(&self, shared: &Shared<S>, is_so: F) -> WaitUntil<S, F>
     where

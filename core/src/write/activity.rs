@@ -1,11 +1,10 @@
 //! Activities that stand in a queue, and the ends of their attempts.
 
-use std::time::Duration;
+use bytes::Bytes;
 
 use super::message::NewMessage;
 use crate::vocabulary::{
-    ActivityName, Attempt, EventId, Failure, Payload, RequestId, RetryPolicy, RunKey, TaskQueue, Timestamp,
-    WorkerId,
+    ActivityName, Attempt, EventId, Failure, Payload, RequestId, RunKey, TaskQueue, Timestamp, WorkerId,
 };
 
 /// A call of an activity, put into a queue: an overflow, a retry, or work that a lost worker left.
@@ -19,20 +18,14 @@ pub struct NewActivityTask {
     pub task_queue: TaskQueue,
     /// Greater goes first; kept for claims to order by.
     pub priority: i32,
-    /// The argument as it passed the codec.
-    pub input: Payload,
+    /// What is called: an encoded `ActivityScheduled` ([`encode_kind`](crate::history::encode_kind)).
+    pub call: Bytes,
     /// The attempt that the next claim runs.
     pub attempt: Attempt,
     /// When it may be claimed.
     pub visible_at: Timestamp,
-    /// When failed attempts are tried again.
-    pub retry: RetryPolicy,
-    /// The longest that one attempt may take. Stores keep at least whole microseconds of it.
-    pub start_to_close: Option<Duration>,
     /// When the whole call must have ended. A store keeps it for whoever runs an attempt; the run's holder acts on it.
     pub close_by: Option<Timestamp>,
-    /// How long an attempt may be silent.
-    pub heartbeat: Option<Duration>,
     /// What the attempt before this one left.
     pub last_failure: Option<Failure>,
     /// What an attempt said last of how far it is, as it passed the codec.

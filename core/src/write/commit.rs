@@ -7,7 +7,8 @@ use super::activity::NewActivityTask;
 use super::message::{Answer, Outgoing};
 use super::start::{CloseStatus, Start};
 use crate::vocabulary::{
-    Attempt, EventId, FencingToken, Payload, Position, RequestId, RunKey, Timestamp, WorkerId,
+    Attempt, Attributes, EventId, FencingToken, Memo, Payload, Position, RequestId, RunKey, Timestamp,
+    WorkerId,
 };
 
 /// Commits one workflow task; without a record, changes only how the run is held.
@@ -16,8 +17,8 @@ use crate::vocabulary::{
 /// 1. The run's head is `expected_head`. Else, if the record from `expected_head` + 1 was written by a commit under
 ///    `token`, it is this one, applied before: `Committed` again, whoever holds the run now and even if it is closed; if not,
 ///    [`LeaseLost`](super::Refusal::LeaseLost).
-/// 2. The run is open, its token is `token`, `worker` holds it and has a lease that has not run out, even if nobody
-///    took the run over (else `LeaseLost`).
+/// 2. The run is open (for [`Next::Settled`]: closed and unsettled), its token is `token`, `worker` holds it and has a
+///    lease that has not run out, even if nobody took the run over (else `LeaseLost`).
 /// 3. Each of `ended` stands in the queue, claimed by `worker` in that attempt (else
 ///    [`TaskLost`](super::Refusal::TaskLost)).
 /// 4. If `next` closes the run, its inbox ends at `taken_in`, or its door is shut and `taken_in` reaches the door (else
@@ -27,7 +28,7 @@ use crate::vocabulary::{
 /// request ID, which is looked for first: applied again, it is `Committed` again and changes nothing. Any other changes
 /// nothing when it is applied again; if it gave the run up, the answer is `LeaseLost`.
 /// The commit's time is that of its record as stored, or the store's own if it has none. `schedule` comes before
-/// `ended`, `cancelled` and `cancel_requested`; `messages` go last, when `next` has been done.
+/// `ended`, `cancelled` and `cancel_requested`; the `outgoing` goes last, when `next` has been done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Commit {
     /// Which run.
@@ -52,16 +53,26 @@ pub struct Commit {
     pub cancelled: Vec<EventId>,
     /// Activities that are asked to stop: rows that are there say so from now on, to heartbeats and to claims.
     pub cancel_requested: Vec<EventId>,
-    /// Messages to other runs, in order, each delivered exactly once.
-    pub messages: Vec<Outgoing>,
+    /// What is asked of other runs, in order, each exactly once.
+    pub outgoing: Vec<Outgoing>,
     /// What it answers requests with, in order. A later answer to a request takes the place of an earlier one; each is
     /// kept for [`IDENTITY_KEPT`](super::IDENTITY_KEPT) at least, whatever becomes of the run.
     pub answers: Vec<Answer>,
-    /// What the run shows of itself from now on, as it passed the codec; `None` leaves that as it is. Kept with the run,
-    /// also when it has closed; no successor gets it.
-    pub published: Option<Payload>,
+    /// What the run shows of itself from now on. Kept with the run, also when it has closed; no successor gets it.
+    pub shown: Shown,
     /// What becomes of the run.
     pub next: Next,
+}
+
+/// What a run shows of itself, without its history. What is `None` stays as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Shown {
+    /// Its status, as it passed the codec.
+    pub published: Option<Payload>,
+    /// All that it can be found by.
+    pub attributes: Option<Attributes>,
+    /// All of its memo, as it passed the codec.
+    pub memo: Option<Memo>,
 }
 
 /// Encoded events and what a store keeps beside them.
@@ -87,15 +98,18 @@ pub enum Next {
         /// The closing event, encoded alone, so that a result is read without history.
         outcome: Bytes,
     },
-    /// It is closed as `ContinuedAsNew`, and the successor is open in the same instant, whatever its ID policies say.
-    /// What came through the shut door goes to the end of the successor's inbox, in order, with its request IDs and
+    /// It is closed, and the successor is open in the same instant, whatever its ID policies say. What came through the shut door goes to the end of the successor's inbox, in order, with its request IDs and
     /// times, and wakes it; outcomes of this run's activities are dropped. The successor's owner is shown what came.
-    ContinuedAsNew {
+    Continued {
+        /// How it closed: `ContinuedAsNew`, or, if it is tried again, as it failed.
+        status: CloseStatus,
         /// The new run of the same workflow ID.
         successor: Box<Start>,
         /// The closing event, encoded alone.
         outcome: Bytes,
     },
+    /// It was terminated, and all who depended on it are told with this commit, which has no record: it is settled.
+    Settled,
 }
 
 /// How an open run is held and found after a commit.
@@ -106,6 +120,10 @@ pub struct OpenRun {
     pub wake_at: Option<Timestamp>,
     /// Whether activities of it are running that have no row in the queue: a takeover must look at it.
     pub rowless: bool,
+    /// Whether others are to be told if it is terminated: then it is left [unsettled](crate::backend::ClaimedRun).
+    pub dependents: bool,
+    /// Whether its code rests until it is resumed. For those who list runs.
+    pub paused: bool,
     /// Whether the worker keeps it.
     pub hold: Hold,
     /// Why its last workflow task failed; `None` when it went well.

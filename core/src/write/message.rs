@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::start::Start;
 use crate::vocabulary::{Namespace, RequestId, RunId, RunKey, Timestamp, WorkflowId};
 
 /// A message as it is put into an inbox.
@@ -56,21 +57,67 @@ pub struct Send {
     pub at: Timestamp,
 }
 
-/// A message of a workflow task to another run, sent with its commit and at its time, as [`Send`] would.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a workflow task asks of another run, done with its commit as the same write from a client would be, exactly once.
+///
+/// A store whose transactions don't reach the other run keeps it with the commit and does it soon after; what one run
+/// asks of another is done in order.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Outgoing {
-    /// Whom it is for.
-    pub target: Target,
-    /// The message.
-    pub message: NewMessage,
-    /// What the sender's own inbox gets if the target refuses it and the sender stays open; the engine decides what
-    /// that says.
+    /// What is asked.
+    pub errand: Errand,
+    /// What the sender's own inbox gets once it is done, if the sender is open then.
+    pub if_done: Option<NewMessage>,
+    /// What the sender's own inbox gets if it is refused and the sender is open then; the engine decides what that says.
     pub if_refused: Option<NewMessage>,
+}
+
+/// See [`Outgoing`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Errand {
+    /// To read a message.
+    Send(Send),
+    /// To begin.
+    Start(Box<Start>),
+    /// To end.
+    Terminate(Terminate),
+}
+
+impl Errand {
+    /// The tenant that it is done in.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        match self {
+            Self::Send(send) => &send.target.namespace,
+            Self::Start(start) => &start.run.namespace,
+            Self::Terminate(terminate) => &terminate.target.namespace,
+        }
+    }
+
+    /// The workflow ID that it concerns.
+    #[must_use]
+    pub fn workflow_id(&self) -> &WorkflowId {
+        match self {
+            Self::Send(send) => &send.target.workflow_id,
+            Self::Start(start) => &start.run.workflow_id,
+            Self::Terminate(terminate) => &terminate.target.workflow_id,
+        }
+    }
+
+    /// Its identity.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        match self {
+            Self::Send(send) => send.message.request_id,
+            Self::Start(start) => start.request_id,
+            Self::Terminate(terminate) => terminate.request_id,
+        }
+    }
 }
 
 /// Ends an open run without asking its code: appends one event under the next token, drops its tasks and inbox.
 ///
-/// Refused with `RunNotFound` or `RunClosed`. Its last task failure stays to be seen.
+/// Refused with `RunNotFound` or `RunClosed`. Its last task failure stays to be seen. If others depend on it
+/// ([`OpenRun::dependents`](super::OpenRun)), it is left [unsettled](crate::backend::ClaimedRun): claimed once more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terminate {
     /// Which run.

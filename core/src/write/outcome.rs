@@ -1,7 +1,7 @@
 //! What became of a write.
 
 use super::start::ExistingId;
-use crate::vocabulary::{Position, RunKey};
+use crate::vocabulary::{EventId, Position, RunId, RunKey};
 
 /// What became of one member of a batch.
 pub type Outcome = Result<Applied, Refusal>;
@@ -28,7 +28,11 @@ pub enum Applied {
         /// The last position of the run's inbox, now, also when the commit was applied before; beyond `taken_in`,
         /// messages wait.
         inbox: Position,
+        /// The runs that its errands have opened and that its worker holds from the start, with token 1.
+        started: Vec<RunId>,
     },
+    /// The run is not there any more.
+    Removed,
     /// The attempt has ended.
     Reported,
     /// The attempt is wanted still.
@@ -51,6 +55,17 @@ pub enum Refusal {
     /// The run is closed, or closing.
     #[error("run {0} is closed")]
     RunClosed(RunKey),
+    /// The run is open, or not settled: what was asked for is for closed ones.
+    #[error("run {0} is open")]
+    RunOpen(RunKey),
+    /// The open run is another than the one to be replaced, or it has gone on to this event: read it again.
+    #[error("the open run is now {run}, at event {head}")]
+    RunAdvanced {
+        /// The open run.
+        run: RunKey,
+        /// Its last event.
+        head: EventId,
+    },
     /// The run has another holder, or the worker's lease is over: throw the live run away.
     #[error("the lease of the run is lost")]
     LeaseLost,

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::commit::NewRecord;
 use super::message::{ClosingEvent, NewMessage};
 use crate::vocabulary::{
-    Attributes, RequestId, RunKey, SemanticsVersion, TaskQueue, Timestamp, WorkerId, WorkflowType,
+    Attributes, EventId, Memo, RequestId, RunId, RunKey, SemanticsVersion, TaskQueue, Timestamp, WorkerId,
+    WorkflowType,
 };
 
 /// Opens a run with event 1, if the workflow ID allows it.
@@ -32,8 +33,12 @@ pub struct Start {
     pub fairness_key: Option<Arc<str>>,
     /// What the run can be found by.
     pub attributes: Attributes,
+    /// What it shows beside its history, as it passed the codec.
+    pub memo: Memo,
     /// Event 1, alone in its record.
     pub record: NewRecord,
+    /// The events from 2 on, of a run that begins as a copy of another; none for any other.
+    pub copied: Vec<NewRecord>,
     /// What to do when the workflow ID is open.
     pub conflict: IdConflictPolicy,
     /// What to do when the workflow ID has closed before.
@@ -46,6 +51,8 @@ pub struct Start {
     pub inbox: Vec<NewMessage>,
     /// When it first needs a worker.
     pub wake_at: Timestamp,
+    /// As in [`OpenRun`](super::OpenRun): whether others are to be told if it is terminated.
+    pub dependents: bool,
 }
 
 /// What a start does when its workflow ID has an open run.
@@ -63,6 +70,26 @@ pub enum IdConflictPolicy {
     /// Ends the open run with this closing event as [`Terminate`](super::Terminate) does, at the time of the new
     /// run's event 1, and starts the new one; `reuse` is not asked.
     TerminateExisting(ClosingEvent),
+    /// Ends the open run and starts the new one in its place; `reuse` is not asked.
+    ReplaceExisting(Replacement),
+}
+
+/// The open run that a start takes the place of.
+///
+/// Refused with [`RunAdvanced`](super::Refusal::RunAdvanced) if another run is open, or if it has another head; if none
+/// is open, the start goes on as if it had no policy. The open run ends as by [`Terminate`](super::Terminate), but what
+/// its history has not taken in goes to the end of the new run's inbox, in order, with request IDs and times, and wakes
+/// it; outcomes of its activities are dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// The run that is expected to be open.
+    pub run: RunId,
+    /// Its expected last event.
+    pub head: EventId,
+    /// How it ends.
+    pub closing: ClosingEvent,
+    /// When, by the store's time as the client knows it.
+    pub at: Timestamp,
 }
 
 /// What a start does when its workflow ID has no open run but closed ones; the latest counts.
@@ -98,6 +125,8 @@ pub enum CloseStatus {
     Cancelled,
     /// A client ended it.
     Terminated,
+    /// It took longer than it may.
+    TimedOut,
     /// It goes on as a new run of the same workflow ID.
     ContinuedAsNew,
 }

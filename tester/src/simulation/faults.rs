@@ -149,7 +149,8 @@ fn write(write: &Write) -> String {
             let next = match &commit.next {
                 Next::Open(open) => format!("{:?}, rowless {}", open.hold, open.rowless),
                 Next::Closed { status, .. } => format!("{status:?}"),
-                Next::ContinuedAsNew { successor, .. } => format!("continues as {}", successor.run.run_id),
+                Next::Settled => "settled".to_owned(),
+                Next::Continued { successor, .. } => format!("continues as {}", successor.run.run_id),
             };
             let rows: Vec<String> =
                 commit.schedule.iter().map(|row| format!("{}/{}", row.scheduled, row.attempt)).collect();
@@ -163,6 +164,7 @@ fn write(write: &Write) -> String {
                 commit.ended
             )
         }
+        Write::Remove(remove) => format!("remove {}", remove.run),
         Write::Activity(report) => {
             let verdict = match &report.verdict {
                 retell::write::ActivityVerdict::Ended(_) => "ended",

@@ -60,16 +60,7 @@ impl<W: Workflow> TestRun<W> {
 
     fn drive_to_result(&self) -> Result<Result<W::Output, ResultError>, Trouble> {
         let inner = self.tester.inner();
-        let closed = inner.drive(|| {
-            let info = self.last();
-            match (info.status, info.failure) {
-                (RunStatus::Running, None) => None,
-                (RunStatus::Running, Some(failure)) => {
-                    Some(Err(Trouble::TaskFailed { run: info.run, failure }))
-                }
-                (RunStatus::Closed(_), _) => Some(Ok(())),
-            }
-        })?;
+        let closed = inner.drive(|| self.closed().map(|_| Ok(())).or_else(|| self.task_failed().map(Err)))?;
         closed.unwrap_or_else(|| Err(Trouble::Still(still(inner, "the result"))))?;
         inner.call(self.handle.result()).map_err(|stuck| inner.trouble(stuck))
     }
@@ -179,7 +170,7 @@ impl<W: Workflow> TestRun<W> {
         let inner = self.tester.inner();
         let answered = inner.drive(|| {
             let looked = inner.call(sent.try_result()).map_err(|stuck| inner.trouble(stuck));
-            looked.map(Result::transpose).transpose()
+            looked.map(Result::transpose).transpose().or_else(|| self.task_failed().map(Err))
         });
         let still = || Trouble::Still(still(inner, "the answer to the update"));
         or_panic(answered.and_then(|answered| answered.unwrap_or_else(|| Err(still()))))
@@ -255,16 +246,21 @@ impl<W: Workflow> TestRun<W> {
     #[track_caller]
     pub fn wait_for(&self, is_like: impl Fn(&EventKind) -> bool) {
         let inner = self.tester.inner();
-        let has_come = || self.has_event(&is_like).then_some(());
-        let come = inner
-            .drive(has_come)
-            .and_then(|come| come.ok_or_else(|| Trouble::Still(still(inner, "the event"))));
-        or_panic(come);
+        let has_come = || self.has_event(&is_like).then_some(Ok(())).or_else(|| self.task_failed().map(Err));
+        let still = || Trouble::Still(still(inner, "the event"));
+        or_panic(inner.drive(has_come).and_then(|come| come.unwrap_or_else(|| Err(still()))));
     }
 
     /// Whether its history, or that of a run that it continued as, has an event like this.
     pub fn has_event(&self, is_like: impl Fn(&EventKind) -> bool) -> bool {
         self.histories().iter().any(|(_, events)| events.iter().any(|event| is_like(&event.kind)))
+    }
+
+    /// That the last workflow task of its chain failed: without a deploy there is nothing to wait for.
+    fn task_failed(&self) -> Option<Trouble> {
+        let RunInfo { run, status, failure, .. } = self.last();
+        let failure = failure.filter(|_| status == RunStatus::Running)?;
+        Some(Trouble::TaskFailed { run, failure })
     }
 
     /// The last run of its chain.

@@ -27,6 +27,7 @@ pub(super) fn still(inner: &Inner, wanted: &str) -> String {
         workflow_id: None,
         workflow: None,
         status: StatusFilter::Open,
+        attributes: Vec::new(),
         page_size: RUNS_MAX,
         after: None,
     };

@@ -42,11 +42,13 @@ impl Tally {
                 Write::Send(send) => &send.target.workflow_id,
                 Write::Terminate(terminate) => &terminate.target.workflow_id,
                 Write::Commit(commit) => {
-                    let targets = commit.messages.iter().map(|message| message.target.workflow_id.clone());
+                    let targets =
+                        commit.outgoing.iter().map(|outgoing| outgoing.errand.workflow_id().clone());
                     self.written.extend(targets);
                     self.closed |= !matches!(commit.next, Next::Open(_));
                     &commit.run.workflow_id
                 }
+                Write::Remove(remove) => &remove.run.workflow_id,
                 Write::Activity(report) => &report.run.workflow_id,
             };
             if !self.written.contains(id) {

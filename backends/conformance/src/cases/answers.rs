@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use retell::backend::{AnswerKey, Answered};
 use retell::vocabulary::{Payload, Position, RequestId};
-use retell::write::{Answer, Commit, Hold, IDENTITY_KEPT};
+use retell::write::{Answer, Commit, Hold, IDENTITY_KEPT, Shown};
 
 use crate::world::{Held, TICK, World};
 
@@ -88,7 +88,10 @@ pub async fn what_a_run_publishes_is_described_and_listed(world: World) {
     assert_eq!(world.info(held.run.clone()).await.published, None);
     for text in ["half", "done"] {
         let published = Some(Payload::encode(text).expect("text encodes"));
-        let commit = Commit { published: published.clone(), ..world.new_commit(&held) };
+        let commit = Commit {
+            shown: Shown { published: published.clone(), ..Shown::default() },
+            ..world.new_commit(&held)
+        };
         world.commit(&mut held, commit).await;
         let commit = world.new_commit(&held);
         world.commit(&mut held, commit).await;

@@ -8,12 +8,12 @@ use retell::vocabulary::{
 };
 use retell::write::{Commit, Hold, Next, OpenRun, Start};
 
-use crate::world::{Held, LEASE, SECOND, TICK, World, claim_all, order, texts, workflow_type};
+use crate::world::{Held, LEASE, SECOND, TICK, World, claim_all, order, sleeping, texts, workflow_type};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn sleeping_until(wake_at: Option<Timestamp>) -> OpenRun {
-    OpenRun { wake_at, rowless: false, hold: Hold::Keep, failure: None }
+    OpenRun { wake_at, ..sleeping(Hold::Keep) }
 }
 
 async fn sleep(world: &World, held: &mut Held, open: OpenRun) {
@@ -47,6 +47,7 @@ pub async fn a_claim_tells_all_that_a_holder_needs(world: World) {
         inbox: claimed.runs[0].inbox.clone(),
         rowless: true,
         failure: None,
+        unsettled: false,
     };
     assert_eq!(claimed.runs, [wanted]);
     assert_eq!(claimed.now, world.now());

@@ -6,7 +6,7 @@ use retell::write::{
     TaskFailureKind, Write,
 };
 
-use crate::world::{Held, SECOND, World, claim_all, message, open_run_of, outgoing, texts};
+use crate::world::{Held, SECOND, World, claim_all, committed_at, message, open_run_of, sleeping, texts};
 
 /// A commit that does everything that a commit which stays open can do. Its task is event 3.
 fn rich(world: &World, held: &Held, to: &str) -> Commit {
@@ -15,12 +15,11 @@ fn rich(world: &World, held: &Held, to: &str) -> Commit {
         taken_in: Position(1),
         schedule: vec![world.new_task(3)],
         cancelled: vec![EventId(2)],
-        messages: vec![outgoing(open_run_of(to), "hello")],
+        outgoing: vec![world.outgoing(open_run_of(to), "hello")],
         next: Next::Open(OpenRun {
             wake_at: Some(world.now() + SECOND),
             rowless: true,
-            hold: Hold::Keep,
-            failure: None,
+            ..sleeping(Hold::Keep)
         }),
         ..world.new_commit(held)
     }
@@ -106,9 +105,9 @@ pub async fn later_members_see_earlier_ones(world: World) {
         ])
         .await;
     assert_eq!(outcomes[0], Ok(Applied::Started { run: run.clone(), owned: true }));
-    assert_eq!(outcomes[1], Ok(Applied::Committed { inbox: Position(0) }));
+    assert_eq!(outcomes[1], Ok(committed_at(0)));
     assert_eq!(outcomes[2], Ok(Applied::Sent(run.clone())));
-    assert_eq!(outcomes[3], Ok(Applied::Committed { inbox: Position(1) }));
+    assert_eq!(outcomes[3], Ok(committed_at(1)));
     assert_eq!(outcomes[4], Err(Refusal::RunClosed(run)));
 }
 
@@ -149,9 +148,8 @@ pub async fn a_failed_task_parks_its_run_until_one_goes_well(world: World) {
     };
     let next = Next::Open(OpenRun {
         wake_at: Some(world.now()),
-        rowless: false,
-        hold: Hold::Release,
         failure: Some(failure.clone()),
+        ..sleeping(Hold::Release)
     });
     world.applied(Commit { next, ..world.new_hold(&held, Hold::Release) }).await;
     assert_eq!(world.info(held.run.clone()).await.failure, Some(failure.clone()));
@@ -170,8 +168,9 @@ pub async fn a_message_to_another_run_is_delivered_once(world: World) {
     let worker = world.worker().await;
     let other = world.started_by(worker, "other").await;
     let held = world.started_by(worker, "a").await;
-    let messages = vec![outgoing(other.run.clone(), "one"), outgoing(open_run_of("other"), "two")];
-    let commit = Commit { messages, ..world.new_commit(&held) };
+    let outgoing =
+        vec![world.outgoing(other.run.clone(), "one"), world.outgoing(open_run_of("other"), "two")];
+    let commit = Commit { outgoing, ..world.new_commit(&held) };
     world.applied(commit.clone()).await;
     world.applied(commit).await;
     let unread = world.unread(&other).await;
@@ -183,12 +182,12 @@ pub async fn a_message_to_another_run_is_delivered_once(world: World) {
 pub async fn a_refused_message_is_answered_to_its_sender(world: World) {
     let worker = world.worker().await;
     let mut held = world.started_by(worker, "a").await;
-    let mut refused = outgoing(open_run_of("nobody"), "hello");
+    let mut refused = world.outgoing(open_run_of("nobody"), "hello");
     refused.if_refused = Some(message("nobody is there"));
-    let mut accepted = outgoing(held.run.clone(), "to myself");
+    let mut accepted = world.outgoing(held.run.clone(), "to myself");
     accepted.if_refused = Some(message("not needed"));
-    let silent = outgoing(open_run_of("nobody"), "into the dark");
-    let commit = Commit { messages: vec![refused, silent, accepted], ..world.new_commit(&held) };
+    let silent = world.outgoing(open_run_of("nobody"), "into the dark");
+    let commit = Commit { outgoing: vec![refused, silent, accepted], ..world.new_commit(&held) };
     assert_eq!(world.commit(&mut held, commit).await, Position(2));
     assert_eq!(texts(&world.unread(&held).await), ["nobody is there", "to myself"]);
 }
@@ -197,9 +196,9 @@ pub async fn a_refused_message_is_answered_to_its_sender(world: World) {
 pub async fn a_closing_sender_hears_of_no_refusal(world: World) {
     let worker = world.worker().await;
     let held = world.started_by(worker, "a").await;
-    let mut refused = outgoing(open_run_of("nobody"), "hello");
+    let mut refused = world.outgoing(open_run_of("nobody"), "hello");
     refused.if_refused = Some(message("nobody is there"));
-    world.applied(Commit { messages: vec![refused], ..world.new_close(&held) }).await;
+    world.applied(Commit { outgoing: vec![refused], ..world.new_close(&held) }).await;
     assert_eq!(world.stats().await.messages, 0);
 }
 
@@ -208,8 +207,9 @@ pub async fn messages_follow_the_change_of_the_run(world: World) {
     let worker = world.worker().await;
     let held = world.started_by(worker, "a").await;
     let successor = world.new_start("a");
-    let messages = vec![outgoing(open_run_of("a"), "to my next life"), outgoing(held.run.clone(), "lost")];
-    world.applied(Commit { messages, ..world.new_continue(&held, &successor) }).await;
+    let outgoing =
+        vec![world.outgoing(open_run_of("a"), "to my next life"), world.outgoing(held.run.clone(), "lost")];
+    world.applied(Commit { outgoing, ..world.new_continue(&held, &successor) }).await;
     let (_, claimed) = world.claim_one(worker).await;
     assert_eq!(claimed.run, successor.run);
     assert_eq!(texts(&claimed.inbox), ["to my next life"]);
@@ -219,12 +219,7 @@ pub async fn messages_follow_the_change_of_the_run(world: World) {
 pub async fn a_released_run_sleeps_until_it_is_due(world: World) {
     let worker = world.worker().await;
     let mut held = world.started_by(worker, "a").await;
-    let next = Next::Open(OpenRun {
-        wake_at: Some(world.now() + SECOND),
-        rowless: false,
-        hold: Hold::Release,
-        failure: None,
-    });
+    let next = Next::Open(OpenRun { wake_at: Some(world.now() + SECOND), ..sleeping(Hold::Release) });
     let release = Commit { next, ..world.new_commit(&held) };
     world.commit(&mut held, release).await;
     assert_eq!(world.info(held.run.clone()).await.owner, None);

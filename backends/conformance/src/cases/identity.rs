@@ -3,10 +3,11 @@
 use retell::backend::Claim;
 use retell::vocabulary::{Attempt, Failure, Namespace, RunKey};
 use retell::write::{
-    ActivityVerdict, Applied, Commit, Hold, IDENTITY_KEPT, IdConflictPolicy, Refusal, Start, Target, Write,
+    ActivityVerdict, Applied, Commit, Errand, Hold, IDENTITY_KEPT, IdConflictPolicy, Outgoing, Refusal,
+    Start, Target, Write,
 };
 
-use crate::world::{SECOND, TICK, World, claim_all, message, open_run_of, outgoing};
+use crate::world::{SECOND, TICK, World, claim_all, message, open_run_of};
 
 /// Every kind of write with a request ID, in an order in which all are accepted.
 async fn requests(world: &World) -> Vec<Write> {
@@ -62,7 +63,7 @@ pub async fn a_commit_applied_again_answers_the_same(world: World) {
     let mut held = world.started_by(worker, "a").await;
     let first = Commit {
         schedule: vec![world.new_task(2)],
-        messages: vec![outgoing(other, "hello")],
+        outgoing: vec![world.outgoing(other, "hello")],
         ..world.new_commit(&held)
     };
     world.commit(&mut held, first.clone()).await;
@@ -173,10 +174,10 @@ pub async fn a_sent_message_and_an_outgoing_one_are_the_same(world: World) {
     let worker = world.worker().await;
     let other = world.started("other").await;
     let held = world.started_by(worker, "a").await;
-    let mut same = outgoing(other.clone(), "once");
-    same.if_refused = Some(message("refused"));
-    let send = retell::write::Send { message: same.message.clone(), ..world.new_send(other.clone(), "") };
-    world.applied(Commit { messages: vec![same], ..world.new_commit(&held) }).await;
+    let send = world.new_send(other.clone(), "once");
+    let errand = Errand::Send(send.clone());
+    let same = Outgoing { errand, if_done: None, if_refused: Some(message("refused")) };
+    world.applied(Commit { outgoing: vec![same], ..world.new_commit(&held) }).await;
     assert_eq!(world.applied(send).await, Applied::Sent(other.clone()));
     assert_eq!(world.info(other).await.inbox, 1);
     world.applied(Commit { expected_head: held.head.next(), ..world.new_hold(&held, Hold::Release) }).await;

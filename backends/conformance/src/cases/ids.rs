@@ -8,7 +8,7 @@ use retell::write::{
     Start, TaskFailure, TaskFailureKind,
 };
 
-use crate::world::{Held, LEASE, SECOND, World, closing_event, message, open_run_of, texts};
+use crate::world::{Held, LEASE, SECOND, World, closing_event, message, open_run_of, sleeping, texts};
 
 /// H9. A second start of an open ID is refused, and names the run that has it.
 pub async fn an_open_id_is_taken(world: World) {
@@ -238,9 +238,8 @@ async fn park(world: &World, held: &Held) -> TaskFailure {
     };
     let next = Next::Open(OpenRun {
         wake_at: Some(world.now() + SECOND),
-        rowless: false,
-        hold: Hold::Keep,
         failure: Some(failure.clone()),
+        ..sleeping(Hold::Keep)
     });
     world.applied(Commit { next, ..world.new_hold(held, Hold::Keep) }).await;
     failure

@@ -7,6 +7,7 @@ pub mod claims;
 pub mod commit;
 pub mod differential;
 pub mod door;
+pub mod errands;
 pub mod fencing;
 pub mod history;
 pub mod identity;
@@ -14,7 +15,10 @@ pub mod ids;
 pub mod inbox;
 pub mod queue;
 pub mod reads;
+pub mod removal;
+pub mod replacing;
 pub mod restart;
+pub mod settling;
 pub mod values;
 
 macro_rules! cases {
@@ -109,6 +113,34 @@ cases! { ($)
         a_message_without_a_run_id_finds_the_open_run,
         a_start_brings_messages_along,
     }
+    errands {
+        an_errand_starts_a_run,
+        the_worker_that_commits_may_hold_what_it_starts,
+        a_start_whose_id_is_taken_is_answered_to_its_sender,
+        an_errand_ends_a_run,
+        an_errand_is_done_once,
+        a_sender_that_closes_starts_and_ends_others,
+    }
+    settling {
+        a_terminated_run_with_dependents_is_claimed_once_more,
+        without_dependents_nothing_is_left_to_settle,
+        settling_is_fenced_and_done_once,
+        an_unsettled_run_of_a_dead_worker_is_claimed_again,
+        an_unsettled_run_is_closed_for_everything_else,
+        a_start_in_its_place_leaves_the_old_run_unsettled,
+    }
+    replacing {
+        a_replacement_begins_as_a_copy_with_what_was_not_taken_in,
+        a_run_that_has_advanced_is_not_replaced,
+        another_open_run_is_not_replaced,
+        where_nothing_is_open_a_replacement_starts,
+    }
+    removal {
+        a_removed_run_leaves_nothing,
+        an_open_or_unsettled_run_is_not_removed,
+        removing_twice_is_removing_once,
+        the_run_before_a_removed_one_is_the_latest_again,
+    }
     answers {
         the_last_answer_to_a_request_is_kept_beyond_the_run,
         a_refused_commit_answers_nothing,
@@ -194,6 +226,9 @@ cases! { ($)
         a_jump_forward_fires_early_and_a_jump_back_late,
     }
     reads {
+        lists_filter_by_attributes,
+        a_commit_changes_what_a_run_is_found_by,
+        paused_runs_are_listed,
         a_run_is_described_as_it_was_started,
         a_closed_run_keeps_its_outcome,
         many_are_described_in_the_order_asked,
@@ -213,7 +248,8 @@ cases! { ($)
         ten_mebibytes_fit_everywhere,
         the_ends_of_all_ranges_come_back,
         attributes_of_every_kind_come_back,
-        failures_and_retry_policies_come_back,
+        failures_come_back,
+        a_memo_comes_back,
     }
     changes {
         work_is_announced,

@@ -1,10 +1,12 @@
 //! H5 and H11: queued activities have one outcome each, and none blocks another.
 
 use retell::backend::{ActivityRequest, Claim, ClaimedActivity};
-use retell::vocabulary::{Attempt, EventId, Failure, Payload, Position, RequestId, TaskQueue};
+use retell::vocabulary::{Attempt, EventId, Failure, Payload, RequestId, TaskQueue};
 use retell::write::{ActivityReport, ActivityVerdict, Applied, Commit, Hold, NewActivityTask, Refusal};
 
-use crate::world::{Held, LEASE, SECOND, TICK, World, activity_name, charge, claim_all, message, texts};
+use crate::world::{
+    Held, LEASE, SECOND, TICK, World, activity_name, charge, claim_all, committed_at, message, texts,
+};
 
 fn ended(text: &str) -> ActivityVerdict {
     ActivityVerdict::Ended(message(text))
@@ -33,7 +35,6 @@ pub async fn a_queued_activity_is_handed_out_whole(world: World) {
     let task = NewActivityTask {
         attempt: Attempt(3),
         close_by: Some(world.now() + SECOND),
-        heartbeat: Some(2 * SECOND),
         details: Some(Payload::encode("half way").unwrap()),
         last_failure: Some(Failure::new("Declined", "no money")),
         ..world.new_task(2)
@@ -44,13 +45,10 @@ pub async fn a_queued_activity_is_handed_out_whole(world: World) {
         run: held.run,
         scheduled: task.scheduled,
         activity: task.activity,
-        input: task.input,
+        call: task.call,
         attempt: Attempt(3),
         taken_over: false,
-        retry: task.retry,
-        start_to_close: task.start_to_close,
         close_by: task.close_by,
-        heartbeat: task.heartbeat,
         last_failure: task.last_failure,
         details: task.details,
         cancel_requested: false,
@@ -205,17 +203,13 @@ pub async fn a_commit_without_a_record_queues_an_activity_once(world: World) {
     let request_id = Some(RequestId::fresh());
     let commit = Commit { request_id, schedule: vec![retry], ..world.new_hold(&held, Hold::Keep) };
     let first = world.applied(commit.clone()).await;
-    assert_eq!(first, Applied::Committed { inbox: Position(0) });
+    assert_eq!(first, committed_at(0));
     assert_eq!(world.claim(worker).await.activities.len(), 1);
     let report = ActivityReport { attempt: Attempt(2), ..world.new_report(&held, 2, worker, ended("done")) };
     world.applied(report).await;
-    assert_eq!(world.applied(commit.clone()).await, Applied::Committed { inbox: Position(1) });
+    assert_eq!(world.applied(commit.clone()).await, committed_at(1));
     world.retire(worker).await;
-    assert_eq!(
-        world.applied(commit).await,
-        Applied::Committed { inbox: Position(1) },
-        "whoever holds the run"
-    );
+    assert_eq!(world.applied(commit).await, committed_at(1), "whoever holds the run");
     assert!(world.store.queued(&held.run).await.unwrap().is_empty());
 }
 
@@ -330,7 +324,7 @@ pub async fn groups_have_their_own_room(world: World) {
 pub async fn the_longest_visible_goes_first(world: World) {
     let at = |micros| NewActivityTask {
         visible_at: world.now() + TICK * micros,
-        input: Payload::encode(&micros).unwrap(),
+        call: micros.to_string().into(),
         ..world.new_task(100 - u64::from(micros))
     };
     queued(&world, "b", vec![at(3), at(1)]).await;
@@ -341,7 +335,7 @@ pub async fn the_longest_visible_goes_first(world: World) {
     let mut claim = claim_all(held.worker);
     claim.activities[0].max = 3;
     let first = world.claim_as(&claim).await.activities;
-    let inputs: Vec<u32> = first.iter().map(|activity| activity.input.decode().unwrap()).collect();
-    assert_eq!(inputs, [1, 2, 3]);
-    assert_eq!(world.claim_as(&claim).await.activities[0].input.decode::<u32>().unwrap(), 4);
+    let calls: Vec<&[u8]> = first.iter().map(|activity| &activity.call[..]).collect();
+    assert_eq!(calls, [b"1", b"2", b"3"]);
+    assert_eq!(world.claim_as(&claim).await.activities[0].call, "4");
 }

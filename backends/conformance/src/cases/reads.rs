@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use retell::backend::{ListRequest, RunInfo, RunStatus, StatusFilter, StoreStats};
-use retell::vocabulary::{EventId, Namespace, RunId, TaskQueue};
+use retell::backend::{
+    AttributeFilter, AttributeMatch, ListRequest, RunInfo, RunStatus, StatusFilter, StoreStats,
+};
+use retell::vocabulary::{AttributeValue, Attributes, EventId, Namespace, RunId, TaskQueue};
 use retell::write::{
-    ActivityVerdict, CloseStatus, Commit, Hold, Next, OpenRun, Start, TaskFailure, TaskFailureKind,
+    ActivityVerdict, CloseStatus, Commit, Hold, Next, OpenRun, Shown, Start, TaskFailure, TaskFailureKind,
 };
 
-use crate::world::{SECOND, World, list_all, message, open_run_of, order, workflow_id, workflow_type};
+use crate::world::{
+    Held, SECOND, World, list_all, message, open_run_of, order, sleeping, workflow_id, workflow_type,
+};
 
 fn ids(runs: &[RunInfo]) -> Vec<&str> {
     runs.iter().map(|info| info.run.workflow_id.as_str()).collect()
@@ -34,6 +38,7 @@ pub async fn a_run_is_described_as_it_was_started(world: World) {
         priority: -3,
         fairness_key: Some("tenant 5".into()),
         attributes: start.attributes,
+        memo: start.memo,
         status: RunStatus::Running,
         started_at: world.now(),
         closed_at: None,
@@ -45,6 +50,7 @@ pub async fn a_run_is_described_as_it_was_started(world: World) {
         outcome: None,
         continued_as: None,
         published: None,
+        paused: false,
     };
     assert_eq!(world.info(start.run).await, wanted);
 }
@@ -142,7 +148,7 @@ async fn one_of_each(world: &World) {
         count: 1,
         at: world.now(),
     });
-    let next = Next::Open(OpenRun { wake_at: None, rowless: false, hold: Hold::Keep, failure });
+    let next = Next::Open(OpenRun { failure, ..sleeping(Hold::Keep) });
     world.applied(Commit { next, ..world.new_hold(&parked, Hold::Keep) }).await;
     let closings = [
         ("completed", CloseStatus::Completed),
@@ -236,4 +242,86 @@ pub async fn queued_activities_are_listed_in_order(world: World) {
     assert!(queued.is_sorted_by_key(|task| task.scheduled));
     assert_eq!(listed, events.into_iter().collect());
     assert!(queued.iter().all(|task| task.worker.is_none()));
+}
+
+/// Lists find runs by what they were started with to be found by, each type of value by its own order.
+pub async fn lists_filter_by_attributes(world: World) {
+    for (id, amount, city) in [("a", 5, "Riga"), ("b", 7, "Oslo"), ("c", 9, "Riga")] {
+        let attributes = [
+            ("amount".into(), AttributeValue::Integer(amount)),
+            ("city".into(), AttributeValue::Text(city.into())),
+            ("large".into(), AttributeValue::Bool(amount > 6)),
+        ];
+        world.clock.advance(SECOND);
+        world.applied(Start { attributes: attributes.into(), ..world.new_start(id) }).await;
+    }
+    world.started("plain").await;
+    let amount = |value: fn(AttributeValue) -> AttributeMatch, amount| AttributeFilter {
+        name: "amount".into(),
+        value: value(AttributeValue::Integer(amount)),
+    };
+    let is = |name: &str, value| AttributeFilter { name: name.into(), value: AttributeMatch::Is(value) };
+    let riga = is("city", AttributeValue::Text("Riga".into()));
+    assert_eq!(found_by(&world, [riga.clone()]).await, ["c", "a"]);
+    assert_eq!(found_by(&world, [amount(AttributeMatch::AtLeast, 7)]).await, ["c", "b"]);
+    assert_eq!(found_by(&world, [amount(AttributeMatch::AtMost, 7)]).await, ["b", "a"]);
+    assert_eq!(found_by(&world, [riga, amount(AttributeMatch::AtLeast, 6)]).await, ["c"]);
+    assert_eq!(found_by(&world, [is("large", AttributeValue::Bool(false))]).await, ["a"]);
+    assert!(found_by(&world, [is("amount", AttributeValue::Float(5.0))]).await.is_empty(), "another type");
+    assert!(found_by(&world, [is("country", AttributeValue::Integer(5))]).await.is_empty(), "another name");
+}
+
+/// A run is found by what its last commit says, and no longer by what it said before.
+pub async fn a_commit_changes_what_a_run_is_found_by(world: World) {
+    let worker = world.worker().await;
+    let step = |step| Attributes::from([("step".into(), AttributeValue::Integer(step))]);
+    let is = |step| AttributeFilter {
+        name: "step".into(),
+        value: AttributeMatch::Is(AttributeValue::Integer(step)),
+    };
+    let start = Start { attributes: step(1), owner: Some(worker), ..world.new_start("a") };
+    world.applied(start.clone()).await;
+    let mut held = Held::from_start(&start, worker);
+    let shown = Shown { attributes: Some(step(2)), ..Shown::default() };
+    let commit = Commit { shown, ..world.new_commit(&held) };
+    world.commit(&mut held, commit).await;
+    let commit = world.new_commit(&held);
+    world.commit(&mut held, commit).await;
+    assert_eq!(world.info(held.run.clone()).await.attributes, step(2), "another commit leaves it");
+    assert!(found_by(&world, [is(1)]).await.is_empty());
+    assert_eq!(found_by(&world, [is(2)]).await, ["a"]);
+    world.applied(world.new_close(&held)).await;
+    assert_eq!(found_by(&world, [is(2)]).await, ["a"], "also when it has closed");
+}
+
+/// A paused run is found as such until it is resumed or closes.
+pub async fn paused_runs_are_listed(world: World) {
+    let worker = world.worker().await;
+    let request = ListRequest { status: StatusFilter::Paused, ..list_all() };
+    let paused = |held: &Held, paused| {
+        let next = Next::Open(OpenRun { paused, ..sleeping(Hold::Keep) });
+        Commit { next, ..world.new_commit(held) }
+    };
+    let mut held = world.started_by(worker, "a").await;
+    for is_paused in [true, false, true] {
+        let commit = paused(&held, is_paused);
+        world.commit(&mut held, commit).await;
+        assert_eq!(world.info(held.run.clone()).await.paused, is_paused);
+        assert_eq!(world.store.list(&request).await.unwrap().runs.len(), usize::from(is_paused));
+    }
+    world.applied(world.new_close(&held)).await;
+    assert!(world.store.list(&request).await.unwrap().runs.is_empty());
+}
+
+async fn found_by<const N: usize>(world: &World, attributes: [AttributeFilter; N]) -> Vec<String> {
+    let request = ListRequest { attributes: attributes.into(), page_size: 1, ..list_all() };
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = world.store.list(&ListRequest { after, ..request.clone() }).await.unwrap();
+        found.extend(page.runs.iter().map(|info| info.run.workflow_id.as_str().to_owned()));
+        after = page.next;
+        if after.is_none() {
+            return found;
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use retell::vocabulary::{Attempt, Position};
 use retell::write::{Commit, Next, OpenRun, Refusal};
 
-use crate::world::{SECOND, World, message, open_run_of, outgoing, texts};
+use crate::world::{SECOND, World, message, open_run_of, sleeping, texts};
 
 /// H6. A restarted store shows all that it showed before: runs, histories, queues, inboxes, counts.
 pub async fn everything_acknowledged_is_found_again(world: World) {
@@ -16,12 +16,11 @@ pub async fn everything_acknowledged_is_found_again(world: World) {
     let next = Next::Open(OpenRun {
         wake_at: Some(world.now() + SECOND * 60),
         rowless: true,
-        hold: retell::write::Hold::Keep,
-        failure: None,
+        ..sleeping(retell::write::Hold::Keep)
     });
     let commit = Commit {
         record: Some(world.record(3, "three")),
-        messages: vec![outgoing(open_run_of("untouched"), "hello")],
+        outgoing: vec![world.outgoing(open_run_of("untouched"), "hello")],
         next,
         ..world.new_commit(&held)
     };
@@ -60,8 +59,8 @@ pub async fn a_worker_of_the_process_before_writes_nothing(world: World) {
     let worker = world.worker().await;
     let held = world.with_task(worker, "a").await;
     let mut last = world.new_commit(&held);
-    last.messages.push(outgoing(open_run_of("a"), "to myself"));
-    last.messages[0].if_refused = Some(message("refused"));
+    last.outgoing.push(world.outgoing(open_run_of("a"), "to myself"));
+    last.outgoing[0].if_refused = Some(message("refused"));
     let world = world.restart().await;
     assert_eq!(world.refused(last).await, Refusal::LeaseLost);
     assert!(world.renew(worker).await.is_err());

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use retell::vocabulary::{
-    Attempt, AttributeValue, Attributes, EventId, Failure, FailureKind, FailurePredicate, Payload,
-    RetryPolicy, TEXT_ID_BYTES_MAX, TaskQueue, Timestamp,
+    Attempt, AttributeValue, Attributes, EventId, Failure, FailureKind, Memo, Payload, TEXT_ID_BYTES_MAX,
+    TaskQueue, Timestamp,
 };
-use retell::write::{ActivityVerdict, Commit, NewActivityTask, Next, OpenRun, Start};
+use retell::write::{ActivityVerdict, Commit, NewActivityTask, Next, OpenRun, Shown, Start};
 
-use crate::world::{World, claim_all, message, open_run_of, outgoing, workflow_type};
+use crate::world::{Held, World, claim_all, message, open_run_of, sleeping, workflow_type};
 
 /// IDs and names in any script, with any punctuation.
 pub async fn ids_of_all_scripts_come_back(world: World) {
@@ -66,15 +66,14 @@ pub async fn ten_mebibytes_fit_everywhere(world: World) {
     send.message.body = large.clone();
     world.applied(send).await;
     assert_eq!(world.unread(&held).await[0].body, large);
-    let input = Payload { data: large.clone(), ..Payload::encode(&()).unwrap() };
     let mut commit = world.new_commit(&held);
     commit.record.as_mut().expect("it has one").bytes = large.clone();
-    commit.schedule = vec![NewActivityTask { input: input.clone(), ..world.new_task(2) }];
+    commit.schedule = vec![NewActivityTask { call: large.clone(), ..world.new_task(2) }];
     commit.taken_in = retell::vocabulary::Position(1);
     world.commit(&mut held, commit).await;
     assert_eq!(world.history(&held.run).await[1].bytes, large);
     let claimed = world.claim(worker).await.activities;
-    assert_eq!(claimed[0].input, input);
+    assert_eq!(claimed[0].call, large);
     let mut ended = message("");
     ended.body = large.clone();
     world.applied(world.new_report(&held, 2, worker, ActivityVerdict::Ended(ended))).await;
@@ -103,23 +102,39 @@ pub async fn the_ends_of_all_ranges_come_back(world: World) {
     let task = NewActivityTask {
         priority: i32::MIN,
         attempt: Attempt(u32::MAX),
-        start_to_close: Some(Duration::from_micros(1)),
-        input: Payload { data: Bytes::new(), ..Payload::encode(&()).unwrap() },
+        call: Bytes::new(),
+        close_by: Some(Timestamp::MAX),
         ..world.new_task(i64::MAX as u64)
     };
-    let next = Next::Open(OpenRun {
-        wake_at: Some(Timestamp::MAX),
-        rowless: false,
-        hold: retell::write::Hold::Keep,
-        failure: None,
-    });
+    let next = Next::Open(OpenRun { wake_at: Some(Timestamp::MAX), ..sleeping(retell::write::Hold::Keep) });
     let commit = Commit { schedule: vec![task.clone()], next, ..world.new_commit(&held) };
     world.commit(&mut held, commit).await;
     let claimed = world.claim(worker).await.activities;
     assert_eq!((claimed[0].scheduled, claimed[0].attempt), (EventId(i64::MAX as u64), task.attempt));
-    assert_eq!((claimed[0].start_to_close, &claimed[0].input), (task.start_to_close, &task.input));
-    world.applied(Commit { messages: vec![outgoing(held.run.clone(), "")], ..world.new_commit(&held) }).await;
+    assert_eq!((claimed[0].close_by, &claimed[0].call), (task.close_by, &task.call));
+    world
+        .applied(Commit { outgoing: vec![world.outgoing(held.run.clone(), "")], ..world.new_commit(&held) })
+        .await;
     assert_eq!(world.unread(&held).await[0].body, Bytes::new());
+}
+
+/// A memo, as it is started with and as a commit changes it; an empty one too.
+pub async fn a_memo_comes_back(world: World) {
+    let worker = world.worker().await;
+    let memo: Memo =
+        [("customer".into(), Payload::encode("Ada").unwrap()), ("".into(), Payload::nothing())].into();
+    let start = Start { memo: memo.clone(), owner: Some(worker), ..world.new_start("a") };
+    world.applied(start.clone()).await;
+    let mut held = Held::from_start(&start, worker);
+    assert_eq!(world.info(held.run.clone()).await.memo, memo);
+    for memo in [Memo::new(), memo] {
+        let shown = Shown { memo: Some(memo.clone()), ..Shown::default() };
+        let commit = Commit { shown, ..world.new_commit(&held) };
+        world.commit(&mut held, commit).await;
+        let commit = world.new_commit(&held);
+        world.commit(&mut held, commit).await;
+        assert_eq!(world.info(held.run.clone()).await.memo, memo, "another commit leaves it");
+    }
 }
 
 /// The open attribute map, every kind of value.
@@ -143,8 +158,8 @@ pub async fn attributes_of_every_kind_come_back(world: World) {
     assert_eq!(world.info(start.run).await.attributes, attributes);
 }
 
-/// A failure with details and causes, and a retry policy, exactly.
-pub async fn failures_and_retry_policies_come_back(world: World) {
+/// A failure with details and causes, exactly.
+pub async fn failures_come_back(world: World) {
     let worker = world.worker().await;
     let mut held = world.started_by(worker, "a").await;
     let cause = std::io::Error::other("disk on fire 🔥");
@@ -154,25 +169,10 @@ pub async fn failures_and_retry_policies_come_back(world: World) {
         retry_after: Some(Duration::from_nanos(1)),
         ..Failure::from_error(&cause).non_retryable()
     };
-    let policy = RetryPolicy {
-        initial_interval: Duration::from_nanos(1_500),
-        backoff: 1.1,
-        interval_max: Duration::MAX,
-        attempts_max: Some(u32::MAX),
-        non_retryable_types: vec!["Declined".into(), "".into()],
-        jitter: 0.1,
-        retry_if: Some(FailurePredicate::error_type("Busy").negated()),
-    };
-    let task = NewActivityTask {
-        retry: policy.clone(),
-        last_failure: Some(failure.clone()),
-        start_to_close: None,
-        ..world.new_task(2)
-    };
+    let task = NewActivityTask { last_failure: Some(failure.clone()), ..world.new_task(2) };
     let commit = Commit { schedule: vec![task], ..world.new_commit(&held) };
     world.commit(&mut held, commit).await;
     assert_eq!(world.store.queued(&held.run).await.unwrap()[0].last_failure, Some(failure.clone()));
     let claimed = world.claim(worker).await.activities;
-    assert_eq!((&claimed[0].retry, &claimed[0].last_failure), (&policy, &Some(failure)));
-    assert_eq!(claimed[0].start_to_close, None);
+    assert_eq!(claimed[0].last_failure, Some(failure));
 }

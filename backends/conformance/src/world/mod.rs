@@ -17,9 +17,10 @@ use retell::vocabulary::{
 };
 use retell::write::{Applied, Commit, Outcome, Refusal, Start, Target, Write};
 
+pub(crate) use new::sleeping;
 pub(crate) use value::{
-    activity_name, charge, claim_all, closing_event, list_all, message, open_run_of, order, outgoing, texts,
-    workflow_id, workflow_type,
+    activity_name, charge, claim_all, closing_event, committed_at, list_all, message, open_run_of, order,
+    texts, workflow_id, workflow_type,
 };
 
 use crate::StoreUnderTest;
@@ -119,7 +120,7 @@ impl World {
         let count = commit.record.as_ref().map_or(0, |record| u64::from(record.count));
         let taken_in = commit.taken_in;
         match self.applied(commit).await {
-            Applied::Committed { inbox } => {
+            Applied::Committed { inbox, .. } => {
                 held.head = EventId(held.head.0 + count);
                 held.taken_in = taken_in;
                 inbox
@@ -264,7 +265,8 @@ impl Held {
     /// A run as it is known to the worker that started it.
     pub(crate) fn from_start(start: &Start, worker: WorkerId) -> Self {
         let run = start.run.clone();
-        Self { run, worker, token: FencingToken(1), head: EventId(1), taken_in: Position(0) }
+        let copied: u64 = start.copied.iter().map(|record| u64::from(record.count)).sum();
+        Self { run, worker, token: FencingToken(1), head: EventId(1 + copied), taken_in: Position(0) }
     }
 
     pub(crate) fn of(worker: WorkerId, claimed: &ClaimedRun) -> Self {

@@ -2,15 +2,14 @@
 
 use bytes::Bytes;
 use retell::vocabulary::{
-    Attempt, Attributes, EventId, Payload, RequestId, RetryPolicy, RunId, RunKey, SemanticsVersion,
-    TaskQueue, WorkerId,
+    Attempt, Attributes, EventId, Memo, RequestId, RunId, RunKey, SemanticsVersion, TaskQueue, WorkerId,
 };
 use retell::write::{
-    ActivityReport, ActivityVerdict, CloseStatus, Commit, Hold, IdConflictPolicy, IdReusePolicy,
-    NewActivityTask, NewRecord, Next, OpenRun, Send, Start, Target, Terminate,
+    ActivityReport, ActivityVerdict, CloseStatus, Commit, Errand, Hold, IdConflictPolicy, IdReusePolicy,
+    NewActivityTask, NewRecord, Next, OpenRun, Outgoing, Send, Shown, Start, Target, Terminate,
 };
 
-use super::{Held, SECOND, World, charge, closing_event, message, order, workflow_id};
+use super::{Held, World, charge, closing_event, message, order, workflow_id};
 
 impl World {
     /// A start of a run of `order` that is due now and that nobody holds.
@@ -28,12 +27,15 @@ impl World {
             priority: 0,
             fairness_key: None,
             attributes: Attributes::new(),
+            memo: Memo::new(),
             record: self.record(1, "started"),
+            copied: Vec::new(),
             conflict: IdConflictPolicy::Reject,
             reuse: IdReusePolicy::Allow,
             owner: None,
             inbox: Vec::new(),
             wake_at: self.now(),
+            dependents: false,
         }
     }
 
@@ -55,6 +57,12 @@ impl World {
         }
     }
 
+    /// What a commit asks of another run: to read this, without an answer.
+    pub(crate) fn outgoing(&self, target: impl Into<Target>, text: &str) -> Outgoing {
+        let errand = Errand::Send(self.new_send(target, text));
+        Outgoing { errand, if_done: None, if_refused: None }
+    }
+
     /// A queued call of `charge`, visible now.
     pub(crate) fn new_task(&self, scheduled: u64) -> NewActivityTask {
         NewActivityTask {
@@ -62,13 +70,10 @@ impl World {
             activity: charge(),
             task_queue: TaskQueue::default(),
             priority: 0,
-            input: Payload::encode("input").expect("text encodes"),
+            call: Bytes::from_static(b"call"),
             attempt: Attempt(1),
             visible_at: self.now(),
-            retry: RetryPolicy::exponential(),
-            start_to_close: Some(SECOND),
             close_by: None,
-            heartbeat: None,
             last_failure: None,
             details: None,
             running: false,
@@ -113,10 +118,10 @@ impl World {
             ended: Vec::new(),
             cancelled: Vec::new(),
             cancel_requested: Vec::new(),
-            messages: Vec::new(),
+            outgoing: Vec::new(),
             answers: Vec::new(),
-            published: None,
-            next: Next::Open(OpenRun { wake_at: None, rowless: false, hold, failure: None }),
+            shown: Shown::default(),
+            next: Next::Open(sleeping(hold)),
         }
     }
 
@@ -128,10 +133,16 @@ impl World {
 
     /// A commit of one event that continues the run as `successor`.
     pub(crate) fn new_continue(&self, held: &Held, successor: &Start) -> Commit {
-        let next = Next::ContinuedAsNew {
+        let next = Next::Continued {
+            status: CloseStatus::ContinuedAsNew,
             successor: Box::new(successor.clone()),
             outcome: Bytes::from_static(b"continued"),
         };
         Commit { next, ..self.new_commit(held) }
     }
+}
+
+/// An open run that sleeps until a message comes.
+pub(crate) fn sleeping(hold: Hold) -> OpenRun {
+    OpenRun { wake_at: None, rowless: false, dependents: false, paused: false, hold, failure: None }
 }

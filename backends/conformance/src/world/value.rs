@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use retell::backend::{ActivityRequest, Claim, InboxMessage, ListRequest, StatusFilter};
 use retell::vocabulary::{
-    ActivityName, Namespace, RequestId, SemanticsVersion, TaskQueue, WorkerId, WorkflowId, WorkflowName,
-    WorkflowType, WorkflowVersion,
+    ActivityName, Namespace, Position, RequestId, SemanticsVersion, TaskQueue, WorkerId, WorkflowId,
+    WorkflowName, WorkflowType, WorkflowVersion,
 };
-use retell::write::{ClosingEvent, NewMessage, Outgoing, Target};
+use retell::write::{Applied, ClosingEvent, NewMessage, Target};
 
 pub(crate) fn workflow_id(id: &str) -> WorkflowId {
     WorkflowId::new(id).expect("the case's ID is valid")
@@ -68,17 +68,18 @@ pub(crate) fn list_all() -> ListRequest {
         workflow_id: None,
         workflow: None,
         status: StatusFilter::Any,
+        attributes: Vec::new(),
         page_size: 100,
         after: None,
     }
 }
 
+/// What a commit without errands is answered with.
+pub(crate) fn committed_at(inbox: u64) -> Applied {
+    Applied::Committed { inbox: Position(inbox), started: Vec::new() }
+}
+
 /// The texts of messages, in their order.
 pub(crate) fn texts(messages: &[InboxMessage]) -> Vec<String> {
     messages.iter().map(|message| String::from_utf8_lossy(&message.body).into_owned()).collect()
-}
-
-/// A message of a commit to another run, without an answer if it is refused.
-pub(crate) fn outgoing(target: impl Into<Target>, text: &str) -> Outgoing {
-    Outgoing { target: target.into(), message: message(text), if_refused: None }
 }

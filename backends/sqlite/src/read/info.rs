@@ -19,7 +19,7 @@ macro_rules! select_info {
         concat!(
             "SELECT runs.workflow_id, runs.run_id, workflow_kinds.name, workflow_kinds.version, \
              workflow_kinds.task_queue, priority, fairness_key, attributes, status, started_at, closed_at, head, \
-             inbox_last, taken_in, wake_at, workers.worker, failure, outcome, continued_as, published \
+             inbox_last, taken_in, wake_at, workers.worker, failure, outcome, continued_as, published, memo, paused \
              FROM runs JOIN workflow_kinds ON workflow_kinds.id = runs.kind \
              LEFT JOIN workers ON workers.id = runs.owner ",
             $rest
@@ -85,6 +85,8 @@ pub(super) fn read_info(row: &Row, namespace: &Namespace) -> Result<RunInfo> {
         outcome: damage.or_default(row.get::<_, Option<Vec<u8>>>(17)).map(Into::into),
         continued_as: damage.or_default(column::optional_uuid(row, 18)).map(RunId),
         published: damage.or_default(column::unpacked(row, 19)),
+        memo: damage.or_default(column::unpacked(row, 20)).unwrap_or_default(),
+        paused: damage.or_default(row.get(21)),
     };
     Ok(damage.shown_in(info))
 }

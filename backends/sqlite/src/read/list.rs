@@ -2,9 +2,12 @@
 
 use retell::backend::{ListRequest, Page, PageToken, StatusFilter};
 use retell::vocabulary::RunId;
-use rusqlite::{Connection, Result, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Result, params_from_iter};
 
 use super::info::{read_info, select_info};
+use crate::attribute;
+use crate::column::number;
 use crate::fault::is_of_the_data;
 use crate::writer::run::status_number;
 
@@ -18,23 +21,35 @@ pub(crate) fn list(connection: &Connection, request: &ListRequest) -> Result<Pag
     };
     let status = match request.status {
         StatusFilter::ClosedAs(status) => status_number(status)?,
-        StatusFilter::Any | StatusFilter::Open | StatusFilter::Parked | StatusFilter::Closed => 0,
+        StatusFilter::Any
+        | StatusFilter::Open
+        | StatusFilter::Parked
+        | StatusFilter::Paused
+        | StatusFilter::Closed => 0,
     };
     let page_size = request.page_size.clamp(1, PAGE_SIZE_MAX);
     let (started_at, run_id) = match request.after {
         Some(after) => (after.started_at.as_micros(), after.run_id),
         None => (i64::MAX, RunId(uuid::Uuid::max())),
     };
-    let mut statement = connection.prepare_cached(&select_page(request))?;
-    let mut rows = statement.query(params![
-        namespace,
-        started_at,
-        run_id.0.as_bytes(),
-        request.workflow_id.as_ref().map(|workflow_id| workflow_id.as_str()),
-        request.workflow.as_ref().map(|workflow| workflow.as_str()),
-        status,
-        page_size + 1,
-    ])?;
+    let mut values = vec![
+        Value::Integer(namespace),
+        Value::Integer(started_at),
+        Value::Blob(run_id.0.as_bytes().to_vec()),
+        optional(request.workflow_id.as_ref().map(|workflow_id| workflow_id.as_str())),
+        optional(request.workflow.as_ref().map(|workflow| workflow.as_str())),
+        Value::Integer(status),
+        Value::Integer(number(page_size + 1)),
+    ];
+    let mut by_attributes = String::new();
+    for filter in &request.attributes {
+        let (condition, parameters) = attribute::condition(filter, values.len() + 1)?;
+        by_attributes.push_str(" AND ");
+        by_attributes.push_str(&condition);
+        values.extend(parameters);
+    }
+    let mut statement = connection.prepare_cached(&select_page(request, &by_attributes))?;
+    let mut rows = statement.query(params_from_iter(values))?;
     let (mut page, mut seen, mut last) = (Page::default(), 0, None);
     while let Some(row) = rows.next()? {
         if seen == page_size {
@@ -54,23 +69,29 @@ pub(crate) fn list(connection: &Connection, request: &ListRequest) -> Result<Pag
     Ok(page)
 }
 
+fn optional(text: Option<&str>) -> Value {
+    text.map_or(Value::Null, |text| Value::Text(text.to_owned()))
+}
+
 /// The statement for a request: its text decides which index is read.
-fn select_page(request: &ListRequest) -> String {
+fn select_page(request: &ListRequest, by_attributes: &str) -> String {
     let by_status = match request.status {
         StatusFilter::Any => "?6 IS NOT NULL",
         StatusFilter::Open => "status = 0 AND ?6 IS NOT NULL",
         StatusFilter::Parked => "status = 0 AND failure IS NOT NULL AND ?6 IS NOT NULL",
+        StatusFilter::Paused => "status = 0 AND paused = 1 AND ?6 IS NOT NULL",
         StatusFilter::Closed => "status > 0 AND ?6 IS NOT NULL",
         StatusFilter::ClosedAs(_) => "status = ?6",
     };
     // A plus sign keeps SQLite from the index by start where the one by workflow ID leads to fewer runs.
-    let (by_id, key) = match request.workflow_id {
-        Some(_) => ("runs.workflow_id = ?4", "(+runs.started_at, +runs.run_id)"),
-        None => ("?4 IS NULL", "(runs.started_at, runs.run_id)"),
+    let (by_id, key) = match (&request.workflow_id, request.attributes.is_empty()) {
+        (Some(_), _) => ("runs.workflow_id = ?4", "(+runs.started_at, +runs.run_id)"),
+        (None, false) => ("?4 IS NULL", "(+runs.started_at, +runs.run_id)"),
+        (None, true) => ("?4 IS NULL", "(runs.started_at, runs.run_id)"),
     };
     let rest = format!(
         "WHERE runs.namespace = ?1 AND {key} < (?2, ?3) AND {by_id} \
-         AND (?5 IS NULL OR workflow_kinds.name = ?5) AND {by_status} \
+         AND (?5 IS NULL OR workflow_kinds.name = ?5) AND {by_status}{by_attributes} \
          ORDER BY runs.started_at DESC, runs.run_id DESC LIMIT ?7"
     );
     format!("{}{rest}", select_info!(""))

@@ -18,9 +18,8 @@ impl Transaction<'_> {
     ) -> Result<()> {
         let kind = self.activity_kind_or_new(namespace, task)?;
         self.statement(
-            "INSERT INTO activities (run, scheduled, kind, visible_at, attempt, priority, start_to_close, input, \
-             retry, last_failure, close_by, heartbeat, details, owner) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+            "INSERT INTO activities (run, scheduled, kind, visible_at, attempt, priority, call, last_failure, \
+             close_by, details, owner) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
              ON CONFLICT (run, scheduled) DO NOTHING",
         )?
         .execute(params![
@@ -30,12 +29,9 @@ impl Transaction<'_> {
             task.visible_at.as_micros(),
             task.attempt.0,
             task.priority,
-            task.start_to_close.as_ref().map(packed).transpose()?,
-            packed(&task.input)?,
-            packed(&task.retry)?,
+            &task.call[..],
             task.last_failure.as_ref().map(packed).transpose()?,
             task.close_by.map(Timestamp::as_micros),
-            task.heartbeat.as_ref().map(packed).transpose()?,
             task.details.as_ref().map(packed).transpose()?,
             if task.running { by } else { 0 },
         ])?;

@@ -4,7 +4,7 @@ use retell::write::{Commit, IDENTITY_KEPT};
 use rusqlite::{Result, params};
 
 use super::transaction::Transaction;
-use crate::column::packed;
+use crate::column::{packed, packed_map};
 
 /// How many old answers are forgotten for each new one, so that forgetting keeps up and never stalls.
 const FORGOTTEN_FOR_EACH: usize = 2;
@@ -12,10 +12,7 @@ const FORGOTTEN_FOR_EACH: usize = 2;
 impl Transaction<'_> {
     /// Keeps what the commit of the run in this row tells. A commit that tells nothing costs nothing.
     pub(crate) fn tell(&mut self, commit: &Commit, row: i64) -> Result<()> {
-        if let Some(published) = &commit.published {
-            self.statement("UPDATE runs SET published = ?2 WHERE id = ?1")?
-                .execute(params![row, packed(published)?])?;
-        }
+        self.show_shown(row, commit)?;
         if commit.answers.is_empty() {
             return Ok(());
         }
@@ -35,6 +32,25 @@ impl Transaction<'_> {
         }
         self.heard.answers = true;
         self.forget_old_answers(commit.answers.len())
+    }
+
+    fn show_shown(&mut self, row: i64, commit: &Commit) -> Result<()> {
+        if let Some(published) = &commit.shown.published {
+            self.statement("UPDATE runs SET published = ?2 WHERE id = ?1")?
+                .execute(params![row, packed(published)?])?;
+        }
+        if let Some(memo) = &commit.shown.memo {
+            self.statement("UPDATE runs SET memo = ?2 WHERE id = ?1")?
+                .execute(params![row, packed_map(memo)?])?;
+        }
+        if let Some(attributes) = &commit.shown.attributes {
+            let namespace = self.namespace_or_new(&commit.run.namespace)?;
+            self.statement("UPDATE runs SET attributes = ?2 WHERE id = ?1")?
+                .execute(params![row, packed_map(attributes)?])?;
+            self.statement("DELETE FROM attributes WHERE run = ?1")?.execute([row])?;
+            self.index_attributes(row, namespace, attributes)?;
+        }
+        Ok(())
     }
 
     fn forget_old_answers(&self, given: usize) -> Result<()> {

@@ -149,6 +149,13 @@ impl Transaction<'_> {
             .collect::<Result<_>>()?
         };
         ready.extend(left_running);
+        let unsettled: Vec<Ready> = self
+            .statement(
+                "SELECT closed_at, id FROM runs WHERE unsettled = 1 AND owner = ?1 AND kind = ?2 LIMIT ?3",
+            )?
+            .query_map(params![owner, kind, column::number(max)], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_>>()?;
+        ready.extend(unsettled);
         let next: Option<i64> = self
             .statement(
                 "SELECT min(wake_at) FROM runs WHERE status = 0 AND owner = ?1 AND kind = ?2 AND wake_at > ?3 \
@@ -168,11 +175,11 @@ impl Transaction<'_> {
     ) -> Result<ClaimedRun> {
         let (mut run, inbox_last) = self
             .statement(
-                "SELECT ?2, workflow_id, run_id, token, head, taken_in, rowless, failure, inbox_last \
+                "SELECT ?2, workflow_id, run_id, token, head, taken_in, rowless, failure, unsettled, inbox_last \
                  FROM runs WHERE id = ?1",
             )?
             .query_row(params![row, claim.namespace.as_str()], |row| read_claimed(row, claim, workflow))?;
-        if inbox_last > run.taken_in.0 {
+        if inbox_last > run.taken_in.0 && !run.unsettled {
             run.inbox = self.messages(row, run.taken_in.0, inbox_last)?;
         }
         self.statement(
@@ -245,6 +252,7 @@ fn read_claimed(row: &Row, claim: &Claim, workflow: &WorkflowType) -> Result<(Cl
         inbox: Vec::new(),
         rowless: row.get(6)?,
         failure: column::unpacked(row, 7)?,
+        unsettled: row.get(8)?,
     };
-    Ok((claimed, row.get(8)?))
+    Ok((claimed, row.get(9)?))
 }

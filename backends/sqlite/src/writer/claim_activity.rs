@@ -2,7 +2,6 @@
 
 use retell::backend::{ActivityRequest, Claim, Claimed, ClaimedActivity};
 use retell::vocabulary::{ActivityName, Attempt, EventId, RunId, RunKey, WorkflowId};
-use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Error, OptionalExtension, Result, Row, params};
 
 use super::claim::{Claimer, Ready, note_due};
@@ -88,8 +87,9 @@ impl Transaction<'_> {
     ) -> Result<ClaimedActivity> {
         let activity = self
             .statement(
-                "SELECT runs.workflow_id, runs.run_id, scheduled, input, attempt + ?2, retry, start_to_close, \
-                 last_failure, close_by, heartbeat, details, cancel_requested, deferred FROM activities JOIN runs ON runs.id = activities.run WHERE activities.rowid = ?1",
+                "SELECT runs.workflow_id, runs.run_id, scheduled, call, attempt + ?2, last_failure, close_by, details, \
+                 cancel_requested, deferred FROM activities JOIN runs ON runs.id = activities.run \
+                 WHERE activities.rowid = ?1",
             )?
             .query_row(params![row, taken_over], |row| read_activity(row, claim, name, taken_over))?;
         self.statement("UPDATE activities SET owner = ?2, attempt = ?3 WHERE rowid = ?1")?
@@ -106,8 +106,6 @@ impl Transaction<'_> {
 }
 
 fn read_activity(row: &Row, claim: &Claim, name: &ActivityName, taken_over: bool) -> Result<ClaimedActivity> {
-    let missing =
-        |index| Error::FromSqlConversionFailure(index, Type::Null, Box::new(FromSqlError::InvalidType));
     Ok(ClaimedActivity {
         run: RunKey {
             namespace: claim.namespace.clone(),
@@ -116,16 +114,13 @@ fn read_activity(row: &Row, claim: &Claim, name: &ActivityName, taken_over: bool
         },
         scheduled: EventId(row.get(2)?),
         activity: name.clone(),
-        input: column::unpacked(row, 3)?.ok_or_else(|| missing(3))?,
+        call: column::bytes(row, 3)?,
         attempt: Attempt(row.get(4)?),
         taken_over,
-        retry: column::unpacked(row, 5)?.ok_or_else(|| missing(5))?,
-        start_to_close: column::unpacked(row, 6)?,
-        last_failure: column::unpacked(row, 7)?,
-        close_by: column::optional_time(row, 8)?,
-        heartbeat: column::unpacked(row, 9)?,
-        details: column::unpacked(row, 10)?,
-        cancel_requested: row.get(11)?,
-        deferred: row.get(12)?,
+        last_failure: column::unpacked(row, 5)?,
+        close_by: column::optional_time(row, 6)?,
+        details: column::unpacked(row, 7)?,
+        cancel_requested: row.get(8)?,
+        deferred: row.get(9)?,
     })
 }

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 
 use futures::channel::oneshot;
 use retell::backend::{Claim, Claimed, Renewal, Renewed, StoreError};
-use retell::write::{Batch, Next, Outcome, Write};
+use retell::write::{Batch, Errand, Next, Outcome, Start, Write};
 
 /// The most writes in one transaction, about: gathering ends with the job that reaches it.
 const WRITES_MAX: usize = 4_096;
@@ -81,16 +81,28 @@ pub(crate) fn gather(first: Job, jobs: &Receiver<Message>) -> Vec<Job> {
 /// What a write weighs, its small parts aside.
 fn bytes(write: &Write) -> usize {
     match write {
-        Write::Start(start) => start.record.bytes.len(),
+        Write::Start(start) => started(start),
         Write::Send(send) => send.message.body.len(),
-        Write::Terminate(_) => 0,
+        Write::Terminate(_) | Write::Remove(_) => 0,
         Write::Commit(commit) => {
             let record = commit.record.as_ref().map_or(0, |record| record.bytes.len());
             let closing = if let Next::Closed { outcome, .. } = &commit.next { outcome.len() } else { 0 };
-            let tasks: usize = commit.schedule.iter().map(|task| task.input.data.len()).sum();
-            let sent: usize = commit.messages.iter().map(|sent| sent.message.body.len()).sum();
+            let tasks: usize = commit.schedule.iter().map(|task| task.call.len()).sum();
+            let sent: usize = commit.outgoing.iter().map(|outgoing| errand(&outgoing.errand)).sum();
             record + closing + tasks + sent
         }
         Write::Activity(_) => 0,
+    }
+}
+
+fn started(start: &Start) -> usize {
+    start.record.bytes.len() + start.copied.iter().map(|record| record.bytes.len()).sum::<usize>()
+}
+
+fn errand(errand: &Errand) -> usize {
+    match errand {
+        Errand::Send(send) => send.message.body.len(),
+        Errand::Start(start) => started(start),
+        Errand::Terminate(_) => 0,
     }
 }

@@ -151,6 +151,7 @@ impl Transaction<'_> {
     fn holds_something(&self, worker: i64) -> Result<bool> {
         self.statement(
             "SELECT EXISTS (SELECT 1 FROM runs WHERE status = 0 AND owner = ?1) \
+             OR EXISTS (SELECT 1 FROM runs WHERE unsettled = 1 AND owner = ?1) \
              OR EXISTS (SELECT 1 FROM activities WHERE owner = ?1)",
         )?
         .query_row([worker], |row| row.get(0))

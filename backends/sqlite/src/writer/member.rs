@@ -86,6 +86,7 @@ impl Transaction<'_> {
     fn apply(&mut self, write: &Write) -> Result<Applied, Stop> {
         let (namespace, request_id) = match write {
             Write::Commit(commit) => return self.commit(commit),
+            Write::Remove(remove) => return self.remove(&remove.run),
             Write::Start(start) => (&start.run.namespace, start.request_id),
             Write::Send(send) => (&send.target.namespace, send.message.request_id),
             Write::Terminate(terminate) => (&terminate.target.namespace, terminate.request_id),
@@ -96,6 +97,7 @@ impl Transaction<'_> {
         }
         let (applied, run) = match write {
             Write::Commit(commit) => return self.commit(commit),
+            Write::Remove(remove) => return self.remove(&remove.run),
             Write::Start(start) => self.start(start)?,
             Write::Send(send) => self.deliver(&send.target, &send.message, send.at)?,
             Write::Terminate(terminate) => self.terminate(terminate)?,

@@ -1,7 +1,7 @@
 //! Putting messages into inboxes.
 
 use retell::vocabulary::Timestamp;
-use retell::write::{Applied, NewMessage, Outgoing, Refusal, Target};
+use retell::write::{Applied, Errand, NewMessage, Outgoing, Refusal, Target};
 use rusqlite::{Result, params};
 
 use super::run::{Door, RunState};
@@ -42,20 +42,34 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Delivers what a commit sends, each message once; the sender hears of those that are refused.
-    pub(crate) fn send_all(&mut self, sender: i64, messages: &[Outgoing], at: Timestamp) -> Result<(), Stop> {
-        for Outgoing { target, message, if_refused } in messages {
-            if self.first_outcome(&target.namespace, message.request_id)?.is_some() {
-                continue;
-            }
-            match self.deliver(target, message, at) {
-                Ok((applied, row)) => {
-                    self.keep_outcome(&target.namespace, message.request_id, &applied, row)?;
-                }
+    /// Does what a commit asks of other runs, each thing once; the sender hears of it as it wishes.
+    pub(crate) fn run_errands(
+        &mut self,
+        sender: i64,
+        outgoing: &[Outgoing],
+        at: Timestamp,
+    ) -> Result<(), Stop> {
+        for Outgoing { errand, if_done, if_refused } in outgoing {
+            match self.run_errand(errand) {
+                Ok(()) => self.answer(sender, if_done.as_ref(), at)?,
                 Err(Stop::Refused(_)) => self.answer(sender, if_refused.as_ref(), at)?,
                 Err(failed) => return Err(failed),
             }
         }
+        Ok(())
+    }
+
+    fn run_errand(&mut self, errand: &Errand) -> Result<(), Stop> {
+        let (namespace, request_id) = (errand.namespace(), errand.request_id());
+        if self.first_outcome(namespace, request_id)?.is_some() {
+            return Ok(());
+        }
+        let (applied, row) = match errand {
+            Errand::Send(send) => self.deliver(&send.target, &send.message, send.at)?,
+            Errand::Start(start) => self.start(start)?,
+            Errand::Terminate(terminate) => self.terminate(terminate)?,
+        };
+        self.keep_outcome(namespace, request_id, &applied, row)?;
         Ok(())
     }
 

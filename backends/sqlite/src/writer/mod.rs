@@ -9,11 +9,12 @@ mod job;
 mod lease;
 mod member;
 mod message;
+mod remove;
 mod request;
 pub(crate) mod run;
 mod start;
 mod thread;
-mod transaction;
+pub(crate) mod transaction;
 
 pub(crate) use job::{Job, Message};
 pub(crate) use thread::Writer;

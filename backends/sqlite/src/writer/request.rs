@@ -97,7 +97,7 @@ fn read(namespace: &Namespace, row: &Row) -> Result<Applied> {
         outcome::TERMINATED => Applied::Terminated(run),
         outcome::REPORTED => Applied::Reported,
         // Where the inbox ends is for whoever asks to read: it goes on.
-        outcome::COMMITTED => Applied::Committed { inbox: Position(0) },
+        outcome::COMMITTED => Applied::Committed { inbox: Position(0), started: Vec::new() },
         other => return Err(rusqlite::Error::IntegralValueOutOfRange(0, other)),
     })
 }

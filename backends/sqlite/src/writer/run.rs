@@ -14,7 +14,7 @@ macro_rules! select_state {
     ($condition:literal) => {
         concat!(
             "SELECT id, run_id, status, head, last_at, token, owner, wake_at, rowless, failure IS NOT NULL, \
-             inbox_last, taken_in, door_at, door_continues FROM runs WHERE ",
+             inbox_last, taken_in, door_at, door_continues, dependents, unsettled, paused FROM runs WHERE ",
             $condition
         )
     };
@@ -37,6 +37,9 @@ pub(crate) struct RunState {
     pub(crate) inbox_last: u64,
     pub(crate) taken_in: u64,
     pub(crate) door: Option<Door>,
+    pub(crate) dependents: bool,
+    pub(crate) unsettled: bool,
+    pub(crate) paused: bool,
 }
 
 /// A door that is shut: what comes beyond `at` is not for this run.
@@ -65,6 +68,9 @@ impl RunState {
             inbox_last: row.get(10)?,
             taken_in: row.get(11)?,
             door: door_at.map(|at| Door { at, continues }),
+            dependents: row.get(14)?,
+            unsettled: row.get(15)?,
+            paused: row.get(16)?,
         })
     }
 
@@ -86,6 +92,7 @@ pub(crate) fn status_number(status: CloseStatus) -> Result<i64> {
         CloseStatus::Cancelled => 3,
         CloseStatus::Terminated => 4,
         CloseStatus::ContinuedAsNew => 5,
+        CloseStatus::TimedOut => 6,
         unknown => {
             let reason = format!("the close status {unknown:?} has no number in this schema");
             return Err(rusqlite::Error::ToSqlConversionFailure(reason.into()));
@@ -102,6 +109,7 @@ pub(crate) fn close_status(number: i64) -> Result<Option<CloseStatus>> {
         3 => CloseStatus::Cancelled,
         4 => CloseStatus::Terminated,
         5 => CloseStatus::ContinuedAsNew,
+        6 => CloseStatus::TimedOut,
         other => return Err(rusqlite::Error::IntegralValueOutOfRange(0, other)),
     }))
 }

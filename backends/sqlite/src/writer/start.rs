@@ -1,15 +1,15 @@
 //! Opening runs, and ending them from outside.
 
-use retell::vocabulary::{RunKey, Timestamp};
+use retell::vocabulary::{EventId, RunKey, Timestamp};
 use retell::write::{
     Applied, CloseStatus, ClosingEvent, ExistingId, IdConflictPolicy, IdReusePolicy, NewRecord, Refusal,
-    Start, Terminate,
+    Replacement, Start, Terminate,
 };
 use rusqlite::{OptionalExtension, Result, params};
 
 use super::run::{Door, RunState, close_status, status_number};
 use super::transaction::Transaction;
-use crate::column::packed;
+use crate::column::packed_map;
 use crate::fault::Stop;
 
 /// A run that was opened.
@@ -45,6 +45,13 @@ impl Transaction<'_> {
                 (None, IdConflictPolicy::TerminateExisting(closing)) => {
                     self.end(&latest, closing, start.record.at)?;
                 }
+                (None, IdConflictPolicy::ReplaceExisting(replaced)) => {
+                    let opened = self.replace(&latest, &key, replaced, start)?;
+                    return Ok((
+                        Applied::Started { run: start.run.clone(), owned: opened.owned },
+                        opened.row,
+                    ));
+                }
                 (Some(closed), _) if !may_reuse(start.reuse, closed) => {
                     return Err(Refusal::IdTaken(ExistingId { run: key, closed: Some(closed) }).into());
                 }
@@ -68,16 +75,38 @@ impl Transaction<'_> {
         Ok(open.row)
     }
 
+    /// Ends the open run, if it is the one that is expected, and opens the new one with what its history has not taken in.
+    fn replace(
+        &mut self,
+        open: &RunState,
+        key: &RunKey,
+        replaced: &Replacement,
+        start: &Start,
+    ) -> Result<Opened, Stop> {
+        if open.run_id != replaced.run || open.head != replaced.head.0 {
+            return Err(Refusal::RunAdvanced { run: key.clone(), head: EventId(open.head) }.into());
+        }
+        self.close_terminated(open, &replaced.closing, replaced.at)?;
+        let opened = self.open(start)?;
+        self.hand_on(open.row, opened.row, start)?;
+        self.drop_tasks_and_inbox(open.row)?;
+        Ok(opened)
+    }
+
     /// Opens a run unconditionally.
     pub(crate) fn open(&mut self, start: &Start) -> Result<Opened> {
         let owner = start.owner.and_then(|owner| self.alive(owner));
         let namespace = self.namespace_or_new(&start.run.namespace)?;
         let kind = self.workflow_kind_or_new(namespace, start)?;
-        let attributes = if start.attributes.is_empty() { None } else { Some(packed(&start.attributes)?) };
+        let attributes = packed_map(&start.attributes)?;
+        let memo = packed_map(&start.memo)?;
+        let copied: u32 = start.copied.iter().map(|record| record.count).sum();
+        let head = start.record.count + copied;
+        let last_at = start.copied.last().map_or(start.record.at, |record| record.at);
         self.statement(
             "INSERT INTO runs (run_id, namespace, workflow_id, kind, started_at, head, last_at, token, owner, \
-             wake_at, inbox_last, shown, priority, fairness_key, attributes) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13)",
+             wake_at, inbox_last, shown, priority, fairness_key, attributes, memo, dependents) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?14, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?15, ?16)",
         )?
         .execute(params![
             start.run.run_id.0.as_bytes(),
@@ -85,7 +114,7 @@ impl Transaction<'_> {
             start.run.workflow_id.as_str(),
             kind,
             start.record.at.as_micros(),
-            start.record.count,
+            head,
             owner.is_some(),
             owner.unwrap_or(0),
             start.wake_at.as_micros(),
@@ -94,11 +123,19 @@ impl Transaction<'_> {
             start.priority,
             start.fairness_key.as_deref(),
             attributes,
+            last_at.as_micros(),
+            memo,
+            start.dependents,
         ])?;
         let row = self.connection.last_insert_rowid();
+        self.index_attributes(row, namespace, &start.attributes)?;
         self.remember(&start.run, row);
-        // No commit wrote event 1, and none can say that it did: no holder has token 0.
-        self.insert_record(row, 1, start.record.at.as_micros(), 0, &start.record)?;
+        // No commit wrote these, and none can say that it did: no holder has token 0.
+        let mut first = 1;
+        for record in std::iter::once(&start.record).chain(&start.copied) {
+            self.insert_record(row, first, record.at.as_micros(), 0, record)?;
+            first += u64::from(record.count);
+        }
         for (position, message) in (1..).zip(&start.inbox) {
             self.insert_message(row, position, message, start.record.at, false)?;
         }
@@ -115,13 +152,20 @@ impl Transaction<'_> {
 
     /// One event more, one token more, no tasks, no inbox.
     fn end(&mut self, state: &RunState, closing: &ClosingEvent, at: Timestamp) -> Result<()> {
+        self.close_terminated(state, closing, at)?;
+        self.drop_tasks_and_inbox(state.row)
+    }
+
+    /// One event more, one token more; unsettled if others depend on it.
+    fn close_terminated(&mut self, state: &RunState, closing: &ClosingEvent, at: Timestamp) -> Result<()> {
         let at = at.as_micros().max(state.last_at);
         let (first, token) = (state.head + 1, state.token + 1);
         let record = NewRecord { count: 1, at: Timestamp::from_micros(at), bytes: closing.record.clone() };
         self.insert_record(state.row, first, at, token, &record)?;
         self.statement(
             "UPDATE runs SET status = ?2, closed_at = ?3, last_at = ?3, head = ?4, token = ?5, outcome = ?6, \
-             owner = 0, wake_at = NULL, rowless = 0, door_at = NULL, door_continues = 0 WHERE id = ?1",
+             owner = 0, wake_at = NULL, rowless = 0, unsettled = dependents, dependents = 0, paused = 0, \
+             door_at = NULL, door_continues = 0 WHERE id = ?1",
         )?
         .execute(params![
             state.row,
@@ -131,7 +175,8 @@ impl Transaction<'_> {
             token,
             &closing.outcome[..],
         ])?;
-        self.drop_tasks_and_inbox(state.row)
+        self.heard.work |= state.dependents;
+        Ok(())
     }
 
     /// What leaves with a run that closes.

@@ -62,6 +62,11 @@ impl Memory {
         *self = Self::default();
     }
 
+    /// Forgets a run that is removed.
+    pub(crate) fn forget(&mut self, run: &RunKey) {
+        self.runs.remove(&run.run_id);
+    }
+
     /// Reads again what another process may have changed; answers whether one has. Called at the start of each
     /// transaction.
     pub(crate) fn refresh(&mut self, connection: &Connection) -> Result<bool> {

@@ -60,6 +60,7 @@ fn list() -> ListRequest {
         workflow_id: None,
         workflow: None,
         status: StatusFilter::Any,
+        attributes: Vec::new(),
         page_size: 10,
         after: None,
     }

@@ -8,12 +8,12 @@ use futures::channel::oneshot;
 use futures::future::{Either, select};
 use retell::backend::{Backend, Claim, Claimed, Interest, LeaseAction, Mark, Renewal, StoreError};
 use retell::vocabulary::{
-    Attributes, EventId, FencingToken, Namespace, Position, RequestId, RunId, RunKey, SemanticsVersion,
+    Attributes, EventId, FencingToken, Memo, Namespace, Position, RequestId, RunId, RunKey, SemanticsVersion,
     TaskQueue, Timestamp, WorkerId, WorkflowId, WorkflowName, WorkflowType, WorkflowVersion,
 };
 use retell::write::{
     Applied, CloseStatus, Commit, Hold, IdConflictPolicy, IdReusePolicy, NewMessage, NewRecord, Next,
-    OpenRun, Outcome, Send, Start, Write,
+    OpenRun, Outcome, Send, Shown, Start, Write,
 };
 use retell_sqlite::Sqlite;
 use tempfile::TempDir;
@@ -75,12 +75,15 @@ pub(crate) fn start(id: &str, owner: Option<WorkerId>) -> Start {
         priority: 0,
         fairness_key: None,
         attributes: Attributes::new(),
+        memo: Memo::new(),
         record: record(1, 20),
+        copied: Vec::new(),
         conflict: IdConflictPolicy::Reject,
         reuse: IdReusePolicy::Allow,
         owner,
         inbox: Vec::new(),
         wake_at: Timestamp::EPOCH,
+        dependents: false,
     }
 }
 
@@ -102,10 +105,17 @@ pub(crate) fn commit(run: &RunKey, worker: WorkerId, token: u64, head: u64, byte
         ended: Vec::new(),
         cancelled: Vec::new(),
         cancel_requested: Vec::new(),
-        messages: Vec::new(),
+        outgoing: Vec::new(),
         answers: Vec::new(),
-        published: None,
-        next: Next::Open(OpenRun { wake_at: None, rowless: true, hold: Hold::Keep, failure: None }),
+        shown: Shown::default(),
+        next: Next::Open(OpenRun {
+            wake_at: None,
+            rowless: true,
+            dependents: false,
+            paused: false,
+            hold: Hold::Keep,
+            failure: None,
+        }),
     }
 }
 
@@ -116,7 +126,14 @@ pub(crate) fn closing(commit: Commit) -> Commit {
 
 /// The run then waits for a message, and nothing else.
 pub(crate) fn sleeping(commit: Commit) -> Commit {
-    let open = OpenRun { wake_at: None, rowless: false, hold: Hold::Keep, failure: None };
+    let open = OpenRun {
+        wake_at: None,
+        rowless: false,
+        dependents: false,
+        paused: false,
+        hold: Hold::Keep,
+        failure: None,
+    };
     Commit { next: Next::Open(open), ..commit }
 }
 

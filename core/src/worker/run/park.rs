@@ -13,7 +13,8 @@ use crate::worker::activities::EndedActivity;
 use crate::worker::committer::Ticket;
 use crate::worker::context::Context;
 use crate::write::{
-    Commit, Hold, NewActivityTask, NewMessage, Next, OpenRun, Outgoing, TaskFailure, TaskFailureKind,
+    Commit, Errand, Hold, NewActivityTask, NewMessage, Next, OpenRun, Outgoing, Send, Shown, TaskFailure,
+    TaskFailureKind,
 };
 
 /// The wait before a failed task is tried again, doubled each time.
@@ -24,7 +25,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// What a parked run hands to the store of what ended here.
 #[derive(Default)]
 struct Deposit {
-    messages: Vec<Outgoing>,
+    outgoing: Vec<Outgoing>,
     rows: Vec<NewActivityTask>,
     ended: Vec<(EventId, Attempt)>,
     scheduled: HashSet<EventId>,
@@ -32,10 +33,17 @@ struct Deposit {
 
 impl Deposit {
     /// The call's outcome goes into its own run's inbox.
-    fn message(&mut self, cx: &Context, run: &RunKey, ended: &EndedActivity) -> Result<(), HistoryError> {
+    fn message(
+        &mut self,
+        cx: &Context,
+        run: &RunKey,
+        ended: &EndedActivity,
+        at: Timestamp,
+    ) -> Result<(), HistoryError> {
         let body = encode_kind(ended.outcome(), cx.codec.as_ref())?;
         let message = NewMessage { request_id: RequestId(cx.home.fresh_id()), body };
-        self.messages.push(Outgoing { target: run.clone().into(), message, if_refused: None });
+        let errand = Errand::Send(Send { target: run.clone().into(), message, at });
+        self.outgoing.push(Outgoing { errand, if_done: None, if_refused: None });
         self.ended.extend(ended.queued.map(|_| (ended.scheduled, ended.attempt)));
         Ok(())
     }
@@ -117,13 +125,15 @@ impl Run {
         let open = OpenRun {
             wake_at: Some(retry_at),
             rowless: self.is_rowless(),
+            dependents: false,
+            paused: false,
             hold: Hold::Keep,
             failure: Some(failure),
         };
         let mut submission = self.without_events(worker, open, Then::Parked);
         submission.commit.schedule.extend(deposit.rows);
         submission.commit.ended = deposit.ended;
-        submission.commit.messages = deposit.messages;
+        submission.commit.outgoing = deposit.outgoing;
         if let Some(in_flight) = &mut self.in_flight {
             in_flight.deposited = deposit.scheduled;
         }
@@ -145,9 +155,9 @@ impl Run {
                     Some(delay) => {
                         self.retry_row(cx, ended, failure, now + delay).map(|row| deposit.rows.push(row))
                     }
-                    None => deposit.message(cx, &self.key, ended),
+                    None => deposit.message(cx, &self.key, ended, now),
                 },
-                _ => deposit.message(cx, &self.key, ended),
+                _ => deposit.message(cx, &self.key, ended, now),
             };
             if handed_over.is_ok() {
                 deposit.scheduled.insert(ended.scheduled);
@@ -182,7 +192,14 @@ impl Run {
         let at_once = self.is_parked() || !self.incoming.is_empty();
         let wake_at = if at_once { Some(Timestamp::EPOCH) } else { self.next_due() };
         let rowless = self.is_rowless();
-        let open = OpenRun { wake_at, rowless, hold: Hold::Release, failure: self.failure.clone() };
+        let open = OpenRun {
+            wake_at,
+            rowless,
+            dependents: false,
+            paused: false,
+            hold: Hold::Release,
+            failure: self.failure.clone(),
+        };
         Some(self.without_events(worker, open, Then::Leave(Leave::Released)))
     }
 
@@ -211,9 +228,9 @@ impl Run {
             ended: Vec::new(),
             cancelled: Vec::new(),
             cancel_requested: Vec::new(),
-            messages: Vec::new(),
+            outgoing: Vec::new(),
             answers: Vec::new(),
-            published: None,
+            shown: Shown::default(),
             next: Next::Open(open),
         };
         Submission { commit, ticket: Ticket::new(self.key.run_id, self.token) }

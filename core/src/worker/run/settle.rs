@@ -8,7 +8,7 @@ use super::task::Gathered;
 use super::{Phase, Run};
 use crate::activity::{ActivityDefinition, CancelFlag};
 use crate::commit::Progress;
-use crate::history::{ActivityScheduled, Event, EventKind, HistoryError};
+use crate::history::{ActivityScheduled, Event, EventKind, HistoryError, encode_kind};
 use crate::replay::Machine;
 use crate::vocabulary::{Attempt, EventId, Failure, Payload, Timestamp, WorkerId};
 use crate::worker::activities::{ActivityJob, EndedActivity, Job, SideEffectJob};
@@ -270,7 +270,7 @@ impl Run {
         self.row(cx, Row { attempt, last_failure, details, ..row })
     }
 
-    /// The row of a call; its input passes the codec as history's does.
+    /// The row of a call; it passes the codec as history does.
     pub(super) fn row(&self, cx: &Context, row: Row<'_>) -> Result<NewActivityTask, HistoryError> {
         let own_queue = self.started.as_ref().map_or(&cx.task_queue, |started| &started.task_queue);
         Ok(NewActivityTask {
@@ -278,13 +278,10 @@ impl Run {
             activity: row.call.activity.clone(),
             task_queue: row.call.task_queue.as_ref().unwrap_or(own_queue).clone(),
             priority: self.started.as_ref().map_or(0, |started| started.priority),
-            input: cx.codec.encode(row.call.input.clone())?,
+            call: encode_kind(row.call.clone().into(), cx.codec.as_ref())?,
             attempt: row.attempt,
             visible_at: row.visible_at,
-            retry: row.call.retry.clone(),
-            start_to_close: row.call.start_to_close,
             close_by: row.close_by,
-            heartbeat: row.call.heartbeat,
             last_failure: row.last_failure.map(|failure| cx.outward(failure)).transpose()?,
             details: row.details,
             running: row.running,

@@ -197,6 +197,8 @@ impl Run {
             let open = OpenRun {
                 wake_at: machine.next_due().into_iter().chain(self.overdue.earliest()).min(),
                 rowless: self.is_rowless(),
+                dependents: false,
+                paused: false,
                 hold: Hold::Keep,
                 failure: None,
             };
@@ -230,9 +232,7 @@ impl Run {
         }
         let legacy = Legacy { started, unread: machine.unread(), owner };
         let commit = commit::close(&self.holder(worker), self.head, progress, legacy, cx.codec.as_ref())?;
-        if let (Some(first_task), Next::ContinuedAsNew { successor, .. }) =
-            (&mut ticket.successor, &commit.next)
-        {
+        if let (Some(first_task), Next::Continued { successor, .. }) = (&mut ticket.successor, &commit.next) {
             first_task.inbox = inbox_of(successor);
         }
         Ok(commit)

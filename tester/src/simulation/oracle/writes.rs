@@ -167,8 +167,9 @@ impl Oracle {
                 Ok(())
             }
             Next::Closed { status, .. } => self.close(&commit.run, *status),
-            Next::ContinuedAsNew { successor, .. } => {
-                self.close(&commit.run, CloseStatus::ContinuedAsNew)?;
+            Next::Settled => Ok(()),
+            Next::Continued { status, successor, .. } => {
+                self.close(&commit.run, *status)?;
                 self.open_run(successor, now)
             }
         }

@@ -160,6 +160,28 @@ fn an_update_starts_its_run_or_reaches_the_open_one() {
     }
 }
 
+#[retell::workflow]
+async fn clumsy(cx: WorkflowContext) -> WorkflowResult<()> {
+    cx.share(()).handle_update(DEPOSIT, async |_, _, cents: u64| Ok(100 / cents));
+    Ok(cx.sleep(HOUR).await?)
+}
+
+#[test]
+#[should_panic(expected = "divide by zero")]
+fn who_waits_for_an_update_is_told_that_its_task_fails() {
+    let tester = Tester::new().workflow(clumsy);
+    let _ = tester.start(clumsy, "clumsy", ()).update(DEPOSIT, &0);
+}
+
+#[test]
+#[should_panic(expected = "divide by zero")]
+fn who_waits_for_an_event_is_told_that_its_task_fails() {
+    let tester = Tester::new().workflow(clumsy);
+    let run = tester.start(clumsy, "clumsy", ());
+    run.send_update(DEPOSIT, &0).unwrap();
+    run.wait_for(|kind| matches!(kind, EventKind::TimerFired(_)));
+}
+
 #[test]
 fn no_order_answers_an_update_twice_or_never() {
     let explored = Explorer::new(|tester| {

@@ -2,7 +2,7 @@
 
 use retell::backend::{Claimed, ClaimedActivity};
 use retell::vocabulary::{EventId, FencingToken, Position, RunKey, WorkerId};
-use retell::write::{Applied, Next, Outcome, Refusal, Start, Write};
+use retell::write::{Applied, Commit, Errand, Next, Outcome, Refusal, Start, Write};
 
 use crate::world::Held;
 
@@ -24,6 +24,8 @@ pub(super) struct Holding {
     pub(super) held: Held,
     pub(super) subject_token: FencingToken,
     pub(super) shown: Position,
+    /// Whether it is to be settled.
+    pub(super) unsettled: bool,
     /// How often its commits were refused for good.
     pub(super) retries: u8,
 }
@@ -36,6 +38,7 @@ impl Known {
             self.holds.push(Holding {
                 held: Held::of(worker, run),
                 subject_token: same.expect("the claims were compared").token,
+                unsettled: run.unsettled,
                 shown: run.inbox.last().map_or(run.taken_in, |message| message.position),
                 retries: 0,
             });
@@ -67,17 +70,18 @@ impl Known {
                 let Some(index) = self.holds.iter().position(own) else { return };
                 let holding = &mut self.holds[index];
                 match outcome {
-                    Ok(_) => {
+                    Ok(applied) => {
                         let count = commit.record.as_ref().map_or(0, |record| u64::from(record.count));
                         holding.held.head = EventId(commit.expected_head.0 + count);
                         holding.held.taken_in = commit.taken_in;
-                        if let Next::ContinuedAsNew { successor, .. } = &commit.next {
+                        if let Next::Continued { successor, .. } = &commit.next {
                             self.runs.push(successor.run.clone());
                             successor
                                 .owner
                                 .into_iter()
                                 .for_each(|owner| self.hold_from_start(successor, owner));
                         }
+                        self.errands(commit, applied);
                     }
                     // It learns of the messages by its next claim.
                     Err(Refusal::InboxAdvanced(_)) => {}
@@ -90,9 +94,22 @@ impl Known {
         }
     }
 
+    /// Learns of the runs that a commit's errands opened and that its worker holds.
+    fn errands(&mut self, commit: &Commit, applied: &Applied) {
+        let Applied::Committed { started, .. } = applied else { return };
+        for outgoing in &commit.outgoing {
+            if let Errand::Start(start) = &outgoing.errand
+                && started.contains(&start.run.run_id)
+            {
+                self.runs.push(start.run.clone());
+                self.hold_from_start(start, commit.worker);
+            }
+        }
+    }
+
     fn hold_from_start(&mut self, start: &Start, worker: WorkerId) {
         let held = Held::from_start(start, worker);
         let shown = Position(start.inbox.len() as u64);
-        self.holds.push(Holding { subject_token: held.token, held, shown, retries: 0 });
+        self.holds.push(Holding { subject_token: held.token, held, shown, unsettled: false, retries: 0 });
     }
 }

@@ -3,11 +3,13 @@
 use bytes::Bytes;
 use retell::backend::ClaimedActivity;
 use retell::vocabulary::{
-    Attempt, EventId, Failure, Payload, Position, RequestId, TaskQueue, Timestamp, WorkerId,
+    Attempt, AttributeValue, Attributes, EventId, Failure, Payload, Position, RequestId, TaskQueue,
+    Timestamp, WorkerId,
 };
 use retell::write::{
-    ActivityReport, ActivityVerdict, CloseStatus, Commit, Hold, IdConflictPolicy, IdReusePolicy,
-    NewActivityTask, Next, OpenRun, Outgoing, Start, Target, TaskFailure, TaskFailureKind, Write,
+    ActivityReport, ActivityVerdict, CloseStatus, Commit, Errand, Hold, IdConflictPolicy, IdReusePolicy,
+    NewActivityTask, Next, OpenRun, Outgoing, Remove, Replacement, Start, Target, TaskFailure,
+    TaskFailureKind, Write,
 };
 
 use super::draw::Draw;
@@ -52,7 +54,8 @@ impl Author<'_> {
                 let target = self.target();
                 Some(self.world.new_terminate(target).into())
             }
-            46..88 => self.commit(),
+            46..48 => self.draw.one(&self.known.runs).map(|run| Remove { run: run.clone() }.into()),
+            48..88 => self.commit(),
             _ => self.report().map(Twin::from),
         }
     }
@@ -90,6 +93,7 @@ impl Author<'_> {
             0 => IdConflictPolicy::UseExisting,
             1 => IdConflictPolicy::SendToExisting,
             2 | 3 => IdConflictPolicy::TerminateExisting(closing_event()),
+            4 => self.replacement(),
             _ => IdConflictPolicy::Reject,
         };
         let reuse = match self.draw.below(10) {
@@ -101,31 +105,69 @@ impl Author<'_> {
         let inbox = (0..self.draw.below(3)).map(|_| message("from the start")).collect();
         let workflow = if self.draw.percent(80) { order() } else { workflow_type("other", 1) };
         let (task_queue, wake_at) = (self.queue(), self.later());
-        Start { workflow, task_queue, conflict, reuse, owner, inbox, wake_at, ..self.world.new_start(id) }
+        let (attributes, dependents) = (self.attributes(), self.draw.percent(30));
+        let copied = (0..self.draw.below(2)).map(|_| self.world.record(2, "copied")).collect();
+        let plain = self.world.new_start(id);
+        Start {
+            workflow,
+            task_queue,
+            conflict,
+            reuse,
+            owner,
+            inbox,
+            wake_at,
+            attributes,
+            dependents,
+            copied,
+            ..plain
+        }
+    }
+
+    /// The place of a run that is known, where it is known to stand or a little before.
+    fn replacement(&mut self) -> IdConflictPolicy {
+        let Some(holding) = self.draw.one(&self.known.holds) else { return IdConflictPolicy::Reject };
+        let (run, head) = (holding.held.run.run_id, holding.held.head);
+        let at = self.world.now();
+        IdConflictPolicy::ReplaceExisting(Replacement { run, head, closing: closing_event(), at })
+    }
+
+    fn attributes(&mut self) -> Attributes {
+        let named = |(name, value): (&str, AttributeValue)| (name.into(), value);
+        let amount = i64::try_from(self.draw.below(3)).expect("it is small");
+        let all =
+            [("amount", AttributeValue::Integer(amount)), ("city", AttributeValue::Text("Riga".into()))];
+        all.into_iter().filter(|_| self.draw.percent(20)).map(named).collect()
     }
 
     fn commit(&mut self) -> Option<Twin> {
         // Mostly what was taken lately, which is still held.
         let old = if self.draw.percent(80) { self.known.holds.len().saturating_sub(3) } else { 0 };
-        let Holding { held, subject_token, shown, .. } = self.draw.one(&self.known.holds[old..])?.clone();
+        let Holding { held, subject_token, shown, unsettled, .. } =
+            self.draw.one(&self.known.holds[old..])?.clone();
         let mut commit = self.world.new_hold(&held, Hold::Keep);
         commit.taken_in =
             Position(held.taken_in.0 + self.draw.below(1 + shown.0.saturating_sub(held.taken_in.0)));
         if self.draw.percent(50) {
             commit.taken_in = commit.taken_in.max(shown);
         }
-        commit.next = self.next(&held);
-        if !matches!(commit.next, Next::Open(_)) || self.draw.percent(80) {
+        commit.next = self.next(&held, unsettled);
+        if self.draw.percent(10) {
+            commit.shown.attributes = Some(self.attributes());
+        }
+        if matches!(commit.next, Next::Settled) {
+            commit.outgoing = vec![self.outgoing()];
+            commit.request_id = Some(RequestId::fresh());
+        } else if !matches!(commit.next, Next::Open(_)) || self.draw.percent(80) {
             let count = 1 + u32::try_from(self.draw.below(4)).expect("it is small");
             commit.record = Some(self.world.record(count, "events"));
             commit.schedule = (1..=self.draw.below(3)).map(|event| self.task(held.head.0 + event)).collect();
             commit.cancelled =
                 (0..self.draw.below(2)).map(|_| EventId(self.draw.below(held.head.0 + 2))).collect();
-            commit.published =
+            commit.shown.published =
                 self.draw.percent(10).then(|| Payload::encode(&held.head.0).expect("a number encodes"));
             commit.cancel_requested =
                 (0..self.draw.below(2)).map(|_| EventId(self.draw.below(held.head.0 + 2))).collect();
-            commit.messages = (0..self.draw.below(3)).map(|_| self.outgoing()).collect();
+            commit.outgoing = (0..self.draw.below(3)).map(|_| self.outgoing()).collect();
             let own = |task: &&(WorkerId, ClaimedActivity)| task.0 == held.worker && task.1.run == held.run;
             let ended =
                 self.known.tasks.iter().filter(own).map(|(_, task)| (task.scheduled, task.attempt)).next();
@@ -140,8 +182,11 @@ impl Author<'_> {
         Some(Twin { model: commit.into(), subject: subject.into() })
     }
 
-    fn next(&mut self, held: &Held) -> Next {
+    fn next(&mut self, held: &Held, unsettled: bool) -> Next {
         let outcome = Bytes::from_static(b"outcome");
+        if unsettled || self.draw.percent(1) {
+            return Next::Settled;
+        }
         match self.draw.below(100) {
             0..15 => {
                 let status = if self.draw.percent(50) { CloseStatus::Completed } else { CloseStatus::Failed };
@@ -153,7 +198,11 @@ impl Author<'_> {
                 if self.draw.percent(50) {
                     successor.owner = Some(held.worker);
                 }
-                Next::ContinuedAsNew { successor: Box::new(successor), outcome }
+                Next::Continued {
+                    status: CloseStatus::ContinuedAsNew,
+                    successor: Box::new(successor),
+                    outcome,
+                }
             }
             _ => {
                 let failure = TaskFailure {
@@ -165,6 +214,8 @@ impl Author<'_> {
                 Next::Open(OpenRun {
                     wake_at: if self.draw.percent(50) { Some(self.later()) } else { None },
                     rowless: self.draw.percent(20),
+                    dependents: self.draw.percent(30),
+                    paused: self.draw.percent(10),
                     hold: if self.draw.percent(30) { Hold::Release } else { Hold::Keep },
                     failure: Some(failure).filter(|_| self.draw.percent(10)),
                 })
@@ -181,7 +232,13 @@ impl Author<'_> {
 
     fn outgoing(&mut self) -> Outgoing {
         let if_refused = Some(message("refused")).filter(|_| self.draw.percent(50));
-        Outgoing { target: self.target(), message: message("outgoing"), if_refused }
+        let if_done = Some(message("done")).filter(|_| self.draw.percent(30));
+        let errand = match self.draw.below(6) {
+            0 => Errand::Start(Box::new(self.start())),
+            1 => Errand::Terminate(self.world.new_terminate(self.target())),
+            _ => Errand::Send(self.world.new_send(self.target(), "outgoing")),
+        };
+        Outgoing { errand, if_done, if_refused }
     }
 
     fn report(&mut self) -> Option<ActivityReport> {

@@ -70,7 +70,7 @@ impl Tap for Eye {
                 Write::Commit(commit) => {
                     commit.record.iter().for_each(|record| self.see("a record", &record.bytes));
                     for row in &commit.schedule {
-                        self.see("a row's input", &row.input.data);
+                        self.see("a row's call", &row.call);
                         self.see_failure("a row's failure", row.last_failure.as_ref());
                         row.details.iter().for_each(|details| self.see("a row's details", &details.data));
                     }
@@ -86,7 +86,7 @@ impl Tap for Eye {
                     }
                     ActivityVerdict::Released | ActivityVerdict::Deferred { .. } => {}
                 },
-                Write::Terminate(_) => {}
+                Write::Terminate(_) | Write::Remove(_) => {}
             }
         }
         Ok(())
