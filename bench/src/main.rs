@@ -1,8 +1,8 @@
-//! The benchmark: `cargo run --release -p retell-bench -- run`, `compare` and `plot`.
+//! The benchmark: `cargo run --release -p retell-bench -- run`, `compare`, `show` and `plot`.
 //!
 //! Each workload runs on a fresh store and one engine with its defaults. `run` repeats it and prints medians, with the
 //! store's sync mode beside them and what the store could do at best; `compare` has the peers do the same in turn; both
-//! keep what they measured in a file, from which `plot` draws. What is measured stands in `bench/README.md`.
+//! keep what they measured in a file, which `show` prints and from which `plot` draws. What is measured stands in `bench/README.md`.
 
 mod compare;
 #[cfg(test)]
@@ -15,6 +15,7 @@ mod plot;
 mod run;
 mod scene;
 mod session;
+mod show;
 mod store;
 mod targets;
 mod workload;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     let done = match &command {
         Command::Run(options) => run::run(options),
         Command::Compare(options) => compare::compare(options),
+        Command::Show(files) => show::show(files),
         Command::Plot(options) => plot::plot(options),
     };
     match done {

@@ -15,7 +15,8 @@ How fast Retell is, beside its stores' own limits and its peers.
 
 Usage: retell-bench run [OPTIONS]
        retell-bench compare [OPTIONS]
-       retell-bench plot FILE... [--out DIRECTORY]
+       retell-bench show FILE...                   prints what --json kept
+       retell-bench plot FILE... [--out DIRECTORY]  draws it
 
 run: medians of several repetitions of a workload, after one to warm up
   --workload NAME     may be given several times; `all` for all [those marked *]
@@ -40,6 +41,8 @@ Workloads:";
 pub(crate) enum Command {
     Run(RunOptions),
     Compare(CompareOptions),
+    /// The files to print.
+    Show(Vec<PathBuf>),
     Plot(PlotOptions),
 }
 
@@ -107,6 +110,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Opt
         None | Some(Short('h') | Long("help")) => return Ok(None),
         Some(Value(word)) if word == "run" => run(&mut parser)?.map(Command::Run),
         Some(Value(word)) if word == "compare" => compare(&mut parser)?.map(Command::Compare),
+        Some(Value(word)) if word == "show" => show(&mut parser)?.map(Command::Show),
         Some(Value(word)) if word == "plot" => plot(&mut parser)?.map(Command::Plot),
         Some(other) => return Err(other.unexpected()),
     };
@@ -186,6 +190,18 @@ fn peers(list: &str) -> Result<Vec<String>, lexopt::Error> {
         Some(unknown) => Err(format!("there is no peer {unknown:?}; there are {}", PEERS.join(", ")).into()),
         None => Ok(named),
     }
+}
+
+fn show(parser: &mut Parser) -> Result<Option<Vec<PathBuf>>, lexopt::Error> {
+    let mut files = Vec::new();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(None),
+            Value(file) => files.push(file.into()),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if files.is_empty() { Err("show wants the files that --json wrote".into()) } else { Ok(Some(files)) }
 }
 
 fn plot(parser: &mut Parser) -> Result<Option<PlotOptions>, lexopt::Error> {
@@ -270,7 +286,7 @@ mod tests {
         assert!(check("run --sync off").unwrap_err().contains("neither full nor normal"));
         assert!(check("run --store memory --sync normal").is_err());
         assert!(check("run --repetitions 0").is_err());
-        assert!(check("plot").is_err());
+        assert!(check("plot").is_err() && check("show").is_err());
         assert!(check("walk").is_err());
         assert_eq!(check(""), Ok(None));
     }

@@ -9,6 +9,7 @@ use crate::measure::{Figures, Sample, median};
 use crate::options::{RunOptions, Sizes};
 use crate::scene::Scene;
 use crate::session::{DEFAULTS, Measured, RETELL, Session};
+use crate::show;
 use crate::store::{Store, StoreKind};
 use crate::targets;
 use crate::workload::Workload;
@@ -19,7 +20,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
     let mut session = Session::begin();
     for workload in &options.workloads {
         let measured = runtime.block_on(measure(*workload, options))?;
-        print(*workload, &measured);
+        show::print_one(&measured);
         session.results.push(measured);
         // What has been measured is kept even if the next workload fails.
         if let Some(path) = &options.json {
@@ -90,16 +91,6 @@ pub(crate) async fn turn(
     }
     scene.stop().await;
     Ok(samples)
-}
-
-fn print(workload: Workload, measured: &Measured) {
-    let about = workload.about();
-    println!("{}: {}", about.name, about.text.replace('#', &measured.count.to_string()));
-    println!("    [{}] {}", measured.store, measured.figures);
-    if let Some(limit) = measured.limit_per_second {
-        let (unit, share) = (measured.figures.unit.name(), measured.figures.per_second / limit * 100.0);
-        println!("    {share:.1} percent of the store's own limit, {limit:.0} {unit}/s");
-    }
 }
 
 /// Says on a terminal what is under way; `""` clears the line.

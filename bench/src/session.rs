@@ -32,11 +32,24 @@ pub(crate) struct Measured {
 
 pub(crate) const RETELL: &str = "retell";
 pub(crate) const FLOOR: &str = "floor";
+/// How stores are named: what users get, and what keeps nothing.
+pub(crate) const FULL: &str = "SQLite, synchronous=FULL";
+pub(crate) const MEMORY: &str = "memory";
 pub(crate) const DEFAULTS: &str = "defaults";
 
 impl Session {
     pub(crate) fn begin() -> Self {
         Self { machine: Machine::this(), results: Vec::new() }
+    }
+
+    /// What several files hold, as one session on the machine of the first.
+    pub(crate) fn read_all(paths: &[std::path::PathBuf]) -> Result<Self, Failure> {
+        let mut sessions = paths.iter().map(|path| Self::read(path));
+        let mut all = sessions.next().ok_or("no file is named")??;
+        for session in sessions {
+            all.results.extend(session?.results);
+        }
+        Ok(all)
     }
 
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {

@@ -1,10 +1,7 @@
 //! What we want to reach, and whether a session did.
 
 use crate::measure::Figures;
-use crate::session::{FLOOR, RETELL, Session};
-
-const FULL: &str = "SQLite, synchronous=FULL";
-const MEMORY: &str = "memory";
+use crate::session::{FULL, MEMORY, RETELL, Session};
 
 /// A figure that is to be reached.
 struct Target {
@@ -98,7 +95,6 @@ fn extra(session: &Session, workload: &str, name: &str) -> Option<f64> {
 
 /// How many times a peer's fastest settings.
 fn over(session: &Session, workload: &str, peer: &str, store: &str, peers_store: &str) -> Option<f64> {
-    debug_assert!(peer != FLOOR);
     let peer = session.fastest(workload, peer, peers_store)?;
     Some(rate(session, workload, store)? / peer.figures.per_second)
 }

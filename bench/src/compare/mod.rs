@@ -7,6 +7,8 @@ mod contender;
 mod peer;
 mod table;
 
+pub(crate) use table::table;
+
 use std::time::{Duration, Instant};
 
 use contender::Contender;
@@ -17,7 +19,7 @@ use crate::floor::Load;
 use crate::measure::{Counts, Figures, Sample};
 use crate::options::CompareOptions;
 use crate::session::{Measured, RETELL, Session};
-use crate::targets;
+use crate::show;
 use crate::workload::Workload;
 
 /// How long a turn lasts, unless a single sample takes longer.
@@ -49,8 +51,7 @@ pub(crate) fn compare(options: &CompareOptions) -> Result<(), Failure> {
             session.write(path)?;
         }
     }
-    println!("{}", table::table(&session));
-    targets::print(&session);
+    show::print(&session);
     Ok(())
 }
 

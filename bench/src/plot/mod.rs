@@ -15,8 +15,7 @@ use crate::session::{Measured, Session};
 use crate::workload::Workload;
 
 pub(crate) fn plot(options: &PlotOptions) -> Result<(), Failure> {
-    let sessions: Result<Vec<_>, _> = options.files.iter().map(|file| Session::read(file)).collect();
-    let results: Vec<_> = sessions?.into_iter().flat_map(|session| session.results).collect();
+    let results = Session::read_all(&options.files)?.results;
     std::fs::create_dir_all(&options.out)?;
     for workload in Workload::COMPARED {
         let all: Vec<_> = results.iter().filter(|measured| measured.workload == workload.name()).collect();
