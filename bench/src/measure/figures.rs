@@ -26,7 +26,7 @@ pub(crate) struct Figures {
     pub(crate) failed: u64,
     pub(crate) latency: Option<LatencyFigures>,
     pub(crate) extras: Vec<Extra>,
-    /// What a step costs, in microseconds, by how many came before it; of the last repetition.
+    /// Processor time of a step, in microseconds, by how many came before it; of the last repetition.
     pub(crate) series: Vec<(f64, f64)>,
 }
 

@@ -5,7 +5,7 @@
 use std::fs;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// A reading of the meters.
 #[derive(Debug, Clone, Copy)]
@@ -41,15 +41,27 @@ impl Meter {
     }
 
     fn read() -> Self {
-        let cpu = clock_gettime(ClockId::ProcessCPUTime);
-        let cpu = Duration::new(cpu.tv_sec.unsigned_abs(), u32::try_from(cpu.tv_nsec).unwrap_or(0));
-        Self { cpu, written: field("/proc/self/io", "wchar:") }
+        Self { cpu: Self::cpu(), written: field("/proc/self/io", "wchar:") }
+    }
+
+    /// The processor time of all threads so far.
+    pub(crate) fn cpu() -> Duration {
+        duration(clock_gettime(ClockId::ProcessCPUTime))
+    }
+
+    /// The processor time of this thread so far: what neighbours on the machine do not change.
+    pub(crate) fn cpu_of_thread() -> Duration {
+        duration(clock_gettime(ClockId::ThreadCPUTime))
     }
 
     /// The memory that the process holds now.
     pub(crate) fn memory() -> Option<u64> {
         status("VmRSS:")
     }
+}
+
+fn duration(time: Timespec) -> Duration {
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// A line of the process's status, which counts in KiB.

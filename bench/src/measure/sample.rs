@@ -66,7 +66,7 @@ pub(crate) struct Sample {
     /// Runs that were lost, or ended otherwise than they should have.
     pub(crate) failed: u64,
     pub(crate) extras: Vec<Extra>,
-    /// What a step costs, in microseconds, by how many came before it.
+    /// Processor time of a step, in microseconds, by how many came before it.
     pub(crate) series: Vec<(f64, f64)>,
 }
 

@@ -30,7 +30,8 @@ pub(crate) fn plot(options: &PlotOptions) -> Result<(), Failure> {
     }
     let long: Vec<_> = results.iter().filter_map(cost).collect();
     if !long.is_empty() {
-        let chart = lines::draw("what a step costs, by the length of its history", Scale::Steps, &long);
+        let chart =
+            lines::draw("processor time of a step, by the length of its history", Scale::Steps, &long);
         write(options, "cost-by-length.svg", chart)?;
     }
     Ok(())

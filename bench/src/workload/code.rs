@@ -1,7 +1,7 @@
 //! What the workloads run: workflows and activities that do as little as possible.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use retell::Orchestrator;
@@ -9,16 +9,21 @@ use retell::activity::{ActivityContext, ActivityError};
 use retell::vocabulary::Timestamp;
 use retell::workflow::{WorkflowContext, WorkflowResult, try_all};
 
+use crate::measure::Meter;
+
 /// How often a [`long`] run leaves a mark, in steps.
 pub(crate) const MARK_EVERY: u32 = 1_000;
 
 /// When marked activities ran, shared by all of an engine.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Marks(Arc<Mutex<Vec<Instant>>>);
+pub(crate) struct Marks(Arc<Mutex<Vec<Mark>>>);
+
+/// When a marked activity ran, and what processor time the process had used by then.
+pub(super) type Mark = (Instant, Duration);
 
 impl Marks {
     fn set(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), Meter::cpu()));
     }
 
     /// How many there are.
@@ -27,7 +32,7 @@ impl Marks {
     }
 
     /// Takes the marks, in their order.
-    pub(super) fn take(&self) -> Vec<Instant> {
+    pub(super) fn take(&self) -> Vec<Mark> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -84,7 +89,7 @@ pub(super) async fn fan(cx: WorkflowContext, (width, payload): (u32, String)) ->
 /// Sleeps for so many milliseconds.
 #[retell::workflow]
 pub(super) async fn nap(cx: WorkflowContext, milliseconds: u64) -> WorkflowResult<()> {
-    Ok(cx.sleep(std::time::Duration::from_millis(milliseconds)).await?)
+    Ok(cx.sleep(Duration::from_millis(milliseconds)).await?)
 }
 
 /// Sleeps until an instant.

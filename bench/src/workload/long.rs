@@ -10,7 +10,7 @@ use retell::workflow::definition;
 
 use super::PAYLOAD_BYTES;
 use super::awaited::{fresh_id, payload};
-use super::code::{MARK_EVERY, long};
+use super::code::{MARK_EVERY, Mark, long};
 use crate::Failure;
 use crate::measure::{Extra, Latencies, Meter, Sample, measured};
 use crate::scene::Scene;
@@ -28,23 +28,27 @@ pub(super) async fn run(scene: &mut Scene, length: u32) -> Result<Sample, Failur
         Ok((u64::from(length), Latencies::default()))
     })
     .await?;
-    let marks = scene.marks.take();
-    if let [first, second, .., before, last] = marks[..] {
-        let growth = (last - before).as_secs_f64() / (second - first).as_secs_f64();
-        sample.extras.push(Extra::new("last thousand / first", growth, ""));
-    }
-    let thousands = marks.windows(2).enumerate();
-    sample.series = thousands
-        .map(|(index, marks)| {
-            let each = (marks[1] - marks[0]).as_secs_f64() * 1e6 / f64::from(MARK_EVERY);
-            (index as f64 * f64::from(MARK_EVERY), each)
-        })
-        .collect();
+    growth(&scene.marks.take(), &mut sample);
     let run = scene.engine().handle(long, id.as_str())?;
     let (events, key) = read(&run, &mut sample).await?;
     sample.extras.push(Extra::new("replay", replayed(events, key)?, "events/s"));
     end_cold(scene, &id, &mut sample).await?;
     Ok(sample)
+}
+
+/// What the last thousand steps took, over the first; and what each thousand used of the processor.
+fn growth(marks: &[Mark], sample: &mut Sample) {
+    if let [first, second, .., before, last] = marks {
+        let time = (last.0 - before.0).as_secs_f64() / (second.0 - first.0).as_secs_f64();
+        sample.extras.push(Extra::new("last thousand / first", time, ""));
+        let cpu = (last.1 - before.1).as_secs_f64() / (second.1 - first.1).as_secs_f64();
+        sample.extras.push(Extra::new("last thousand / first, CPU", cpu, ""));
+    }
+    let thousands = marks.windows(2).enumerate().map(|(index, marks)| {
+        let each = (marks[1].1 - marks[0].1).as_secs_f64() * 1e6 / f64::from(MARK_EVERY);
+        (index as f64 * f64::from(MARK_EVERY), each)
+    });
+    sample.series = thousands.collect();
 }
 
 /// One for each beginning thousand, and one at the end.
@@ -62,14 +66,14 @@ async fn read(run: &RunHandle<long>, sample: &mut Sample) -> Result<(Vec<Event>,
     Ok((events, run.describe().await?.run))
 }
 
-/// Events that the machine takes in a second, on a thread of its own and outside of any runtime.
+/// Events that the machine takes in a second of one core, on a thread of its own and outside of any runtime.
 fn replayed(events: Vec<Event>, key: RunKey) -> Result<f64, Failure> {
     let count = events.len();
     let definition = definition::<long>()?;
     let replay = std::thread::spawn(move || {
         let mut machine = Machine::new(definition, key, MachineOptions::default());
-        let began = Instant::now();
-        machine.replay(events).map(|()| began.elapsed())
+        let began = Meter::cpu_of_thread();
+        machine.replay(events).map(|()| Meter::cpu_of_thread() - began)
     });
     let took = replay.join().map_err(|_| "the replay panicked")?.map_err(|error| error.to_string())?;
     Ok(count as f64 / took.as_secs_f64())
