@@ -30,7 +30,7 @@ pub struct Holder {
 /// What a workflow task gathered.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
-    /// The events in order; all of one time.
+    /// The events in order.
     pub events: Vec<Event>,
     /// The last inbox position that they take in.
     pub taken_in: Position,

@@ -12,7 +12,7 @@ use crate::host::{Home, Host};
 use crate::replay::Definition;
 use crate::vocabulary::{InvalidId, Namespace, TaskQueue, WorkflowId};
 use crate::worker::{Answers, BlockedTask, Closings, Context, Registry, Seams, Worker, WorkerOptions};
-use crate::workflow::{Workflow, definition};
+use crate::workflow::{Workflow, definition, workflow_type};
 
 /// Gathers what an engine is made of. See the [crate's example](crate).
 #[derive(Debug)]
@@ -79,6 +79,21 @@ impl Orchestrator {
         let served = definition.workflow_type().clone();
         if self.registry.workflows.insert(served.clone(), definition).is_some() {
             self.problem = Some(StartupError::RegisteredTwice(format!("workflow {served}")));
+        }
+        self
+    }
+
+    /// Lets starts by name alone ([`Client::start_by_name`]) take this version of a workflow; without it they take the
+    /// highest that is registered here.
+    ///
+    /// For a version that is deployed beside an older one and not to be used yet. It decides for new runs only: an open run
+    /// stays with the version that it was started under, and starts that name the workflow's type mean that type. A
+    /// version that is not registered here is left to other processes.
+    pub fn default_version<W: Workflow>(mut self, workflow: W) -> Self {
+        let _ = workflow;
+        match workflow_type::<W>() {
+            Ok(chosen) => _ = self.registry.defaults.insert(chosen.name, chosen.version),
+            Err(error) => self.problem = Some(error.into()),
         }
         self
     }
@@ -184,7 +199,7 @@ impl Orchestrator {
             namespace: self.namespace.clone(),
             task_queue: self.task_queue.clone(),
         };
-        let workflows = self.registry.workflows.clone();
+        let (workflows, defaults) = (self.registry.workflows.clone(), self.registry.default_versions());
         let registry = Registry { state: Arc::new(self.state), ..self.registry };
         let cx = Arc::new(Context::new(seams, registry, self.options));
         let worker = Worker::start(cx.clone()).await.map_err(StartupError::Store)?;
@@ -198,6 +213,7 @@ impl Orchestrator {
             closings,
             answers,
             workflows,
+            defaults,
             local: Some(Local { cx, shards: worker.shards.clone() }),
         });
         Ok(Engine { worker, client })
@@ -216,6 +232,7 @@ impl Orchestrator {
             task_queue: self.task_queue,
             closings: Arc::new(Closings::default()),
             answers: Arc::new(Answers::default()),
+            defaults: self.registry.default_versions(),
             workflows: self.registry.workflows,
             local: None,
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::backend::StoreError;
 use crate::history::{HistoryError, UpdateRefusal};
 use crate::replay::{QueryFault, TaskError};
-use crate::vocabulary::{Failure, InvalidId, PayloadError, RunKey, WorkflowType};
+use crate::vocabulary::{Failure, InvalidId, PayloadError, RunKey, WorkflowName, WorkflowType};
 use crate::write::{CloseStatus, ExistingId, Refusal};
 
 /// A start that did not happen.
@@ -15,6 +15,10 @@ pub enum StartError {
     /// An ID that no store could keep: choose another.
     #[error(transparent)]
     InvalidId(#[from] InvalidId),
+    /// Of a workflow that is started by its name this process knows no version: register it with this client, or say which
+    /// [version](super::StartCall::version) is meant.
+    #[error("no version of workflow {0:?} is known here; register it with this client, or name a version")]
+    UnknownWorkflow(WorkflowName),
     /// The input does not encode, or is too large.
     #[error(transparent)]
     Payload(#[from] PayloadError),

@@ -3,6 +3,7 @@
 //! Talks to the store, and to the worker of its own process where there is one: a run that is started there begins
 //! there, in the same commit. Nothing here polls while this process runs what is awaited.
 
+mod by_name;
 mod call;
 mod completion;
 mod error;
@@ -16,6 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use by_name::AnyWorkflow;
 pub use completion::{CompletionError, Heard};
 pub use error::{QueryError, ReadError, ResultError, SendError, StartError, UpdateError};
 pub use handle::RunHandle;
@@ -29,7 +31,10 @@ use crate::clock::Clock;
 use crate::history::{HistoryError, PayloadCodec};
 use crate::host::Home;
 use crate::replay::Definition;
-use crate::vocabulary::{InvalidId, Namespace, RequestId, TaskQueue, Timestamp, WorkflowId, WorkflowType};
+use crate::vocabulary::{
+    InvalidId, Namespace, RequestId, TaskQueue, Timestamp, WorkflowId, WorkflowName, WorkflowType,
+    WorkflowVersion,
+};
 use crate::worker::{Answers, Closings, Context, Shards};
 use crate::workflow::Workflow;
 
@@ -55,6 +60,8 @@ pub(crate) struct ClientSeams {
     pub(crate) answers: Arc<Answers>,
     /// The code that is registered in this process, with a worker or without.
     pub(crate) workflows: HashMap<WorkflowType, Arc<dyn Definition>>,
+    /// Which version of a workflow is started by its name alone.
+    pub(crate) defaults: HashMap<WorkflowName, WorkflowVersion>,
     /// The worker of this process.
     pub(crate) local: Option<Local>,
 }
@@ -97,7 +104,7 @@ impl Client {
         workflow_id: impl TryInto<WorkflowId, Error: Into<InvalidId>>,
         input: W::Input,
     ) -> StartCall<W> {
-        StartCall::new(self.clone(), workflow_id.try_into().map_err(Into::into), input)
+        StartCall::new(self.clone(), workflow_id.try_into().map_err(Into::into), &input)
     }
 
     /// A handle on the open run of a workflow ID, else on its latest. Nothing is read until the handle is used.

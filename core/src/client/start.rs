@@ -9,6 +9,7 @@ use futures::future::{BoxFuture, Either, select};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::by_name::Named;
 use super::error::StartError;
 use super::{Client, Local, RunHandle, UpdateHandle};
 use crate::backend::StoreError;
@@ -18,8 +19,8 @@ use crate::history::{
 };
 use crate::host::Role;
 use crate::vocabulary::{
-    AttributeValue, Attributes, InvalidId, Payload, RequestId, RunId, RunKey, SemanticsVersion, SignalName,
-    TaskQueue, UpdateName, WorkflowId,
+    AttributeValue, Attributes, InvalidId, Payload, PayloadError, RequestId, RunId, RunKey, SemanticsVersion,
+    SignalName, TaskQueue, UpdateName, WorkflowId, WorkflowType,
 };
 use crate::worker::{PendingStart, apply_until_known};
 use crate::workflow::{NamesSignal, NamesUpdate, Workflow, workflow_type};
@@ -54,8 +55,9 @@ enum Brought {
 #[must_use = "nothing is started until this is awaited"]
 pub struct StartCall<W: Workflow> {
     client: Client,
+    pub(super) named: Named,
     workflow_id: Result<WorkflowId, InvalidId>,
-    input: W::Input,
+    input: Result<Payload, PayloadError>,
     request_id: RequestId,
     task_queue: TaskQueue,
     conflict: IdConflict,
@@ -69,8 +71,22 @@ pub struct StartCall<W: Workflow> {
 }
 
 impl<W: Workflow> StartCall<W> {
-    pub(super) fn new(client: Client, workflow_id: Result<WorkflowId, InvalidId>, input: W::Input) -> Self {
+    pub(super) fn new(client: Client, workflow_id: Result<WorkflowId, InvalidId>, input: &W::Input) -> Self {
+        let named = match workflow_type::<W>() {
+            Ok(WorkflowType { name, version }) => Named { name: Ok(name), version: Some(version) },
+            Err(error) => Named { name: Err(error), version: None },
+        };
+        Self::of(client, named, workflow_id, Payload::encode(input))
+    }
+
+    pub(super) fn of(
+        client: Client,
+        named: Named,
+        workflow_id: Result<WorkflowId, InvalidId>,
+        input: Result<Payload, PayloadError>,
+    ) -> Self {
         Self {
+            named,
             task_queue: client.seams.task_queue.clone(),
             request_id: client.fresh_request(),
             client,
@@ -203,12 +219,14 @@ impl<W: Workflow> StartCall<W> {
             workflow_id: workflow_id.clone(),
             run_id: RunId(seams.home.fresh_id()),
         };
+        let name = self.named.name.clone()?;
+        let Some(version) = self.named.version else { return Err(StartError::UnknownWorkflow(name)) };
         let at = self.client.now();
         let started = WorkflowStarted {
-            workflow: workflow_type::<W>()?,
+            workflow: WorkflowType { name, version },
             semantics: SemanticsVersion::CURRENT,
             task_queue: self.task_queue.clone(),
-            input: Payload::encode(&self.input)?,
+            input: self.input.clone()?,
             seed: commit::seed_of(run.run_id.0),
             priority: self.priority,
             fairness_key: self.fairness_key.clone(),

@@ -12,7 +12,7 @@ use super::error::{ReadError, ResultError};
 use super::{Client, RunHandle};
 use crate::backend::{Interest, RunInfo};
 use crate::history::{EventKind, decode_kind};
-use crate::vocabulary::RunKey;
+use crate::vocabulary::{Payload, RunKey};
 use crate::worker::Waiter;
 use crate::workflow::Workflow;
 use crate::write::Target;
@@ -34,6 +34,14 @@ impl<W: Workflow> RunHandle<W> {
     /// # Errors
     /// [`ResultError`].
     pub async fn result(&self) -> Result<W::Output, ResultError> {
+        Ok(self.result_payload().await?.decode()?)
+    }
+
+    /// As [`result`](Self::result), for what the function returned as it was encoded.
+    ///
+    /// # Errors
+    /// [`ResultError`].
+    pub async fn result_payload(&self) -> Result<Payload, ResultError> {
         let mut waiter = self.waiter.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut run = match self.run_id {
             Some(run_id) => self.key(run_id),
@@ -48,7 +56,7 @@ impl<W: Workflow> RunHandle<W> {
                 }
             };
             match closing {
-                EventKind::WorkflowCompleted(body) => return Ok(body.result.decode()?),
+                EventKind::WorkflowCompleted(body) => return Ok(body.result),
                 EventKind::WorkflowFailed(body) => return Err(ResultError::Failed(body.failure)),
                 EventKind::WorkflowCancelled(_) => return Err(ResultError::Cancelled),
                 EventKind::WorkflowTerminated(body) => return Err(ResultError::Terminated(body.reason)),

@@ -224,6 +224,9 @@ pub struct ActivityScheduled {
     /// at replay.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub local: bool,
+    /// Whether its outcome need not be stored before a further such step begins. Never compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub commit_later: bool,
     /// The longest that the whole call may take, from this event's time; `None` sets no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule_to_close: Option<Duration>,
@@ -272,6 +275,7 @@ impl ActivityScheduled {
             heartbeat: None,
             cancellation: ActivityCancellation::default(),
             local: false,
+            commit_later: false,
         }
     }
 }

@@ -6,7 +6,6 @@
 
 mod call;
 mod check;
-mod condition;
 mod divergence;
 mod error;
 mod foreign;
@@ -34,7 +33,6 @@ pub(crate) use call::Call;
 pub use check::check;
 #[cfg(feature = "worker")]
 pub(crate) use check::panics_of;
-pub(crate) use condition::Condition;
 pub use divergence::{Divergence, Row, Verdict};
 pub use error::{HistoryFault, Nondeterminism, TaskError};
 pub use foreign::Alarm;
@@ -44,7 +42,7 @@ pub(crate) use operations::Resolution;
 pub use queries::QueryFault;
 pub(crate) use receive::Receive;
 pub(crate) use scope::Scope;
-pub(crate) use standing::Standing;
+pub(crate) use standing::{Wait, Wanted};
 pub(crate) use state::{Manner, Received, Request};
 pub(crate) use step::panic_message;
 pub(crate) use updates::Updates;

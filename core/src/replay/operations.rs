@@ -1,5 +1,5 @@
 //! The table of what the code has called and not finished with: activities, timers, side effects, awaited signals
-//! and conditions.
+//! and what the code itself brings about.
 //!
 //! A slot lives as long as either a future of the code or an outcome still to come needs it, and is used again after
 //! that: the table is as large as what is open, whatever the length of the history.
@@ -21,7 +21,7 @@ pub(crate) struct Slot(u32);
 /// One call of the code.
 pub(super) struct Operation {
     pub(super) kind: Kind,
-    /// The event that the call becomes; meaningless for a signal or a condition, which is no command.
+    /// The event that the call becomes; meaningless for what is no command.
     pub(super) event: EventId,
     pub(super) location: &'static Location<'static>,
     pub(super) shielded: bool,
@@ -49,8 +49,6 @@ pub(super) enum Kind {
     Signal(SignalName),
     /// The place of a handler of updates; not cancelled.
     Updates,
-    /// A condition that the machine lets the code ask again.
-    Condition,
     /// Something that only the code itself can bring about.
     Standing,
 }
@@ -93,14 +91,14 @@ impl Operation {
 
     /// Whether the code waits for it, and something from outside can end that.
     pub(super) fn can_wake(&self) -> bool {
-        self.waits() && !matches!(self.kind, Kind::Condition | Kind::Standing)
+        self.waits() && !matches!(self.kind, Kind::Standing)
     }
 }
 
 impl Operations {
     pub(super) fn insert(&mut self, operation: Operation) -> Slot {
         let event = match operation.kind {
-            Kind::Signal(..) | Kind::Updates | Kind::Condition | Kind::Standing => None,
+            Kind::Signal(..) | Kind::Updates | Kind::Standing => None,
             _ => Some(operation.event),
         };
         let slot = self.free.pop().unwrap_or_else(|| {

@@ -70,21 +70,11 @@ impl Machine {
 
     fn poll_until_rest(&mut self) {
         let _inside = presence::enter(self.id, Doing::Polling);
-        let mut asked_conditions = false;
         loop {
-            let moved = self.tasks.poll_until_rest();
+            self.tasks.poll_until_rest();
             let mut aftermath = Aftermath::default();
             let mut state = self.world.state();
             state.wake_overlooked(&mut aftermath);
-            if !aftermath.wakers.is_empty() {
-                asked_conditions = false;
-            } else if self.tasks.main_is_alive() {
-                // Once after all else has moved, and again as long as that meets one.
-                if state.take_conditions_met() || (moved && !asked_conditions) {
-                    state.wake_conditions(&mut aftermath);
-                    asked_conditions = true;
-                }
-            }
             if aftermath.wakers.is_empty() {
                 if state.conclusion.is_none() {
                     state.refuse_unknown_updates();

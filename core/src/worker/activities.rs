@@ -34,6 +34,8 @@ pub(super) struct ActivityJob {
     pub(super) run: RunKey,
     /// The run's token at the time; meaningless for a queued one.
     pub(super) token: FencingToken,
+    /// By which load of the run it was begun; says nothing of a queued one.
+    pub(super) load: u32,
     pub(super) scheduled: EventId,
     pub(super) attempt: Attempt,
     pub(super) call: ActivityScheduled,
@@ -69,6 +71,7 @@ pub(super) struct SideEffectJob {
 pub(super) struct EndedActivity {
     pub(super) run: RunKey,
     pub(super) token: FencingToken,
+    pub(super) load: u32,
     pub(super) scheduled: EventId,
     pub(super) attempt: Attempt,
     pub(super) call: ActivityScheduled,
@@ -105,24 +108,31 @@ impl EndedActivity {
 }
 
 impl ActivityJob {
-    /// The end of a job that was asked to stop before it began.
-    fn never_begun(self, at: Timestamp) -> EndedActivity {
-        let Self { run, token, scheduled, attempt, call, close_by, queued, .. } = self;
-        let result = Err(Failure::of_kind(FailureKind::Cancelled, NEVER_BEGUN));
+    /// The end of this attempt, as its outcome says and nothing else.
+    pub(super) fn ended(self, result: Result<Payload, Failure>, at: Timestamp) -> EndedActivity {
+        let Self { run, token, load, scheduled, attempt, call, close_by, queued, .. } = self;
+        let (asked, deferred, details) = (false, None, None);
         EndedActivity {
             run,
             token,
+            load,
             scheduled,
             attempt,
             call,
             close_by,
             result,
-            asked: true,
-            deferred: None,
-            details: None,
+            asked,
+            deferred,
+            details,
             queued,
             at,
         }
+    }
+
+    /// The end of a job that was asked to stop before it began.
+    fn never_begun(self, at: Timestamp) -> EndedActivity {
+        let result = Err(Failure::of_kind(FailureKind::Cancelled, NEVER_BEGUN));
+        EndedActivity { asked: true, ..self.ended(result, at) }
     }
 }
 
@@ -247,29 +257,18 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
         // The slot is free before the run goes on, so that its next call can have it.
         drop(slot);
         if let Some((delay, failure)) = again_here(&job, &result) {
+            if job.call.commit_later {
+                shards.waits(job.run.run_id, job.token);
+            }
             cx.clock.sleep(delay).await;
-            if bodies.again(key, attempt) {
-                (job.attempt, job.last_failure) = (attempt.next(), Some(failure));
+            if let Some(cancel) = bodies.again(key, attempt) {
+                (job.attempt, job.last_failure, job.cancel) = (attempt.next(), Some(failure), cancel);
                 enter(&cx, &shards, &bodies, Box::new(job));
             }
         } else if let Some(asked) = bodies.ended(key, attempt) {
-            let ActivityJob { run, token, scheduled, attempt, call, close_by, queued, .. } = job;
             let at = cx.now();
-            let deferred = deferral(&call, &result, began, at);
-            shards.activity_ended(EndedActivity {
-                run,
-                token,
-                scheduled,
-                attempt,
-                call,
-                close_by,
-                result,
-                asked,
-                deferred,
-                details,
-                queued,
-                at,
-            });
+            let deferred = deferral(&job.call, &result, began, at);
+            shards.activity_ended(EndedActivity { asked, deferred, details, ..job.ended(result, at) });
         }
     });
     if !blocking {
@@ -417,6 +416,7 @@ pub(super) mod tests {
                 run_id: RunId::fresh(),
             },
             token: FencingToken(1),
+            load: 0,
             scheduled: EventId(scheduled),
             attempt: Attempt(1),
             call: ActivityScheduled::new(ActivityName::new("charge").unwrap(), Payload::encode(&()).unwrap()),

@@ -128,6 +128,11 @@ impl Shards {
         self.send_to(ended.run.run_id, Input::Activity(Box::new(ended)));
     }
 
+    /// A grouped step has failed, and waits for its next attempt.
+    pub(super) fn waits(&self, run_id: RunId, token: FencingToken) {
+        self.send_to(run_id, Input::Waits(run_id, token));
+    }
+
     pub(super) fn side_effect_ended(&self, ended: EndedSideEffect) {
         self.send_to(ended.run_id, Input::SideEffect(ended));
     }

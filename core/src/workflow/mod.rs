@@ -3,6 +3,7 @@
 //! A workflow is a deterministic `async fn` over a [`WorkflowContext`]. What it awaits of ours is recorded; everything
 //! else in it runs again at each replay, and must do the same each time. Thin and typed, over `replay`.
 
+mod async_signal_handlers;
 mod calls;
 mod cancellation;
 mod chance;
@@ -11,6 +12,7 @@ mod deadline;
 mod definition;
 mod error;
 mod finished;
+mod group;
 mod limits;
 mod names;
 mod patch;
@@ -24,8 +26,8 @@ mod signal_handlers;
 mod signals;
 mod step;
 mod together;
-mod until;
 mod updates;
+mod wait_until;
 
 use std::future::Future;
 
@@ -43,10 +45,10 @@ pub use names::{NamesQuery, NamesSignal, NamesUpdate, QueryType, SignalType, Upd
 pub use saga::{CompensationId, FailedCompensation, Saga, Uncompensated};
 pub use scope::CancelScope;
 pub use semaphore::{Acquire, Mutex, MutexGuard, Permit, Semaphore};
-pub use shared::{Shared, WaitUntil};
+pub use shared::Shared;
 pub use signals::{Signal, Signals};
 pub use together::{All, TryAll, all, try_all};
-pub use until::Until;
+pub use wait_until::WaitUntil;
 
 /// A deterministic function whose every decision is kept in a history.
 ///

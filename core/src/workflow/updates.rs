@@ -75,7 +75,7 @@ impl<S: Send + 'static> Shared<S> {
             Box::pin(async move {
                 loop {
                     let update = std::future::poll_fn(|task| updates.poll_next(task)).await;
-                    match valid(shared.cell(), &update, &validator) {
+                    match valid(&shared.cell, &update, &validator) {
                         Ok(argument) => {
                             cx.world().accept_update(location, &update);
                             let run = handler(cx.clone(), shared.clone(), argument);
@@ -124,7 +124,7 @@ fn panicked(panic: &(dyn Any + Send)) -> WorkflowError {
 }
 
 /// What history holds of an error; a handler cannot continue the run as new.
-fn failure_of(error: &WorkflowError) -> Failure {
+pub(super) fn failure_of(error: &WorkflowError) -> Failure {
     let none = || Failure::new("WorkflowError", "only the main body can continue the run as new");
     error.failure().cloned().unwrap_or_else(none)
 }

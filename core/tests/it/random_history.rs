@@ -125,6 +125,7 @@ impl Random {
             retry: self.optional(Self::retry).unwrap_or_default(),
             start_to_close: self.optional(Self::duration),
             local: self.flag(),
+            commit_later: self.flag(),
             schedule_to_close: self.optional(Self::duration),
             schedule_to_start: self.optional(Self::duration),
             heartbeat: self.optional(Self::duration),

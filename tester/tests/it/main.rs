@@ -10,6 +10,7 @@ mod fakes;
 mod guide;
 mod messages;
 mod outside;
+mod pairs;
 mod recorded;
 mod replay;
 mod shop;

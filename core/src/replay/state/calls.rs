@@ -134,7 +134,6 @@ impl State {
         let operation = self.operations.operation(slot);
         match &operation.kind {
             Kind::Signal(name) => self.mailboxes.leave(name, operation.first_polled),
-            Kind::Condition => _ = self.conditions.remove(&operation.first_polled),
             Kind::Activity(_) | Kind::Timer(_) | Kind::SideEffect(_) | Kind::Updates | Kind::Standing => {}
         }
     }
@@ -144,14 +143,18 @@ impl State {
         self.insert(Kind::Standing, EventId(0), manner, Some(waker))
     }
 
-    /// Keeps the place; `true` if a cancellation has ended that.
-    pub(in crate::replay) fn stand_again(&mut self, slot: Slot, waker: &Waker) -> (bool, Released) {
+    /// Keeps the place, unless a cancellation has ended that.
+    pub(in crate::replay) fn stand_again(&mut self, slot: Slot, waker: &Waker) -> (Option<Reach>, Released) {
         match self.operations.operation(slot).outcome.take() {
-            None => (false, self.remember(slot, waker)),
             Some(resolution) => {
                 self.see(&resolution);
-                (true, Released::operation(self.release(slot)))
+                let reach = match resolution {
+                    Resolution::Cancelled(reach) => reach,
+                    _ => unreachable!("nothing from outside resolves it"),
+                };
+                (Some(reach), Released::operation(self.release(slot)))
             }
+            None => (None, self.remember(slot, waker)),
         }
     }
 
@@ -175,7 +178,6 @@ impl State {
     #[must_use]
     pub(in crate::replay) fn abandon(&mut self) -> Vec<Option<Operation>> {
         self.timers.clear();
-        self.conditions.clear();
         self.updates.close();
         self.limits.clear();
         self.waiting = 0;
@@ -231,7 +233,7 @@ impl State {
                 self.limits.remove(event, body);
             }
             Kind::Activity(None) | Kind::SideEffect(_) => {}
-            Kind::Signal(_) | Kind::Updates | Kind::Condition | Kind::Standing => {}
+            Kind::Signal(_) | Kind::Updates | Kind::Standing => {}
         }
     }
 
@@ -255,7 +257,7 @@ impl State {
             Kind::Activity(_) => CommandKind::CancelActivity { scheduled: event },
             Kind::Timer(_) => CommandKind::CancelTimer { started: event },
             // Nothing needs to be undone: its value will be recorded, or not, and read by nobody.
-            Kind::SideEffect(_) | Kind::Signal(_) | Kind::Updates | Kind::Condition | Kind::Standing => {
+            Kind::SideEffect(_) | Kind::Signal(_) | Kind::Updates | Kind::Standing => {
                 return;
             }
         };

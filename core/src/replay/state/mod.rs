@@ -5,7 +5,6 @@
 
 mod calls;
 mod cancellation;
-mod conditions;
 mod endings;
 mod patches;
 mod signals;
@@ -20,7 +19,7 @@ use std::time::Duration;
 
 use super::limits::Limits;
 use super::mailboxes::Mailboxes;
-use super::operations::{Operation, Operations, Resolution, Slot};
+use super::operations::{Operation, Operations, Resolution};
 use super::queries::QueryHandler;
 use super::random::Random;
 use super::scope::Scope;
@@ -98,9 +97,6 @@ pub(in crate::replay) struct State {
     timers: BTreeSet<(Timestamp, EventId)>,
     pub(in crate::replay) limits: Limits,
     mailboxes: Mailboxes,
-    /// The conditions that the code waits for, in the order in which it began to.
-    conditions: BTreeMap<u64, Slot>,
-    conditions_met: bool,
     updates: Counter,
     /// What the code shows, until the driver takes it.
     pub(in crate::replay) published: Option<Payload>,
@@ -112,7 +108,7 @@ pub(in crate::replay) struct State {
     patches: Patches,
     first_polls: u64,
     arrivals: u64,
-    /// How many calls, signals and conditions the code waits for.
+    /// How many calls and messages the code waits for.
     pub(in crate::replay) waiting: usize,
     /// Bytes of the payloads that are kept.
     payload_bytes: usize,
@@ -143,8 +139,6 @@ impl State {
             timers: BTreeSet::new(),
             limits: Limits::default(),
             mailboxes: Mailboxes::default(),
-            conditions: BTreeMap::new(),
-            conditions_met: false,
             updates: Counter::default(),
             published: None,
             queries: BTreeMap::new(),

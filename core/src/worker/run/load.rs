@@ -170,6 +170,7 @@ impl Run {
                 left.ended.push(EndedActivity {
                     run: self.key.clone(),
                     token: self.token,
+                    load: self.loads,
                     scheduled,
                     attempt: Attempt(1),
                     call,

@@ -3,6 +3,7 @@
 //! Pure: a shard feeds it and carries its commits away. One commit is under way at most; what arrives meanwhile waits,
 //! and nothing that was taken in is forgotten before the commit that holds it is acknowledged.
 
+mod group;
 mod incoming;
 mod limits;
 mod load;
@@ -24,8 +25,10 @@ use crate::commit::{Holder, Progress};
 use crate::history::WorkflowStarted;
 use crate::replay::{Definition, Machine};
 use crate::vocabulary::{EventId, Failure, FencingToken, Position, RunKey, Timestamp, WorkerId};
+use crate::worker::activities::Job;
 use crate::write::{Commit, NewActivityTask, Refusal, TaskFailure};
 
+use group::Held;
 use incoming::Incoming;
 use limits::OverdueCalls;
 use places::Places;
@@ -57,12 +60,18 @@ pub(super) struct Run {
     lost: Vec<NewActivityTask>,
     /// Calls whose time may be over.
     overdue: OverdueCalls,
+    /// What steps have come to that share a commit, which is still to be made.
+    held: Option<Held>,
+    /// Bodies to be stopped of steps that history knows nothing of.
+    strays: Vec<EventId>,
     in_flight: Option<InFlight>,
     /// A closing task that the store sent back because messages had come.
     closing: Option<Closing>,
     /// Why its last task failed, if it did.
     failure: Option<TaskFailure>,
-    /// How often it was loaded: what an earlier loader still sends is not for the machine of a later one.
+    /// Whether a task has failed here: then no steps share a commit, and each is repeated once at most.
+    was_parked: bool,
+    /// How often it was loaded, or its live code thrown away: what an earlier loader still sends is not for the machine of a later one.
     pub(super) loads: u32,
     /// The end of its history, when messages that the store has are still to come.
     loaded_until: Option<(HashSet<EventId>, Position)>,
@@ -149,6 +158,14 @@ struct Closing {
     door: Position,
 }
 
+/// What a task asks of the shard.
+#[derive(Default)]
+pub(super) struct Stepped {
+    pub(super) submission: Option<Submission>,
+    /// Steps that begin at once, since they share a commit with what comes after them.
+    pub(super) jobs: Vec<Job>,
+}
+
 /// A commit for the store and what follows its acknowledgement.
 pub(super) struct Submission {
     pub(super) commit: Commit,
@@ -195,6 +212,7 @@ impl Run {
         Self {
             incoming,
             left_rowless: claimed.rowless,
+            was_parked: claimed.failure.is_some(),
             failure: claimed.failure,
             ..Self::cold(claimed.run, claimed.token, definition, claimed.head, claimed.taken_in)
         }
@@ -221,9 +239,12 @@ impl Run {
             left_rowless: false,
             lost: Vec::new(),
             overdue: OverdueCalls::default(),
+            held: None,
+            strays: Vec::new(),
             in_flight: None,
             closing: None,
             failure: None,
+            was_parked: false,
             loads: 0,
             loaded_until: None,
             questions: Vec::new(),
@@ -236,6 +257,11 @@ impl Run {
     }
 
     pub(super) fn offer_activity(&mut self, mut ended: EndedActivity) {
+        // What was claimed has its row, and may end before this worker hears of the commit that wrote that.
+        if ended.queued.is_none() && ended.scheduled > self.head && ended.load != self.loads {
+            // It belongs to code that was thrown away before anything of the step was stored.
+            return;
+        }
         if ended.deferred.take().is_some() {
             let message = "the body left its ending to a token, but took none";
             ended.result = Err(Failure::new("NoToken", message).non_retryable());
@@ -278,6 +304,7 @@ impl Run {
         let live = matches!(self.phase, Phase::Live(_));
         live && self.in_flight.is_none()
             && self.incoming.is_empty()
+            && self.held.is_none()
             && self.begin_at.is_none()
             && self.closing.is_none()
             && self.overdue.is_empty()
@@ -379,6 +406,7 @@ impl Run {
             self.closing = Some(Closing { door: *door, ..closing });
             return Verdict::default();
         }
+        self.forget_unstored();
         if let Some(places) = &mut self.places {
             places.undo();
         }

@@ -113,6 +113,8 @@ impl Run {
             at: now,
         };
         tracing::error!(run = %self.key, error = %trouble, tries = failure.count, "a workflow task failed; its run is parked");
+        self.forget_unstored();
+        self.was_parked = true;
         if let Some(places) = &mut self.places {
             places.undo();
         }

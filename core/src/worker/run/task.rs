@@ -5,25 +5,27 @@ use std::collections::{HashSet, VecDeque};
 use super::park::Trouble;
 use super::places::Places;
 use super::settle::Settled;
-use super::{Closing, InFlight, Incoming, Leave, Phase, Run, Submission, Then};
+use super::{Closing, InFlight, Incoming, Leave, Phase, Run, Stepped, Submission, Then};
 use crate::commit::{self, Legacy, Progress};
 use crate::history::{EventKind, HistoryError, PayloadCodec, SideEffectRecorded, TimerFired, decode_kind};
 use crate::replay::Machine;
 use crate::vocabulary::{Attempt, EventId, Payload, Position, RunKey, Timestamp, WorkerId};
-use crate::worker::activities::EndedActivity;
+use crate::worker::activities::{EndedActivity, Job};
 use crate::worker::committer::Ticket;
 use crate::worker::context::Context;
 use crate::worker::shard::{FirstTask, inbox_of};
 use crate::write::{Commit, Hold, Next, OpenRun};
 
 /// The most inbox events, and the most timers, that one workflow task takes in.
-const TASK_INBOX_EVENTS_MAX: usize = 1_000;
+pub(super) const TASK_INBOX_EVENTS_MAX: usize = 1_000;
 
 /// What a task has taken in.
 pub(super) struct Gathered {
     pub(super) progress: Progress,
     /// How many of the incoming it holds.
     pub(super) taken: usize,
+    /// Whether they are outcomes of grouped steps and nothing else.
+    pub(super) grouped: bool,
     /// Attempts without a row that failed and are tried again.
     pub(super) retries: Vec<EndedActivity>,
     /// Calls that passed a limit.
@@ -36,25 +38,27 @@ pub(super) struct Gathered {
 
 impl Run {
     /// Runs one workflow task if there is one to run, and returns its commit; a task that fails parks the run.
-    pub(in crate::worker) fn step(
-        &mut self,
-        cx: &Context,
-        worker: WorkerId,
-        now: Timestamp,
-    ) -> Option<Submission> {
+    pub(in crate::worker) fn step(&mut self, cx: &Context, worker: WorkerId, now: Timestamp) -> Stepped {
+        let mut stepped = Stepped::default();
         if !self.has_task(now) {
-            return None;
+            return stepped;
         }
         let span =
             tracing::info_span!("workflow", workflow_id = %self.key.workflow_id, run_id = %self.key.run_id);
         let _entered = span.enter();
         let _busy = cx.polls.begin(&self.key, self.definition.workflow_type());
         loop {
-            match self.task(cx, worker, now) {
-                // What was taken in concerns nobody any more; there may be more that does.
-                Ok(None) if self.has_task(now) => {}
-                Ok(submission) => return submission,
-                Err(trouble) => return Some(self.park(cx, worker, &trouble, now)),
+            match self.task(cx, worker, now, &mut stepped.jobs) {
+                Ok(submission) => stepped.submission = submission,
+                Err(trouble) => {
+                    // What was about to begin dies with the code that asked for it.
+                    stepped.jobs.clear();
+                    stepped.submission = Some(self.park(cx, worker, &trouble, now));
+                }
+            }
+            // What was taken in may concern nobody any more, or be held; there may be more.
+            if stepped.submission.is_some() || !self.has_task(now) {
+                return stepped;
             }
         }
     }
@@ -69,7 +73,8 @@ impl Run {
             return self.last_waiting() >= closing.door;
         }
         self.begin_at.is_some()
-            || !self.incoming.is_empty()
+            || self.incoming.len() > self.held_count()
+            || self.closes_group()
             || !self.lost.is_empty()
             || machine.next_due().is_some_and(|due| due <= now)
     }
@@ -90,6 +95,7 @@ impl Run {
         cx: &Context,
         worker: WorkerId,
         now: Timestamp,
+        jobs: &mut Vec<Job>,
     ) -> Result<Option<Submission>, Trouble> {
         self.note_overdue(now);
         let (taken, settled) = match self.closing.take() {
@@ -99,6 +105,11 @@ impl Run {
                 (gathered.taken, self.settle(cx, worker, now, gathered)?)
             }
         };
+        if self.may_hold(cx, taken, &settled) {
+            jobs.extend(settled.jobs);
+            self.hold(taken, settled.progress.events, settled.progress.published);
+            return Ok(None);
+        }
         self.submit(cx, worker, taken, settled)
     }
 
@@ -107,7 +118,7 @@ impl Run {
         let Phase::Live(machine) = &mut self.phase else { return Err(Trouble::not_live()) };
         let progress =
             Progress { taken_in: self.taken_in, schedule: self.lost.clone(), ..Progress::default() };
-        let mut gathered = Gathered::new(progress);
+        let mut gathered = Gathered::new(progress, self.held.as_ref().map_or(0, |held| held.taken));
         let mut at = now.max(machine.last_at());
         if let (Some(begin_at), Some(started)) = (self.begin_at, &self.started) {
             at = begin_at;
@@ -122,6 +133,7 @@ impl Run {
                 let timer_first = due.is_some_and(|due| next.is_none_or(|next| due <= next.at()));
                 if let Some(started) = machine.due(now).filter(|_| timer_first) {
                     machine.take_in(at, TimerFired { started }.into(), &mut gathered.progress.events)?;
+                    gathered.grouped = false;
                     fired += 1;
                 } else if let Some(next) = next {
                     gathered.taken += 1;
@@ -157,8 +169,9 @@ impl Run {
         cx: &Context,
         worker: WorkerId,
         taken: usize,
-        settled: Settled,
+        mut settled: Settled,
     ) -> Result<Option<Submission>, Trouble> {
+        self.release_held(&mut settled);
         let Phase::Live(machine) = &self.phase else { return Err(Trouble::not_live()) };
         let Settled { progress, jobs, aborts, asks, rows, .. } = settled;
         let closes = machine.is_closed();
@@ -240,9 +253,9 @@ impl Run {
 }
 
 impl Gathered {
-    fn new(progress: Progress) -> Self {
+    fn new(progress: Progress, taken: usize) -> Self {
         let (retries, timed_out, rows, unwanted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { progress, taken: 0, retries, timed_out, rows, unwanted }
+        Self { progress, taken, grouped: true, retries, timed_out, rows, unwanted }
     }
 
     /// Takes one of the incoming into the machine, unless nobody waits for it any more.
@@ -253,6 +266,7 @@ impl Gathered {
         at: Timestamp,
         codec: &dyn PayloadCodec,
     ) -> Result<(), Trouble> {
+        self.grouped &= matches!(incoming, Incoming::Activity(ended) if ended.call.commit_later);
         match incoming {
             Incoming::Message(message) => {
                 let kind = decode_kind(&message.body, codec)?;

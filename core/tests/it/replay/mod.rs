@@ -16,6 +16,7 @@ mod panics;
 mod patches;
 mod random_programs;
 mod scopes;
+mod signal_tasks;
 mod signals;
 mod steps;
 mod updates;

@@ -23,7 +23,7 @@ workflow!(Sum, |cx| {
                 return Err(WorkflowError::new("unlucky"));
             }
             cx.activity(Charge, &more.to_string()).await?;
-            Ok(sum.with(|sum| *sum))
+            Ok(sum.read(|sum| *sum))
         },
     );
     cx.wait_until(&sum, |sum| *sum >= 50).await?;

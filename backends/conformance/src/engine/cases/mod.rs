@@ -116,6 +116,11 @@ engine_cases! { ($)
         a_side_effect_that_panicked_is_run_again,
         steps_run_in_turn_and_their_outcomes_survive_a_crash,
     }
+    groups {
+        a_crash_repeats_the_group_that_was_not_stored,
+        a_query_is_answered_when_the_group_is_stored,
+        a_worker_that_shuts_down_stores_the_group,
+    }
     crashes {
         a_crash_between_any_two_commits_changes_nothing,
         an_attempt_that_died_with_its_worker_is_a_failure_if_it_was_the_last,
@@ -141,6 +146,7 @@ engine_cases! { ($)
         a_panicking_first_task_does_not_fail_its_start,
         an_undecodable_input_parks_the_run,
         a_version_that_nobody_serves_waits,
+        a_start_by_name_takes_the_default_version,
         a_name_registered_twice_is_a_typed_error,
     }
     parking {
