@@ -19,6 +19,8 @@ const STARTERS: usize = 1_000;
 const IDLE: Duration = Duration::from_secs(10);
 /// Runs that are started first, to learn how fast the rest will be.
 const PROBE: u32 = 5_000;
+/// How much longer than the probe says all starts may take.
+const START_SLACK: f64 = 2.5;
 /// How often the store is asked how many sleep still.
 const LOOK: Duration = Duration::from_millis(500);
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
@@ -35,7 +37,10 @@ pub(super) async fn run(scene: &mut Scene, runs: u32) -> Result<Sample, Failure>
     if let Some(bytes) = Meter::memory() {
         say("memory, all asleep", bytes as f64 / MEBIBYTE, "MiB");
     }
-    say("idle CPU", idle_share().await, "%");
+    let mut idle = idle_share().await;
+    if clock.now() < due {
+        say("idle CPU", idle, "%");
+    }
     let began = Instant::now();
     scene.stop().await;
     say("shutdown", began.elapsed().as_secs_f64(), "s");
@@ -43,7 +48,11 @@ pub(super) async fn run(scene: &mut Scene, runs: u32) -> Result<Sample, Failure>
     scene.restart().await?;
     chained(scene.engine(), 1, PAYLOAD_BYTES).await?;
     say("restart until a new run has ended", began.elapsed().as_secs_f64(), "s");
-    say("idle CPU after the restart", idle_share().await, "%");
+    idle = idle_share().await;
+    // Where the machine was slower than the probe, the first have woken: that is not idle, and not said to be.
+    if clock.now() < due {
+        say("idle CPU after the restart", idle, "%");
+    }
     if let Some(bytes) = Meter::memory() {
         say("memory after the restart", bytes as f64 / MEBIBYTE, "MiB");
     }
@@ -64,7 +73,7 @@ async fn due(scene: &Scene, clock: &SystemClock, runs: u32) -> Result<Timestamp,
     let began = Instant::now();
     start(scene, probe, clock.now()).await?;
     let all = began.elapsed().mul_f64(f64::from(runs) / f64::from(probe));
-    Ok(clock.now() + all.mul_f64(1.7) + 5 * IDLE)
+    Ok(clock.now() + all.mul_f64(START_SLACK) + 5 * IDLE)
 }
 
 async fn start(scene: &Scene, runs: u32, due: Timestamp) -> Result<Latencies, Failure> {
