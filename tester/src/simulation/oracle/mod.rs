@@ -5,6 +5,7 @@
 
 mod bodies;
 mod ends;
+mod errands;
 mod run;
 mod writes;
 
@@ -41,6 +42,8 @@ pub(super) struct Oracle {
     order: Vec<RunKey>,
     /// Which run each start opened, and which message each request put where.
     requests: BTreeMap<RequestId, RunKey>,
+    /// Messages that runs sent each other.
+    errands: BTreeSet<RequestId>,
     tasks: BTreeMap<(RunKey, EventId), Task>,
     /// The last answer to a claim of each worker, and its number.
     answers: BTreeMap<WorkerId, (u64, Claimed)>,
