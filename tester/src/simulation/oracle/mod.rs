@@ -114,6 +114,11 @@ impl Oracle {
         Ok(())
     }
 
+    /// Whether a terminated run waits for somebody to tell those who depend on it.
+    pub(super) fn has_unsettled(&self) -> bool {
+        self.runs.values().any(|run| run.unsettled)
+    }
+
     /// The workflow IDs with an open run.
     pub(super) fn open(&self) -> impl Iterator<Item = &RunKey> {
         self.runs.iter().filter(|(_, run)| run.is_open()).map(|(key, _)| key)
