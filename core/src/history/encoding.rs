@@ -105,16 +105,12 @@ pub fn decode_kind(bytes: &[u8], codec: &dyn PayloadCodec) -> Result<EventKind, 
 }
 
 fn outward(mut kind: EventKind, codec: &dyn PayloadCodec) -> Result<EventKind, HistoryError> {
-    if let Some(payload) = kind.payload_mut() {
-        *payload = codec.encode(payload.clone())?;
-    }
+    kind.change_payloads(|payload| codec.encode(payload.clone()).map(|changed| *payload = changed))?;
     Ok(kind)
 }
 
 fn inward(mut kind: EventKind, codec: &dyn PayloadCodec) -> Result<EventKind, HistoryError> {
-    if let Some(payload) = kind.payload_mut() {
-        *payload = codec.decode(payload.clone())?;
-    }
+    kind.change_payloads(|payload| codec.decode(payload.clone()).map(|changed| *payload = changed))?;
     Ok(kind)
 }
 

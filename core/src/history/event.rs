@@ -453,35 +453,4 @@ impl EventKind {
             | Self::UpdateFailed(_) => None,
         }
     }
-
-    /// The payload that codecs change, if this kind holds one.
-    pub(super) fn payload_mut(&mut self) -> Option<&mut Payload> {
-        match self {
-            Self::WorkflowStarted(body) => Some(&mut body.input),
-            Self::WorkflowCompleted(body) => Some(&mut body.result),
-            Self::WorkflowContinuedAsNew(body) => Some(&mut body.input),
-            Self::SignalReceived(body) => Some(&mut body.input),
-            Self::UpdateRequested(body) => Some(&mut body.input),
-            Self::UpdateCompleted(body) => Some(&mut body.result),
-            Self::UpdateRejected(body) => body.failure.details.as_mut(),
-            Self::UpdateFailed(body) => body.failure.details.as_mut(),
-            Self::ActivityScheduled(body) => Some(&mut body.input),
-            Self::ActivityCompleted(body) => Some(&mut body.result),
-            Self::SideEffectRecorded(body) => Some(&mut body.value),
-            Self::WorkflowFailed(body) => body.failure.details.as_mut(),
-            Self::ActivityFailed(body) => body.failure.details.as_mut(),
-            Self::WorkflowCancelled(_)
-            | Self::WorkflowTerminated(_)
-            | Self::WorkflowCancelRequested(_)
-            | Self::SignalSetAside(_)
-            | Self::UpdateAccepted(_)
-            | Self::ActivityCancelled(_)
-            | Self::ActivityCancelRequested(_)
-            | Self::TimerStarted(_)
-            | Self::TimerFired(_)
-            | Self::TimerCancelled(_)
-            | Self::SideEffectScheduled(_)
-            | Self::PatchRecorded(_) => None,
-        }
-    }
 }

@@ -5,6 +5,7 @@
 mod codec;
 mod encoding;
 mod event;
+mod payloads;
 mod record;
 mod text;
 mod update;
