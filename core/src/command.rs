@@ -9,10 +9,10 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::history::{
-    ActivityCancelRequested, ActivityCancelled, ActivityScheduled, EventKind, PatchRecorded,
-    SideEffectScheduled, SignalSetAside, TimerCancelled, TimerStarted, UpdateAccepted, UpdateCompleted,
-    UpdateFailed, UpdateRejected, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew,
-    WorkflowFailed,
+    ActivityCancelRequested, ActivityCancelled, ActivityScheduled, AttributesUpserted, EventKind,
+    MemoUpserted, PatchRecorded, SideEffectScheduled, SignalSetAside, TimerCancelled, TimerStarted,
+    UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected, WorkflowCancelled, WorkflowCompleted,
+    WorkflowContinuedAsNew, WorkflowFailed,
 };
 use crate::vocabulary::{EventId, Failure, PatchId, Payload, Place, RunId, Timestamp, WorkflowType};
 
@@ -38,9 +38,11 @@ pub(crate) enum CommandKind {
     CompleteUpdate(UpdateCompleted),
     FailUpdate(UpdateFailed),
     CompleteWorkflow { result: Payload },
-    FailWorkflow { failure: Failure },
+    FailWorkflow { failure: Failure, retried_as: Option<RunId> },
     CancelWorkflow,
     ContinueAsNew { workflow: WorkflowType, input: Payload, new_run_id: RunId },
+    UpsertAttributes(AttributesUpserted),
+    UpsertMemo(MemoUpserted),
 }
 
 impl Command {
@@ -78,11 +80,13 @@ impl CommandKind {
             Self::CompleteUpdate(body) => body.into(),
             Self::FailUpdate(body) => body.into(),
             Self::CompleteWorkflow { result } => WorkflowCompleted { result }.into(),
-            Self::FailWorkflow { failure } => WorkflowFailed { failure }.into(),
+            Self::FailWorkflow { failure, retried_as } => WorkflowFailed { failure, retried_as }.into(),
             Self::CancelWorkflow => WorkflowCancelled {}.into(),
             Self::ContinueAsNew { workflow, input, new_run_id } => {
                 WorkflowContinuedAsNew { workflow, input, new_run_id }.into()
             }
+            Self::UpsertAttributes(body) => body.into(),
+            Self::UpsertMemo(body) => body.into(),
         }
     }
 
@@ -135,6 +139,13 @@ impl CommandKind {
             (Self::RecordPatch { patch, .. }, EventKind::PatchRecorded(held)) => {
                 same(*patch == held.patch, OTHER)
             }
+            (Self::UpsertAttributes(asked), EventKind::AttributesUpserted(held)) => same(
+                asked.attributes.keys().eq(held.attributes.keys()) && asked.removed == held.removed,
+                OTHER,
+            ),
+            (Self::UpsertMemo(asked), EventKind::MemoUpserted(held)) => {
+                same(asked.memo.keys().eq(held.memo.keys()) && asked.removed == held.removed, OTHER)
+            }
             (Self::ScheduleSideEffect, EventKind::SideEffectScheduled(_))
             | (Self::CompleteWorkflow { .. }, EventKind::WorkflowCompleted(_))
             | (Self::FailWorkflow { .. }, EventKind::WorkflowFailed(_))
@@ -179,10 +190,20 @@ impl fmt::Display for CommandKind {
             Self::CompleteUpdate(body) => write!(f, "CompleteUpdate of request {}", body.request_id),
             Self::FailUpdate(body) => write!(f, "FailUpdate of request {}", body.request_id),
             Self::CompleteWorkflow { .. } => f.write_str("CompleteWorkflow"),
-            Self::FailWorkflow { failure } => write!(f, "FailWorkflow ({failure})"),
+            Self::FailWorkflow { failure, .. } => write!(f, "FailWorkflow ({failure})"),
             Self::CancelWorkflow => f.write_str("CancelWorkflow"),
             Self::ContinueAsNew { workflow, input, .. } => {
                 write!(f, "ContinueAsNew as {workflow} with {}", Shown(input))
+            }
+            Self::UpsertAttributes(body) => {
+                write!(
+                    f,
+                    "UpsertAttributes {:?}",
+                    Vec::from_iter(body.attributes.keys().chain(&body.removed))
+                )
+            }
+            Self::UpsertMemo(body) => {
+                write!(f, "UpsertMemo {:?}", Vec::from_iter(body.memo.keys().chain(&body.removed)))
             }
         }
     }
@@ -210,6 +231,12 @@ pub(crate) fn describe(event: &EventKind) -> String {
         EventKind::WorkflowFailed(body) => format!("{name} ({})", body.failure),
         EventKind::WorkflowContinuedAsNew(body) => {
             format!("{name} as {} with {}", body.workflow, Shown(&body.input))
+        }
+        EventKind::AttributesUpserted(body) => {
+            format!("{name} {:?}", Vec::from_iter(body.attributes.keys().chain(&body.removed)))
+        }
+        EventKind::MemoUpserted(body) => {
+            format!("{name} {:?}", Vec::from_iter(body.memo.keys().chain(&body.removed)))
         }
         other => match other.answers() {
             Some(request) => format!("{name} of request {request}"),

@@ -12,8 +12,7 @@ use super::error::{ReadError, SendError};
 use crate::backend::RunInfo;
 use crate::commit;
 use crate::history::{
-    Event, EventKind, Record, SignalReceived, WorkflowCancelRequested, WorkflowTerminated, decode_record,
-    encode_kind,
+    Event, EventKind, Record, SignalReceived, WorkflowCancelRequested, WorkflowTerminated, encode_kind,
 };
 use crate::vocabulary::{EventId, Payload, RequestId, RunId, RunKey, SignalName, WorkflowId};
 use crate::worker::Waiter;
@@ -135,11 +134,22 @@ impl<W: Workflow> RunHandle<W> {
     /// # Errors
     /// [`SendError`].
     pub async fn terminate(&self, reason: impl Into<Arc<str>>) -> Result<(), SendError> {
+        self.terminate_with(reason, self.client.fresh_request()).await
+    }
+
+    /// As [`terminate`](Self::terminate), under the caller's own request ID: sent again under it, it ends no other run.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn terminate_with(
+        &self,
+        reason: impl Into<Arc<str>>,
+        request_id: RequestId,
+    ) -> Result<(), SendError> {
         let (seams, at) = (&self.client.seams, self.client.now());
-        let terminated = WorkflowTerminated { reason: reason.into() };
+        let terminated = WorkflowTerminated { reason: reason.into(), reset_as: None };
         let closing =
             commit::closing_event(terminated.clone(), at, seams.codec.as_ref()).map_err(SendError::Codec)?;
-        let request_id = self.client.fresh_request();
         let write = Terminate { target: self.open_run(), request_id, closing, at };
         let outcome = self.client.apply(Write::Terminate(write)).await.map_err(SendError::Unavailable)?;
         if let Applied::Terminated(run) = outcome.map_err(SendError::of)? {
@@ -175,11 +185,7 @@ impl<W: Workflow> RunHandle<W> {
     /// # Errors
     /// [`ReadError`].
     pub async fn history(&self) -> Result<Vec<Event>, ReadError> {
-        let run = self.describe().await?.run;
-        let codec = self.client.seams.codec.as_ref();
-        let records = self.client.records(&run).await?;
-        let events: Result<Vec<_>, _> = records.iter().map(|record| decode_record(record, codec)).collect();
-        Ok(events?.into_iter().flatten().collect())
+        self.client.events(&self.describe().await?.run).await
     }
 
     pub(super) fn target(&self) -> Target {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::error::StartError;
+use super::lifetime::Lifetime;
 use super::{Client, Local, RunHandle, UpdateHandle};
 use crate::backend::StoreError;
 use crate::commit;
@@ -18,8 +19,8 @@ use crate::history::{
 };
 use crate::host::Role;
 use crate::vocabulary::{
-    AttributeValue, Attributes, InvalidId, Payload, RequestId, RunId, RunKey, SemanticsVersion, SignalName,
-    TaskQueue, UpdateName, WorkflowId,
+    Attributes, InvalidId, NamesAttribute, Payload, RequestId, RunId, RunKey, SignalName, TaskQueue,
+    UpdateName, WorkflowId,
 };
 use crate::worker::{PendingStart, apply_until_known};
 use crate::workflow::{NamesSignal, NamesUpdate, Workflow, workflow_type};
@@ -31,7 +32,11 @@ const FIRST_TASK_MAX: Duration = Duration::from_millis(2);
 /// The wait while the open run that a signal is for closes.
 const CLOSING_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
-/// What a start does when its workflow ID has an open run.
+/// What a start does when its workflow ID has an open run; [`IdReusePolicy`] says what it does when it has closed ones.
+///
+/// Of Temporal's conflict policies, `Reject` is *fail*, `UseExisting` *use existing*, and `Terminate` *terminate
+/// existing*, and also its reuse policy *terminate if running*; of its reuse policies, `Allow` is *allow duplicate*,
+/// `AllowUnlessCompleted` *allow duplicate failed only*, and `Reject` *reject duplicate*.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdConflict {
@@ -53,7 +58,7 @@ enum Brought {
 /// A start that is sent when it is awaited.
 #[must_use = "nothing is started until this is awaited"]
 pub struct StartCall<W: Workflow> {
-    client: Client,
+    pub(super) client: Client,
     workflow_id: Result<WorkflowId, InvalidId>,
     input: W::Input,
     request_id: RequestId,
@@ -63,6 +68,7 @@ pub struct StartCall<W: Workflow> {
     priority: i32,
     fairness_key: Option<Arc<str>>,
     attributes: Attributes,
+    pub(super) lifetime: Result<Lifetime, StartError>,
     /// What it brings to whichever run is open then.
     messages: Vec<Result<Brought, StartError>>,
     workflow: PhantomData<fn() -> W>,
@@ -81,6 +87,7 @@ impl<W: Workflow> StartCall<W> {
             priority: 0,
             fairness_key: None,
             attributes: Attributes::new(),
+            lifetime: Ok(Lifetime::default()),
             messages: Vec::new(),
             workflow: PhantomData,
         }
@@ -123,8 +130,9 @@ impl<W: Workflow> StartCall<W> {
     }
 
     /// Adds an attribute that the run can be found by.
-    pub fn attribute(mut self, name: impl Into<Arc<str>>, value: AttributeValue) -> Self {
-        self.attributes.insert(name.into(), value);
+    /// By a [`SearchKey`](crate::vocabulary::SearchKey), or by a name with a value that says its own type.
+    pub fn attribute<V>(mut self, key: impl NamesAttribute<V>, value: V) -> Self {
+        self.attributes.extend([key.with_value(value)]);
         self
     }
 
@@ -203,17 +211,15 @@ impl<W: Workflow> StartCall<W> {
             run_id: RunId(seams.home.fresh_id()),
         };
         let at = self.client.now();
+        let (queue, input) = (self.task_queue.clone(), Payload::encode(&self.input)?);
+        let seed = commit::seed_of(run.run_id.0);
         let started = WorkflowStarted {
-            workflow: workflow_type::<W>()?,
-            semantics: SemanticsVersion::CURRENT,
-            task_queue: self.task_queue.clone(),
-            input: Payload::encode(&self.input)?,
-            seed: commit::seed_of(run.run_id.0),
             priority: self.priority,
             fairness_key: self.fairness_key.clone(),
             attributes: self.attributes.clone(),
-            continued_from: None,
+            ..WorkflowStarted::new(workflow_type::<W>()?, queue, input, seed)
         };
+        let started = self.lifetime.clone()?.of(started, at);
         let codec = seams.codec.as_ref();
         let mut start =
             commit::start(run, self.request_id, started.clone(), at, codec).map_err(StartError::Codec)?;
@@ -224,7 +230,11 @@ impl<W: Workflow> StartCall<W> {
             IdConflict::Reject => IdConflictPolicy::Reject,
             IdConflict::UseExisting => IdConflictPolicy::UseExisting,
             IdConflict::Terminate(reason) => {
-                let closing = commit::closing_event(WorkflowTerminated { reason: reason.clone() }, at, codec);
+                let closing = commit::closing_event(
+                    WorkflowTerminated { reason: reason.clone(), reset_as: None },
+                    at,
+                    codec,
+                );
                 IdConflictPolicy::TerminateExisting(closing.map_err(StartError::Codec)?)
             }
         };
@@ -272,7 +282,8 @@ impl Client {
         started: WorkflowStarted,
     ) -> Result<RunHandle<W>, StartError> {
         let (seams, run) = (&self.seams, start.run.clone());
-        let local = seams.local.as_ref().and_then(|local| {
+        // One that begins later is claimed when it does.
+        let local = seams.local.as_ref().filter(|_| started.begins_at.is_none()).and_then(|local| {
             let owner = local.cx.owner_of(&started.workflow, &started.task_queue)?;
             start.owner = Some(owner);
             Some(local)

@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::runs::{
+    AttributesUpserted, MemoUpserted, WorkflowPaused, WorkflowReset, WorkflowResumed, WorkflowTimedOut,
+};
 use super::update::{UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected, UpdateRequested};
 use crate::vocabulary::{
-    ActivityName, Attempt, Attributes, EventId, Failure, PatchId, Payload, Place, RequestId, RetryPolicy,
-    RunId, SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
+    ActivityName, Attempt, Attributes, EventId, Failure, Memo, PatchId, Payload, Place, RequestId,
+    RetryPolicy, RunId, SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
 };
 
 /// One decision or one thing that happened.
@@ -108,6 +111,18 @@ event_kinds! {
     SideEffectRecorded,
     /// The run goes the new way of a change to its code.
     PatchRecorded,
+    /// The run took longer than it may. Closes the run.
+    WorkflowTimedOut,
+    /// A client has paused the run: its code rests until it is resumed.
+    WorkflowPaused,
+    /// A client has resumed the run.
+    WorkflowResumed,
+    /// The run begins as a copy of another one's events up to here.
+    WorkflowReset,
+    /// The code changed what the run can be found by.
+    AttributesUpserted,
+    /// The code changed what the run shows beside its history.
+    MemoUpserted,
 }
 
 /// See [`EventKind::WorkflowStarted`].
@@ -132,9 +147,37 @@ pub struct WorkflowStarted {
     /// What it was started with to be found by; a run that continues it inherits them.
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     pub attributes: Attributes,
-    /// The run that continued as this one.
+    /// The run that continued as this one, or failed and is tried again as this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_from: Option<RunId>,
+    /// What it was started with to be shown; a run that continues it inherits what is shown then.
+    #[serde(default, skip_serializing_if = "Memo::is_empty")]
+    pub memo: Memo,
+    /// When its code begins, if that is later than this event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins_at: Option<Timestamp>,
+    /// The longest that the run may take, from when its code begins; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_timeout: Option<Duration>,
+    /// When it must have ended, with all runs that it continues as; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_deadline: Option<Timestamp>,
+    /// When it is tried again if it fails; a run that continues it inherits the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPolicy>,
+    /// Which try it is.
+    #[serde(default = "first_attempt", skip_serializing_if = "is_first_attempt")]
+    pub attempt: Attempt,
+    /// What the try before this one left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<Failure>,
+    /// The run whose events this one begins with a copy of, if it is not the first: the code sees it as its own run until
+    /// a [`WorkflowReset`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_from: Option<RunId>,
+    /// What it came from, if it was reset to its first event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset: Option<Box<WorkflowReset>>,
 }
 
 /// See [`EventKind::WorkflowCompleted`].
@@ -149,6 +192,9 @@ pub struct WorkflowCompleted {
 pub struct WorkflowFailed {
     /// What the function returned.
     pub failure: Failure,
+    /// The run as which it is tried again, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried_as: Option<RunId>,
 }
 
 /// See [`EventKind::WorkflowCancelled`].
@@ -160,6 +206,9 @@ pub struct WorkflowCancelled {}
 pub struct WorkflowTerminated {
     /// Why, in the client's words.
     pub reason: Arc<str>,
+    /// The run as which it was reset, if that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_as: Option<RunId>,
 }
 
 /// See [`EventKind::WorkflowContinuedAsNew`].
@@ -356,6 +405,14 @@ pub struct PatchRecorded {
     pub deprecated: bool,
 }
 
+fn first_attempt() -> Attempt {
+    Attempt(1)
+}
+
+fn is_first_attempt(attempt: &Attempt) -> bool {
+    *attempt == Attempt(1)
+}
+
 fn is_zero(priority: &i32) -> bool {
     *priority == 0
 }
@@ -377,7 +434,11 @@ impl EventKind {
             | Self::ActivityCompleted(_)
             | Self::ActivityFailed(_)
             | Self::TimerFired(_)
-            | Self::SideEffectRecorded(_) => false,
+            | Self::SideEffectRecorded(_)
+            | Self::WorkflowTimedOut(_)
+            | Self::WorkflowPaused(_)
+            | Self::WorkflowResumed(_)
+            | Self::WorkflowReset(_) => false,
             Self::ActivityScheduled(_)
             | Self::ActivityCancelled(_)
             | Self::ActivityCancelRequested(_)
@@ -389,7 +450,9 @@ impl EventKind {
             | Self::UpdateAccepted(_)
             | Self::UpdateRejected(_)
             | Self::UpdateCompleted(_)
-            | Self::UpdateFailed(_) => true,
+            | Self::UpdateFailed(_)
+            | Self::AttributesUpserted(_)
+            | Self::MemoUpserted(_) => true,
             Self::WorkflowCompleted(_)
             | Self::WorkflowFailed(_)
             | Self::WorkflowCancelled(_)
@@ -418,6 +481,7 @@ impl EventKind {
                 | Self::WorkflowFailed(_)
                 | Self::WorkflowCancelled(_)
                 | Self::WorkflowTerminated(_)
+                | Self::WorkflowTimedOut(_)
                 | Self::WorkflowContinuedAsNew(_)
         )
     }
@@ -450,7 +514,13 @@ impl EventKind {
             | Self::UpdateAccepted(_)
             | Self::UpdateRejected(_)
             | Self::UpdateCompleted(_)
-            | Self::UpdateFailed(_) => None,
+            | Self::UpdateFailed(_)
+            | Self::WorkflowTimedOut(_)
+            | Self::WorkflowPaused(_)
+            | Self::WorkflowResumed(_)
+            | Self::WorkflowReset(_)
+            | Self::AttributesUpserted(_)
+            | Self::MemoUpserted(_) => None,
         }
     }
 }

@@ -7,6 +7,8 @@ mod encoding;
 mod event;
 mod payloads;
 mod record;
+mod runs;
+mod started;
 mod text;
 mod update;
 
@@ -20,6 +22,9 @@ pub use event::{
     WorkflowTerminated,
 };
 pub use record::Record;
+pub use runs::{
+    AttributesUpserted, MemoUpserted, WorkflowPaused, WorkflowReset, WorkflowResumed, WorkflowTimedOut,
+};
 pub use text::{PayloadText, Text, TextError, from_text, to_text};
 pub use update::{
     UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRefusal, UpdateRejected, UpdateRequested,

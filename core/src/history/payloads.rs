@@ -1,47 +1,81 @@
-//! The payloads of an event: what codecs change on the way to a store and back.
+//! The payloads of an event: what codecs change on the way to a store and back, and what makes a history large.
 //!
 //! A payload that is not visited here is stored as the user gave it. Imports events only.
 
 use super::event::EventKind;
-use crate::vocabulary::{Failure, Payload};
+use crate::vocabulary::Payload;
+
+/// What an event takes beside its payloads, roughly.
+const EVENT_BYTES: usize = 64;
+
+/// Calls `$visit` with each payload of a kind, in an order that never changes. `$borrow` is how, `$each` how to walk what
+/// may be there.
+macro_rules! visit_payloads {
+    ($kind:expr, $visit:ident, $each:ident, $values:ident, $($borrow:tt)+) => {
+        match $kind {
+            EventKind::WorkflowStarted(body) => {
+                $visit($($borrow)+ body.input)?;
+                body.memo.$values().try_for_each(&mut $visit)?;
+                let last = ($($borrow)+ body.last_failure).into_iter();
+                last.flat_map(|failure| ($($borrow)+ failure.details).into_iter()).try_for_each($visit)
+            }
+            EventKind::WorkflowCompleted(body) => $visit($($borrow)+ body.result),
+            EventKind::WorkflowContinuedAsNew(body) => $visit($($borrow)+ body.input),
+            EventKind::SignalReceived(body) => $visit($($borrow)+ body.input),
+            EventKind::UpdateRequested(body) => $visit($($borrow)+ body.input),
+            EventKind::UpdateCompleted(body) => $visit($($borrow)+ body.result),
+            EventKind::UpdateRejected(body) => body.failure.details.$each().try_for_each($visit),
+            EventKind::UpdateFailed(body) => body.failure.details.$each().try_for_each($visit),
+            EventKind::ActivityScheduled(body) => $visit($($borrow)+ body.input),
+            EventKind::ActivityCompleted(body) => $visit($($borrow)+ body.result),
+            EventKind::SideEffectRecorded(body) => $visit($($borrow)+ body.value),
+            EventKind::WorkflowFailed(body) => body.failure.details.$each().try_for_each($visit),
+            EventKind::ActivityFailed(body) => body.failure.details.$each().try_for_each($visit),
+            EventKind::MemoUpserted(body) => body.memo.$values().try_for_each($visit),
+            EventKind::WorkflowCancelled(_)
+            | EventKind::WorkflowTerminated(_)
+            | EventKind::WorkflowCancelRequested(_)
+            | EventKind::SignalSetAside(_)
+            | EventKind::UpdateAccepted(_)
+            | EventKind::ActivityCancelled(_)
+            | EventKind::ActivityCancelRequested(_)
+            | EventKind::TimerStarted(_)
+            | EventKind::TimerFired(_)
+            | EventKind::TimerCancelled(_)
+            | EventKind::SideEffectScheduled(_)
+            | EventKind::PatchRecorded(_)
+            | EventKind::WorkflowTimedOut(_)
+            | EventKind::WorkflowPaused(_)
+            | EventKind::WorkflowResumed(_)
+            | EventKind::WorkflowReset(_)
+            | EventKind::AttributesUpserted(_) => Ok(()),
+        }
+    };
+}
 
 impl EventKind {
-    /// Changes each payload that this kind holds, in an order that never changes; the first error ends it.
+    /// Changes each payload that this kind holds; the first error ends it.
     pub(super) fn change_payloads<E>(
         &mut self,
         mut change: impl FnMut(&mut Payload) -> Result<(), E>,
     ) -> Result<(), E> {
-        match self {
-            Self::WorkflowStarted(body) => change(&mut body.input),
-            Self::WorkflowCompleted(body) => change(&mut body.result),
-            Self::WorkflowContinuedAsNew(body) => change(&mut body.input),
-            Self::SignalReceived(body) => change(&mut body.input),
-            Self::UpdateRequested(body) => change(&mut body.input),
-            Self::UpdateCompleted(body) => change(&mut body.result),
-            Self::UpdateRejected(body) => details(&mut body.failure, change),
-            Self::UpdateFailed(body) => details(&mut body.failure, change),
-            Self::ActivityScheduled(body) => change(&mut body.input),
-            Self::ActivityCompleted(body) => change(&mut body.result),
-            Self::SideEffectRecorded(body) => change(&mut body.value),
-            Self::WorkflowFailed(body) => details(&mut body.failure, change),
-            Self::ActivityFailed(body) => details(&mut body.failure, change),
-            Self::WorkflowCancelled(_)
-            | Self::WorkflowTerminated(_)
-            | Self::WorkflowCancelRequested(_)
-            | Self::SignalSetAside(_)
-            | Self::UpdateAccepted(_)
-            | Self::ActivityCancelled(_)
-            | Self::ActivityCancelRequested(_)
-            | Self::TimerStarted(_)
-            | Self::TimerFired(_)
-            | Self::TimerCancelled(_)
-            | Self::SideEffectScheduled(_)
-            | Self::PatchRecorded(_) => Ok(()),
-        }
+        visit_payloads!(self, change, iter_mut, values_mut, &mut)
     }
-}
 
-/// The only payload of a failure.
-fn details<E>(failure: &mut Failure, change: impl FnMut(&mut Payload) -> Result<(), E>) -> Result<(), E> {
-    failure.details.iter_mut().try_for_each(change)
+    fn each_payload<E>(&self, mut see: impl FnMut(&Payload) -> Result<(), E>) -> Result<(), E> {
+        visit_payloads!(self, see, iter, values, &)
+    }
+
+    /// About how many bytes this takes, whatever codec it passes and however it is grouped with others: what a run's
+    /// code is told of the size of its history. Part of the engine's semantics.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let mut bytes = EVENT_BYTES;
+        let counted: Result<(), std::convert::Infallible> = self.each_payload(|payload| {
+            bytes += payload.data.len();
+            Ok(())
+        });
+        let Ok(()) = counted;
+        bytes as u64
+    }
 }

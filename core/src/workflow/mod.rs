@@ -20,6 +20,7 @@ mod saga;
 mod scope;
 mod semaphore;
 mod shared;
+mod shown;
 mod signal_handlers;
 mod signals;
 mod step;
@@ -34,7 +35,7 @@ use serde::de::DeserializeOwned;
 
 pub use crate::history::ActivityCancellation;
 pub use calls::{ActivityCall, SideEffectCall, Sleep, StepCall};
-pub use context::{WorkflowContext, WorkflowInfo};
+pub use context::{SUGGESTED_BYTES, SUGGESTED_EVENTS, WorkflowContext, WorkflowInfo};
 pub use deadline::TimedOut;
 pub use definition::{definition, workflow_type};
 pub use error::{CallError, WorkflowError, WorkflowResult};

@@ -12,6 +12,7 @@ mod messages;
 mod outside;
 mod recorded;
 mod replay;
+mod runs;
 mod shop;
 mod simulation;
 mod snapshot;

@@ -15,6 +15,7 @@ mod nondeterminism;
 mod panics;
 mod patches;
 mod random_programs;
+mod runs;
 mod scopes;
 mod signals;
 mod steps;
