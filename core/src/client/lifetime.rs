@@ -20,7 +20,7 @@ pub(super) struct Lifetime {
     start_delay: Option<Duration>,
     run_timeout: Option<Duration>,
     execution_timeout: Option<Duration>,
-    retry: Option<RetryPolicy>,
+    retry: Option<Box<RetryPolicy>>,
     memo: Memo,
 }
 
@@ -80,7 +80,7 @@ impl<W: Workflow> StartCall<W> {
     /// it is, and what the last one left, in [`info`](crate::workflow::WorkflowContext::info). Cancelled and terminated
     /// runs are not tried again. Whoever waits for the result waits for the last try.
     pub fn retry(self, policy: RetryPolicy) -> Self {
-        self.living(|lifetime| lifetime.retry = Some(policy))
+        self.living(|lifetime| lifetime.retry = Some(Box::new(policy)))
     }
 
     /// Adds a value to the run's memo, which [`RunHandle::memo`](super::RunHandle::memo) and

@@ -53,7 +53,7 @@ fn again(run: &RunKey, failure: &Failure, at: Timestamp, started: &WorkflowStart
     WorkflowStarted {
         begins_at: wait.filter(|wait| !wait.is_zero()).map(|wait| at + wait),
         attempt: started.attempt.next(),
-        last_failure: Some(failure.clone()),
+        last_failure: Some(Box::new(failure.clone())),
         ..started.clone()
     }
 }

@@ -164,13 +164,13 @@ pub struct WorkflowStarted {
     pub execution_deadline: Option<Timestamp>,
     /// When it is tried again if it fails; a run that continues it inherits the policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry: Option<RetryPolicy>,
+    pub retry: Option<Box<RetryPolicy>>,
     /// Which try it is.
     #[serde(default = "first_attempt", skip_serializing_if = "is_first_attempt")]
     pub attempt: Attempt,
     /// What the try before this one left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_failure: Option<Failure>,
+    pub last_failure: Option<Box<Failure>>,
     /// The run whose events this one begins with a copy of, if it is not the first: the code sees it as its own run until
     /// a [`WorkflowReset`].
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -16,8 +16,8 @@ macro_rules! visit_payloads {
             EventKind::WorkflowStarted(body) => {
                 $visit($($borrow)+ body.input)?;
                 body.memo.$values().try_for_each(&mut $visit)?;
-                let last = ($($borrow)+ body.last_failure).into_iter();
-                last.flat_map(|failure| ($($borrow)+ failure.details).into_iter()).try_for_each($visit)
+                let last = body.last_failure.$each();
+                last.flat_map(|failure| failure.details.$each()).try_for_each($visit)
             }
             EventKind::WorkflowCompleted(body) => $visit($($borrow)+ body.result),
             EventKind::WorkflowContinuedAsNew(body) => $visit($($borrow)+ body.input),

@@ -39,19 +39,28 @@ impl Machine {
     /// among it. Messages that nothing was asked for after are held back together: the run's time may have been over
     /// before them.
     fn hold_back(&mut self, event: Event) -> Result<(), TaskError> {
-        if event.kind.is_command() && self.held_back.is_empty() {
-            return self.replay_one(event);
+        let Some(last) = self.held_back.last().map(|last| &last.kind) else {
+            return if event.kind.is_command() { self.replay_one(event) } else { self.hold(event) };
+        };
+        let (after_message, after_command) = (last.is_message(), last.is_command());
+        match &event.kind {
+            EventKind::WorkflowTimedOut(body) => {
+                self.tell_all_but(body.absorbed as usize)?;
+                let absorbed = std::mem::take(&mut self.held_back);
+                absorbed.into_iter().try_for_each(|event| self.absorb_replayed(event))?;
+            }
+            kind if kind.is_command() => {
+                if !after_command {
+                    self.tell_all_but(1)?;
+                }
+            }
+            kind if kind.is_message() && after_message => {}
+            _ => self.tell_held_back()?,
         }
-        if let EventKind::WorkflowTimedOut(body) = &event.kind {
-            self.tell_all_but(body.absorbed as usize)?;
-            std::mem::take(&mut self.held_back)
-                .into_iter()
-                .try_for_each(|event| self.absorb_replayed(event))?;
-        } else if event.kind.is_command() {
-            self.tell_all_but_last_step()?;
-        } else if !(event.kind.is_message() && self.held_back.iter().all(|event| event.kind.is_message())) {
-            self.tell_held_back()?;
-        }
+        self.hold(event)
+    }
+
+    fn hold(&mut self, event: Event) -> Result<(), TaskError> {
         self.held_back.push(event);
         Ok(())
     }
@@ -60,20 +69,16 @@ impl Machine {
         self.tell_all_but(0)
     }
 
-    fn tell_all_but_last_step(&mut self) -> Result<(), TaskError> {
-        let last = self.held_back.iter().rposition(|event| !event.kind.is_command()).unwrap_or_default();
-        if last == 0 { Ok(()) } else { self.tell_all_but(self.held_back.len() - last) }
-    }
-
     /// Tells what is held back, step by step, and goes on holding back the last of it.
     fn tell_all_but(&mut self, kept: usize) -> Result<(), TaskError> {
         let kept = self.held_back.split_off(self.held_back.len().saturating_sub(kept));
-        let mut rest = std::mem::replace(&mut self.held_back, kept);
-        while !rest.is_empty() {
-            let commands = rest[1..].iter().take_while(|event| event.kind.is_command()).count();
-            let after = rest.split_off(1 + commands);
-            self.world.state().foresee(&rest[1..]);
-            std::mem::replace(&mut rest, after).into_iter().try_for_each(|event| self.replay_one(event))?;
+        let mut told = std::mem::replace(&mut self.held_back, kept).into_iter().peekable();
+        while let Some(event) = told.next() {
+            let commands: Vec<Event> =
+                std::iter::from_fn(|| told.next_if(|event| event.kind.is_command())).collect();
+            self.world.state().foresee(&commands);
+            self.replay_one(event)?;
+            commands.into_iter().try_for_each(|event| self.replay_one(event))?;
         }
         Ok(())
     }

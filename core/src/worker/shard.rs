@@ -67,7 +67,7 @@ pub(super) enum Input {
     /// A start with its first task.
     Start(Arc<PendingStart>),
     /// A run that was started, and is held here, without its first task.
-    Begin(FirstTask),
+    Begin(Box<FirstTask>),
     Claimed(Box<ClaimedRun>),
     Unread(UnreadInbox),
     /// What was read for a run, under this token and by this load.
@@ -188,7 +188,7 @@ impl Shard {
     pub(super) fn handle(&mut self, input: Input, now: Timestamp) {
         match input {
             Input::Start(pending) => self.start(&pending, now),
-            Input::Begin(first_task) => self.begin(first_task),
+            Input::Begin(first_task) => self.begin(*first_task),
             Input::Claimed(claimed) => self.claimed(*claimed),
             Input::Unread(unread) => self.unread(unread),
             Input::Loaded(run_id, load, loaded) => self.loaded(run_id, load, loaded, now),

@@ -111,7 +111,7 @@ impl Shards {
     }
 
     pub(crate) fn begin(&self, first_task: FirstTask) {
-        self.send_to(first_task.run.run_id, Input::Begin(first_task));
+        self.send_to(first_task.run.run_id, Input::Begin(Box::new(first_task)));
     }
 
     /// Asks a run, if it is live here.

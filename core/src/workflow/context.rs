@@ -243,7 +243,7 @@ impl WorkflowContext {
             continue_as_new_suggested: history_length.0 >= SUGGESTED_EVENTS
                 || history_bytes >= SUGGESTED_BYTES,
             attempt: started.attempt,
-            last_failure: started.last_failure.clone(),
+            last_failure: started.last_failure.as_deref().cloned(),
             run_timeout: started.run_timeout,
             execution_deadline: started.execution_deadline,
         }

@@ -141,9 +141,9 @@ impl Random {
             begins_at: self.optional(Self::timestamp),
             run_timeout: self.optional(Self::duration),
             execution_deadline: self.optional(Self::timestamp),
-            retry: self.optional(Self::retry),
+            retry: self.optional(|random| Box::new(random.retry())),
             attempt: self.attempt(),
-            last_failure: self.optional(Self::failure),
+            last_failure: self.optional(|random| Box::new(random.failure())),
             copied_from: self.optional(Self::run_id),
             reset: self.optional(|random| Box::new(random.workflow_reset())),
         }

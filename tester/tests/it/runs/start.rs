@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use retell::client::ResultError;
+use retell::client::{ReadError, RemoveError, ResultError};
 use retell::prelude::*;
 use retell::vocabulary::{EventId, RequestId};
 use retell::write::CloseStatus;
@@ -72,6 +72,22 @@ fn a_termination_sent_twice_ends_one_run() {
     let second = tester.start(greets, "id", ());
     tester.call(handle.terminate_with("once", request_id)).unwrap();
     assert_eq!((first.closed(), second.closed()), (Some(CloseStatus::Terminated), None));
+}
+
+#[test]
+fn a_closed_run_is_removed_and_an_open_one_is_not() {
+    let tester = Tester::new().workflow(greets);
+    let run = tester.start(greets, "id", ());
+    let client = tester.client();
+    let handle = client.handle(greets, "id").unwrap().with_run(run.key().run_id);
+    assert!(matches!(tester.call(handle.remove()), Err(RemoveError::Open(_))));
+    run.signal("name", "anna").unwrap();
+    run.result().unwrap();
+    for _ in 0..2 {
+        tester.call(handle.remove()).unwrap();
+    }
+    assert!(matches!(run.describe(), Err(ReadError::NotFound)));
+    assert_eq!(tester.call(client.stats()).unwrap().closed, 0);
 }
 
 #[test]

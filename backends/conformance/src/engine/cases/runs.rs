@@ -53,6 +53,7 @@ pub async fn a_run_that_passes_its_limit_closes_wherever_it_is_held(scene: Scene
     let run = first.start(held, "held", ()).run_timeout(MINUTE).await.unwrap();
     scene.probe.saw("held", 1).await;
     let run_id = run.run_id().unwrap();
+    drop(run);
     scene.crash(first).await;
     let second = scene.process(code).await;
     scene.probe.saw("held", 2).await;
@@ -73,6 +74,7 @@ pub async fn a_failed_run_is_tried_again_though_its_worker_dies(scene: Scene) {
     let run = first.start(fails_twice, "fails", ()).retry(policy).await.unwrap();
     let run_id = run.run_id().unwrap();
     scene.until(async || run.describe().await.unwrap().continued_as.is_some()).await;
+    drop(run);
     scene.crash(first).await;
     let second = scene.process(code).await;
     let run = second.handle(fails_twice, "fails").unwrap().with_run(run_id);
@@ -106,6 +108,7 @@ pub async fn a_paused_run_rests_on_every_worker(scene: Scene) {
     run.signal("word", "one").await.unwrap();
     scene.until(async || run.describe().await.unwrap().inbox == 0).await;
     let run_id = run.run_id().unwrap();
+    drop(run);
     scene.crash(first).await;
     let second = scene.process(code).await;
     let run = second.handle(steps, "steps").unwrap().with_run(run_id);
@@ -153,6 +156,7 @@ pub async fn a_history_that_grows_too_long_parks_its_run_until_the_limit_is_rais
     scene.until(async || run.describe().await.unwrap().failure.is_some()).await;
     let failure = run.describe().await.unwrap().failure.unwrap();
     assert!(failure.message.contains("history_events_max"), "{}", failure.message);
+    drop(run);
     short.shutdown(&scene).await;
     let long = scene.process(code).await;
     let run = long.handle(steps, "steps").unwrap();
