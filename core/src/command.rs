@@ -9,11 +9,11 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::history::{
-    ActivityCancelRequested, ActivityCancelled, ActivityScheduled, ChildWorkflowCancelRequested,
-    ChildWorkflowDropped, ChildWorkflowScheduled, EventKind, ExternalCancelRequested,
-    ExternalSignalRequested, PatchRecorded, SideEffectScheduled, SignalSetAside, TimerCancelled,
-    TimerStarted, UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected, WorkflowCancelled,
-    WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
+    ActivityCancelRequested, ActivityCancelled, ActivityScheduled, AttributesUpserted,
+    ChildWorkflowCancelRequested, ChildWorkflowDropped, ChildWorkflowScheduled, EventKind,
+    ExternalCancelRequested, ExternalSignalRequested, MemoUpserted, PatchRecorded, SideEffectScheduled,
+    SignalSetAside, TimerCancelled, TimerStarted, UpdateAccepted, UpdateCompleted, UpdateFailed,
+    UpdateRejected, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
 };
 use crate::vocabulary::{EventId, Failure, Headers, PatchId, Payload, Place, RunId, Timestamp, WorkflowType};
 
@@ -54,6 +54,7 @@ pub(crate) enum CommandKind {
     },
     FailWorkflow {
         failure: Failure,
+        retried_as: Option<RunId>,
     },
     CancelWorkflow,
     ContinueAsNew {
@@ -68,6 +69,8 @@ pub(crate) enum CommandKind {
     DropChild(ChildWorkflowDropped),
     SignalExternal(Box<ExternalSignalRequested>),
     CancelExternal(Box<ExternalCancelRequested>),
+    UpsertAttributes(AttributesUpserted),
+    UpsertMemo(MemoUpserted),
 }
 
 impl Command {
@@ -105,7 +108,7 @@ impl CommandKind {
             Self::CompleteUpdate(body) => body.into(),
             Self::FailUpdate(body) => body.into(),
             Self::CompleteWorkflow { result } => WorkflowCompleted { result }.into(),
-            Self::FailWorkflow { failure } => WorkflowFailed { failure }.into(),
+            Self::FailWorkflow { failure, retried_as } => WorkflowFailed { failure, retried_as }.into(),
             Self::CancelWorkflow => WorkflowCancelled {}.into(),
             Self::ContinueAsNew { workflow, input, new_run_id, headers } => {
                 WorkflowContinuedAsNew { workflow, input, new_run_id, headers }.into()
@@ -115,6 +118,8 @@ impl CommandKind {
             Self::DropChild(body) => body.into(),
             Self::SignalExternal(body) => (*body).into(),
             Self::CancelExternal(body) => (*body).into(),
+            Self::UpsertAttributes(body) => body.into(),
+            Self::UpsertMemo(body) => body.into(),
         }
     }
 
@@ -186,6 +191,13 @@ impl CommandKind {
             (Self::CancelExternal(asked), EventKind::ExternalCancelRequested(held)) => {
                 same(asked.workflow_id == held.workflow_id, OTHER)
             }
+            (Self::UpsertAttributes(asked), EventKind::AttributesUpserted(held)) => same(
+                asked.attributes.keys().eq(held.attributes.keys()) && asked.removed == held.removed,
+                OTHER,
+            ),
+            (Self::UpsertMemo(asked), EventKind::MemoUpserted(held)) => {
+                same(asked.memo.keys().eq(held.memo.keys()) && asked.removed == held.removed, OTHER)
+            }
             (Self::ScheduleSideEffect, EventKind::SideEffectScheduled(_))
             | (Self::CompleteWorkflow { .. }, EventKind::WorkflowCompleted(_))
             | (Self::FailWorkflow { .. }, EventKind::WorkflowFailed(_))
@@ -239,7 +251,7 @@ impl fmt::Display for CommandKind {
             Self::CompleteUpdate(body) => write!(f, "CompleteUpdate of request {}", body.request_id),
             Self::FailUpdate(body) => write!(f, "FailUpdate of request {}", body.request_id),
             Self::CompleteWorkflow { .. } => f.write_str("CompleteWorkflow"),
-            Self::FailWorkflow { failure } => write!(f, "FailWorkflow ({failure})"),
+            Self::FailWorkflow { failure, .. } => write!(f, "FailWorkflow ({failure})"),
             Self::CancelWorkflow => f.write_str("CancelWorkflow"),
             Self::ContinueAsNew { workflow, input, .. } => {
                 write!(f, "ContinueAsNew as {workflow} with {}", Shown(input))
@@ -270,6 +282,16 @@ impl fmt::Display for CommandKind {
                 )
             }
             Self::CancelExternal(body) => write!(f, "RequestExternalCancel of {:?}", body.workflow_id),
+            Self::UpsertAttributes(body) => {
+                write!(
+                    f,
+                    "UpsertAttributes {:?}",
+                    Vec::from_iter(body.attributes.keys().chain(&body.removed))
+                )
+            }
+            Self::UpsertMemo(body) => {
+                write!(f, "UpsertMemo {:?}", Vec::from_iter(body.memo.keys().chain(&body.removed)))
+            }
         }
     }
 }
@@ -305,6 +327,12 @@ pub(crate) fn describe(event: &EventKind) -> String {
             format!("{name} {:?} of {:?} with {}", body.signal, body.workflow_id, Shown(&body.input))
         }
         EventKind::ExternalCancelRequested(body) => format!("{name} of {:?}", body.workflow_id),
+        EventKind::AttributesUpserted(body) => {
+            format!("{name} {:?}", Vec::from_iter(body.attributes.keys().chain(&body.removed)))
+        }
+        EventKind::MemoUpserted(body) => {
+            format!("{name} {:?}", Vec::from_iter(body.memo.keys().chain(&body.removed)))
+        }
         other => match other.answers() {
             Some(request) => format!("{name} of request {request}"),
             None => match other.told_by_child().map(|(scheduled, _)| scheduled).or(other.outcome_of()) {

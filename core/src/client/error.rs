@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::backend::StoreError;
 use crate::history::{HistoryError, UpdateRefusal};
 use crate::replay::{QueryFault, TaskError};
-use crate::vocabulary::{Failure, InvalidId, PayloadError, RunKey, WorkflowName, WorkflowType};
+use crate::vocabulary::{Failure, InvalidId, PayloadError, RunKey, TimeoutKind, WorkflowName, WorkflowType};
 use crate::write::{CloseStatus, ExistingId, Refusal};
 
 /// A start that did not happen.
@@ -84,6 +84,9 @@ pub enum ReadError {
     /// What was read is not of the type asked for.
     #[error(transparent)]
     Payload(PayloadError),
+    /// A name to list by that no store could keep.
+    #[error(transparent)]
+    InvalidId(#[from] InvalidId),
     /// The store did not answer before the deadline, or cannot read its data.
     #[error("the store could not be read")]
     Unavailable(#[source] StoreError),
@@ -102,6 +105,9 @@ pub enum ResultError {
     /// A client ended the run.
     #[error("the workflow was terminated: {0}")]
     Terminated(Arc<str>),
+    /// The run took longer than it may, by this limit of its start.
+    #[error("the workflow timed out: {0:?}")]
+    TimedOut(TimeoutKind),
     /// The result is not of the type asked for.
     #[error(transparent)]
     Payload(#[from] PayloadError),
@@ -186,6 +192,7 @@ impl SendError {
             ReadError::NotFound => Self::NotFound,
             ReadError::History(error) => Self::Codec(error),
             ReadError::Payload(error) => Self::Payload(error),
+            ReadError::InvalidId(error) => Self::InvalidId(error),
             ReadError::Unavailable(error) => Self::Unavailable(error),
         }
     }

@@ -13,8 +13,7 @@ use crate::around::{ClientCall, ClientOperation};
 use crate::backend::RunInfo;
 use crate::commit;
 use crate::history::{
-    Event, EventKind, Record, SignalReceived, WorkflowCancelRequested, WorkflowTerminated, decode_record,
-    encode_kind,
+    Event, EventKind, Record, SignalReceived, WorkflowCancelRequested, WorkflowTerminated, encode_kind,
 };
 use crate::vocabulary::{EventId, Headers, Payload, RequestId, RunId, RunKey, SignalName, WorkflowId};
 use crate::worker::Waiter;
@@ -149,16 +148,27 @@ impl<W: Workflow> RunHandle<W> {
     /// # Errors
     /// [`SendError`].
     pub async fn terminate(&self, reason: impl Into<Arc<str>>) -> Result<(), SendError> {
-        let terminated = WorkflowTerminated { reason: reason.into() };
-        let end = async |_| self.end(terminated).await;
+        self.terminate_with(reason, self.client.fresh_request()).await
+    }
+
+    /// As [`terminate`](Self::terminate), under the caller's own request ID: sent again under it, it ends no other run.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn terminate_with(
+        &self,
+        reason: impl Into<Arc<str>>,
+        request_id: RequestId,
+    ) -> Result<(), SendError> {
+        let terminated = WorkflowTerminated { reason: reason.into(), reset_as: None };
+        let end = async |_| self.end(terminated, request_id).await;
         self.client.around(self.call(ClientOperation::Terminate), end).await
     }
 
-    async fn end(&self, terminated: WorkflowTerminated) -> Result<(), SendError> {
+    async fn end(&self, terminated: WorkflowTerminated, request_id: RequestId) -> Result<(), SendError> {
         let (seams, at) = (&self.client.seams, self.client.now());
         let closing =
             commit::closing_event(terminated.clone(), at, seams.codec.as_ref()).map_err(SendError::Codec)?;
-        let request_id = self.client.fresh_request();
         let write = Terminate { target: self.open_run(), request_id, closing, at };
         let outcome = self.client.apply(Write::Terminate(write)).await.map_err(SendError::Unavailable)?;
         if let Applied::Terminated(run) = outcome.map_err(SendError::of)? {
@@ -194,11 +204,7 @@ impl<W: Workflow> RunHandle<W> {
     /// # Errors
     /// [`ReadError`].
     pub async fn history(&self) -> Result<Vec<Event>, ReadError> {
-        let run = self.describe().await?.run;
-        let codec = self.client.seams.codec.as_ref();
-        let records = self.client.records(&run).await?;
-        let events: Result<Vec<_>, _> = records.iter().map(|record| decode_record(record, codec)).collect();
-        Ok(events?.into_iter().flatten().collect())
+        self.client.events(&self.describe().await?.run).await
     }
 
     /// A call of this handle, as interceptors see it.

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::by_name::Named;
 use super::error::StartError;
+use super::lifetime::Lifetime;
 use super::{Client, Local, RunHandle, UpdateHandle};
 use crate::around::{ClientCall, ClientOperation};
 use crate::backend::StoreError;
@@ -20,8 +21,8 @@ use crate::history::{
 };
 use crate::host::Role;
 use crate::vocabulary::{
-    AttributeValue, Attributes, Headers, InvalidId, Payload, PayloadError, RequestId, RunId, RunKey,
-    SemanticsVersion, SignalName, TaskQueue, UpdateName, WorkflowId, WorkflowType,
+    Attributes, Headers, InvalidId, NamesAttribute, Payload, PayloadError, RequestId, RunId, RunKey,
+    SignalName, TaskQueue, UpdateName, WorkflowId, WorkflowType,
 };
 use crate::worker::{PendingStart, apply_until_known};
 use crate::workflow::{NamesSignal, NamesUpdate, Workflow, workflow_type};
@@ -33,7 +34,11 @@ const FIRST_TASK_MAX: Duration = Duration::from_millis(2);
 /// The wait while the open run that a signal is for closes.
 const CLOSING_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
-/// What a start does when its workflow ID has an open run.
+/// What a start does when its workflow ID has an open run; [`IdReusePolicy`] says what it does when it has closed ones.
+///
+/// Of Temporal's conflict policies, `Reject` is *fail*, `UseExisting` *use existing*, and `Terminate` *terminate
+/// existing*, and also its reuse policy *terminate if running*; of its reuse policies, `Allow` is *allow duplicate*,
+/// `AllowUnlessCompleted` *allow duplicate failed only*, and `Reject` *reject duplicate*.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdConflict {
@@ -55,7 +60,7 @@ enum Brought {
 /// A start that is sent when it is awaited.
 #[must_use = "nothing is started until this is awaited"]
 pub struct StartCall<W: Workflow> {
-    client: Client,
+    pub(super) client: Client,
     pub(super) named: Named,
     workflow_id: Result<WorkflowId, InvalidId>,
     input: Result<Payload, PayloadError>,
@@ -67,6 +72,7 @@ pub struct StartCall<W: Workflow> {
     fairness_key: Option<Arc<str>>,
     attributes: Attributes,
     headers: Headers,
+    pub(super) lifetime: Result<Lifetime, StartError>,
     /// What it brings to whichever run is open then.
     messages: Vec<Result<Brought, StartError>>,
     workflow: PhantomData<fn() -> W>,
@@ -100,6 +106,7 @@ impl<W: Workflow> StartCall<W> {
             priority: 0,
             fairness_key: None,
             attributes: Attributes::new(),
+            lifetime: Ok(Lifetime::default()),
             messages: Vec::new(),
             workflow: PhantomData,
         }
@@ -142,9 +149,10 @@ impl<W: Workflow> StartCall<W> {
         self
     }
 
-    /// Adds an attribute, which is shown wherever the run is described or listed.
-    pub fn attribute(mut self, name: impl Into<Arc<str>>, value: AttributeValue) -> Self {
-        self.attributes.insert(name.into(), value);
+    /// Adds an attribute that the run can be found by.
+    /// By a [`SearchKey`](crate::vocabulary::SearchKey), or by a name with a value that says its own type.
+    pub fn attribute<V>(mut self, key: impl NamesAttribute<V>, value: V) -> Self {
+        self.attributes.extend([key.with_value(value)]);
         self
     }
 
@@ -252,19 +260,16 @@ impl<W: Workflow> StartCall<W> {
         let name = self.named.name.clone()?;
         let Some(version) = self.named.version else { return Err(StartError::UnknownWorkflow(name)) };
         let at = self.client.now();
+        let (queue, input) = (self.task_queue.clone(), self.input.clone()?);
+        let seed = commit::seed_of(run.run_id.0);
         let started = WorkflowStarted {
-            workflow: WorkflowType { name, version },
-            semantics: SemanticsVersion::CURRENT,
-            task_queue: self.task_queue.clone(),
-            input: self.input.clone()?,
-            seed: commit::seed_of(run.run_id.0),
             priority: self.priority,
             fairness_key: self.fairness_key.clone(),
             attributes: self.attributes.clone(),
-            continued_from: None,
-            parent: None,
             headers: headers.clone(),
+            ..WorkflowStarted::new(WorkflowType { name, version }, queue, input, seed)
         };
+        let started = self.lifetime.clone()?.of(started, at);
         let codec = seams.codec.as_ref();
         let mut start =
             commit::start(run, self.request_id, started.clone(), at, codec).map_err(StartError::Codec)?;
@@ -275,7 +280,11 @@ impl<W: Workflow> StartCall<W> {
             IdConflict::Reject => IdConflictPolicy::Reject,
             IdConflict::UseExisting => IdConflictPolicy::UseExisting,
             IdConflict::Terminate(reason) => {
-                let closing = commit::closing_event(WorkflowTerminated { reason: reason.clone() }, at, codec);
+                let closing = commit::closing_event(
+                    WorkflowTerminated { reason: reason.clone(), reset_as: None },
+                    at,
+                    codec,
+                );
                 IdConflictPolicy::TerminateExisting(closing.map_err(StartError::Codec)?)
             }
         };
@@ -323,7 +332,8 @@ impl Client {
         started: WorkflowStarted,
     ) -> Result<RunHandle<W>, StartError> {
         let (seams, run) = (&self.seams, start.run.clone());
-        let local = seams.local.as_ref().and_then(|local| {
+        // One that begins later is claimed when it does.
+        let local = seams.local.as_ref().filter(|_| started.begins_at.is_none()).and_then(|local| {
             let owner = local.cx.owner_of(&started.workflow, &started.task_queue)?;
             start.owner = Some(owner);
             Some(local)

@@ -28,7 +28,8 @@ const REST_HERE: Duration = Duration::from_secs(1);
 const LOOK_MAX: usize = 500;
 
 impl<W: Workflow> RunHandle<W> {
-    /// Waits for the run to close and returns what its function returned. Follows runs that continue as new.
+    /// Waits for the run to close and returns what its function returned. Follows runs that continue as new, are
+    /// tried again or are reset.
     ///
     /// Cancel safe; it has no time limit of its own.
     ///
@@ -61,12 +62,16 @@ impl<W: Workflow> RunHandle<W> {
                     self.client.closing(waiter, &run, false).await?
                 }
             };
+            if let Some(run_id) = closing.goes_on_as() {
+                run = self.key(run_id);
+                continue;
+            }
             match closing {
                 EventKind::WorkflowCompleted(body) => return Ok(body.result),
                 EventKind::WorkflowFailed(body) => return Err(ResultError::Failed(body.failure)),
                 EventKind::WorkflowCancelled(_) => return Err(ResultError::Cancelled),
                 EventKind::WorkflowTerminated(body) => return Err(ResultError::Terminated(body.reason)),
-                EventKind::WorkflowContinuedAsNew(body) => run = self.key(body.new_run_id),
+                EventKind::WorkflowTimedOut(body) => return Err(ResultError::TimedOut(body.limit)),
                 _ => return Err(ReadError::NotFound.into()),
             }
         }

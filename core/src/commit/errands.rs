@@ -6,14 +6,13 @@
 use crate::history::{
     ChildIdConflict, ChildWorkflowCancelled, ChildWorkflowCompleted, ChildWorkflowContinued,
     ChildWorkflowDropped, ChildWorkflowFailed, ChildWorkflowRefused, ChildWorkflowScheduled,
-    ChildWorkflowStarted, ChildWorkflowTerminated, Event, EventKind, ExternalDelivered, ExternalRefused,
-    HistoryError, ParentClosePolicy, ParentLink, PayloadCodec, SignalReceived, WorkflowCancelRequested,
-    WorkflowStarted, WorkflowTerminated, encode_kind,
+    ChildWorkflowStarted, ChildWorkflowTerminated, ChildWorkflowTimedOut, Event, EventKind,
+    ExternalDelivered, ExternalRefused, HistoryError, ParentClosePolicy, ParentLink, PayloadCodec,
+    SignalReceived, WorkflowCancelRequested, WorkflowStarted, WorkflowTerminated, encode_kind,
 };
 use crate::replay::Family;
 use crate::vocabulary::{
-    EventId, Purpose, RequestId, RunId, RunKey, SemanticsVersion, TaskQueue, Timestamp, WorkerId, WorkflowId,
-    WorkflowType,
+    EventId, Purpose, RequestId, RunId, RunKey, TaskQueue, Timestamp, WorkerId, WorkflowId, WorkflowType,
 };
 use crate::write::{Errand, IdConflictPolicy, NewMessage, Outgoing, Send, Start, Target, Terminate};
 
@@ -127,8 +126,11 @@ pub fn farewell(
         match child.parent_close {
             ParentClosePolicy::Terminate => {
                 let target = sender.target(child.workflow_id.clone(), only);
-                let closing =
-                    super::closing_event(WorkflowTerminated { reason: PARENT_CLOSED.into() }, at, codec)?;
+                let closing = super::closing_event(
+                    WorkflowTerminated { reason: PARENT_CLOSED.into(), reset_as: None },
+                    at,
+                    codec,
+                )?;
                 let terminate = Terminate { target, request_id, closing, at };
                 outgoing.push(silent(Errand::Terminate(terminate)));
             }
@@ -154,6 +156,10 @@ pub fn farewell(
 /// What the parent is told of a child that closes so.
 fn word_to_parent(parent: &ParentLink, closing: &EventKind) -> Option<EventKind> {
     let (scheduled, run_id) = (parent.scheduled, parent.child);
+    if closing.goes_on_as().is_some() {
+        // It continues as new, is tried again or was reset: told once.
+        return (!parent.continued).then(|| ChildWorkflowContinued { scheduled, run_id }.into());
+    }
     Some(match closing {
         EventKind::WorkflowCompleted(body) => {
             ChildWorkflowCompleted { scheduled, run_id, result: body.result.clone() }.into()
@@ -165,9 +171,7 @@ fn word_to_parent(parent: &ParentLink, closing: &EventKind) -> Option<EventKind>
         EventKind::WorkflowTerminated(body) => {
             ChildWorkflowTerminated { scheduled, run_id, reason: body.reason.clone() }.into()
         }
-        EventKind::WorkflowContinuedAsNew(_) if !parent.continued => {
-            ChildWorkflowContinued { scheduled, run_id }.into()
-        }
+        EventKind::WorkflowTimedOut(_) => ChildWorkflowTimedOut { scheduled, run_id }.into(),
         _ => return None,
     })
 }
@@ -254,17 +258,15 @@ impl Sender<'_> {
             continued: false,
         };
         let (workflow_id, run_id) = (body.workflow_id.clone(), body.run_id);
+        let task_queue = body.task_queue.as_ref().unwrap_or(&started.task_queue).clone();
+        let seed = super::seed_of(run_id.0);
         let first = WorkflowStarted {
-            workflow: body.workflow.clone(),
-            semantics: SemanticsVersion::CURRENT,
-            task_queue: body.task_queue.as_ref().unwrap_or(&started.task_queue).clone(),
-            input: body.input.clone(),
-            seed: super::seed_of(run_id.0),
+            priority: started.priority,
+            fairness_key: started.fairness_key.clone(),
             attributes: body.attributes.clone(),
-            continued_from: None,
             parent: Some(parent),
             headers: body.headers.clone(),
-            ..started.clone()
+            ..WorkflowStarted::new(body.workflow.clone(), task_queue, body.input.clone(), seed)
         };
         let run = RunKey { namespace: self.run.namespace.clone(), workflow_id, run_id };
         BegunChild { run, started: first, at: event.at }
@@ -283,13 +285,12 @@ impl Sender<'_> {
         let conflict = match &body.conflict {
             ChildIdConflict::Reject => IdConflictPolicy::Reject,
             ChildIdConflict::Terminate(reason) => {
-                let terminated = WorkflowTerminated { reason: reason.clone() };
+                let terminated = WorkflowTerminated { reason: reason.clone(), reset_as: None };
                 IdConflictPolicy::TerminateExisting(super::closing_event(terminated, event.at, self.codec)?)
             }
         };
         let start = super::start(run, RequestId(run_id.0), first, event.at, self.codec)?;
-        let (reuse, dependents) = (body.reuse, !body.unheard);
-        let start = Start { conflict, reuse, owner, dependents, ..start };
+        let start = Start { conflict, reuse: body.reuse, owner, ..start };
         let mut outgoing = silent(Errand::Start(Box::new(start)));
         if body.tells_start {
             let word = ChildWorkflowStarted { scheduled, run_id };

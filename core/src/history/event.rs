@@ -14,9 +14,12 @@ use super::child::{
     ChildWorkflowStarted, ChildWorkflowTerminated, ChildWorkflowTimedOut, ParentLink,
 };
 use super::external::{ExternalCancelRequested, ExternalDelivered, ExternalRefused, ExternalSignalRequested};
+use super::runs::{
+    AttributesUpserted, MemoUpserted, WorkflowPaused, WorkflowReset, WorkflowResumed, WorkflowTimedOut,
+};
 use super::update::{UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected, UpdateRequested};
 use crate::vocabulary::{
-    ActivityName, Attempt, Attributes, EventId, Failure, Headers, PatchId, Payload, Place, RequestId,
+    ActivityName, Attempt, Attributes, EventId, Failure, Headers, Memo, PatchId, Payload, Place, RequestId,
     RetryPolicy, RunId, SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
 };
 
@@ -144,6 +147,18 @@ event_kinds! {
     ExternalDelivered,
     /// The run of which something was asked is closed, or there is none.
     ExternalRefused,
+    /// The run took longer than it may. Closes the run.
+    WorkflowTimedOut,
+    /// A client has paused the run: its code rests until it is resumed.
+    WorkflowPaused,
+    /// A client has resumed the run.
+    WorkflowResumed,
+    /// The run begins as a copy of another one's events up to here.
+    WorkflowReset,
+    /// The code changed what the run can be found by.
+    AttributesUpserted,
+    /// The code changed what the run shows beside its history.
+    MemoUpserted,
 }
 
 /// See [`EventKind::WorkflowStarted`].
@@ -168,7 +183,7 @@ pub struct WorkflowStarted {
     /// What it was started with to be found by; a run that continues it inherits them.
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     pub attributes: Attributes,
-    /// The run that continued as this one.
+    /// The run that continued as this one, or failed and is tried again as this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_from: Option<RunId>,
     /// The run that it is a child of; a run that continues it inherits it.
@@ -177,6 +192,34 @@ pub struct WorkflowStarted {
     /// What it was started with to travel with all that it calls; a run that continues it inherits them.
     #[serde(default, skip_serializing_if = "Headers::is_empty")]
     pub headers: Headers,
+    /// What it was started with to be shown; a run that continues it inherits what is shown then.
+    #[serde(default, skip_serializing_if = "Memo::is_empty")]
+    pub memo: Memo,
+    /// When its code begins, if that is later than this event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins_at: Option<Timestamp>,
+    /// The longest that the run may take, from when its code begins; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_timeout: Option<Duration>,
+    /// When it must have ended, with all runs that it continues as; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_deadline: Option<Timestamp>,
+    /// When it is tried again if it fails; a run that continues it inherits the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Box<RetryPolicy>>,
+    /// Which try it is.
+    #[serde(default = "first_attempt", skip_serializing_if = "is_first_attempt")]
+    pub attempt: Attempt,
+    /// What the try before this one left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<Box<Failure>>,
+    /// The run whose events this one begins with a copy of, if it is not the first: the code sees it as its own run until
+    /// a [`WorkflowReset`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_from: Option<RunId>,
+    /// What it came from, if it was reset to its first event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset: Option<Box<WorkflowReset>>,
 }
 
 /// See [`EventKind::WorkflowCompleted`].
@@ -191,6 +234,9 @@ pub struct WorkflowCompleted {
 pub struct WorkflowFailed {
     /// What the function returned.
     pub failure: Failure,
+    /// The run as which it is tried again, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried_as: Option<RunId>,
 }
 
 /// See [`EventKind::WorkflowCancelled`].
@@ -202,6 +248,9 @@ pub struct WorkflowCancelled {}
 pub struct WorkflowTerminated {
     /// Why, in the client's words.
     pub reason: Arc<str>,
+    /// The run as which it was reset, if that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_as: Option<RunId>,
 }
 
 /// See [`EventKind::WorkflowContinuedAsNew`].
@@ -415,6 +464,14 @@ pub struct PatchRecorded {
     pub deprecated: bool,
 }
 
+fn first_attempt() -> Attempt {
+    Attempt(1)
+}
+
+fn is_first_attempt(attempt: &Attempt) -> bool {
+    *attempt == Attempt(1)
+}
+
 fn is_zero(priority: &i32) -> bool {
     *priority == 0
 }
@@ -446,7 +503,11 @@ impl EventKind {
             | Self::ChildWorkflowTerminated(_)
             | Self::ChildWorkflowTimedOut(_)
             | Self::ExternalDelivered(_)
-            | Self::ExternalRefused(_) => false,
+            | Self::ExternalRefused(_)
+            | Self::WorkflowTimedOut(_)
+            | Self::WorkflowPaused(_)
+            | Self::WorkflowResumed(_)
+            | Self::WorkflowReset(_) => false,
             Self::ActivityScheduled(_)
             | Self::ActivityCancelled(_)
             | Self::ActivityCancelRequested(_)
@@ -463,7 +524,9 @@ impl EventKind {
             | Self::ChildWorkflowCancelRequested(_)
             | Self::ChildWorkflowDropped(_)
             | Self::ExternalSignalRequested(_)
-            | Self::ExternalCancelRequested(_) => true,
+            | Self::ExternalCancelRequested(_)
+            | Self::AttributesUpserted(_)
+            | Self::MemoUpserted(_) => true,
             Self::WorkflowCompleted(_)
             | Self::WorkflowFailed(_)
             | Self::WorkflowCancelled(_)
@@ -492,6 +555,7 @@ impl EventKind {
                 | Self::WorkflowFailed(_)
                 | Self::WorkflowCancelled(_)
                 | Self::WorkflowTerminated(_)
+                | Self::WorkflowTimedOut(_)
                 | Self::WorkflowContinuedAsNew(_)
         )
     }
@@ -539,7 +603,13 @@ impl EventKind {
             | Self::ChildWorkflowStarted(_)
             | Self::ChildWorkflowContinued(_)
             | Self::ExternalSignalRequested(_)
-            | Self::ExternalCancelRequested(_) => None,
+            | Self::ExternalCancelRequested(_)
+            | Self::WorkflowTimedOut(_)
+            | Self::WorkflowPaused(_)
+            | Self::WorkflowResumed(_)
+            | Self::WorkflowReset(_)
+            | Self::AttributesUpserted(_)
+            | Self::MemoUpserted(_) => None,
         }
     }
 

@@ -9,6 +9,8 @@ mod event;
 mod external;
 mod payloads;
 mod record;
+mod runs;
+mod started;
 mod text;
 mod update;
 
@@ -29,6 +31,9 @@ pub use event::{
 };
 pub use external::{ExternalCancelRequested, ExternalDelivered, ExternalRefused, ExternalSignalRequested};
 pub use record::Record;
+pub use runs::{
+    AttributesUpserted, MemoUpserted, WorkflowPaused, WorkflowReset, WorkflowResumed, WorkflowTimedOut,
+};
 pub use text::{PayloadText, Text, TextError, from_text, to_text};
 pub use update::{
     UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRefusal, UpdateRejected, UpdateRequested,

@@ -8,6 +8,7 @@ use super::error::{HistoryFault, TaskError};
 use super::family::Family;
 use super::foreign::{Alarm, Lookout};
 use super::matching::Passed;
+use super::pause::Rest;
 use super::presence::MachineId;
 use super::tasks::Tasks;
 use super::world::World;
@@ -36,8 +37,11 @@ pub struct Machine {
     /// What history took in after the code had ended.
     pub(super) passed: Option<Passed>,
     pub(super) fault: Option<TaskError>,
-    /// The last inbox event that was replayed, and the commands after it, until all of them are known.
+    /// The last inbox events that were replayed, and the commands after the last, until all that decides about them is
+    /// known.
     pub(super) held_back: Vec<Event>,
+    /// What waits while the run is paused.
+    pub(super) rest: Rest,
 }
 
 /// How a machine is run.
@@ -80,6 +84,7 @@ impl Machine {
             passed: None,
             fault: None,
             held_back: Vec::new(),
+            rest: Rest::default(),
         }
     }
 
@@ -141,6 +146,10 @@ impl Machine {
             .expect("events are absorbed before the closing event, which stands last");
         into.push(Event { id: closing.id, at: closing.at, place: None, kind: kind.clone() });
         self.family.take(closing.id, &kind);
+        if let EventKind::WorkflowTimedOut(body) = &mut closing.kind {
+            body.absorbed += 1;
+        }
+        self.world.state().measure(&kind);
         self.world.state().absorb(kind);
         self.head = closing.id.next();
         closing.id = self.head;
@@ -181,6 +190,8 @@ impl Machine {
                 state.recorded(self.head, at, || body.clone());
             }
             self.family.take(self.head, &kind);
+            state.measure(&kind);
+            state.show(&kind, false);
             self.closed |= kind.closes();
             into.push(Event { id: self.head, at, place, kind });
         }

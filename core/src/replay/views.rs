@@ -6,7 +6,7 @@ use super::machine::Machine;
 use super::world::World;
 use super::{SideEffect, Step};
 use crate::history::{ActivityScheduled, EventKind};
-use crate::vocabulary::{EventId, Payload, Purpose, RequestId, RunId, Timestamp};
+use crate::vocabulary::{Attributes, EventId, Memo, Payload, Purpose, RequestId, RunId, Timestamp};
 
 impl Machine {
     /// The run.
@@ -33,11 +33,11 @@ impl Machine {
         self.closed
     }
 
-    /// When the next timer is due, or the time of a call is over.
+    /// When the next timer is due, or the time of a call is over. Timers of a paused run wait.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         let state = self.world.state();
-        let timer = state.next_due().map(|(due, _)| due);
+        let timer = state.next_due().map(|(due, _)| due).filter(|_| !self.rest.paused);
         timer.into_iter().chain(state.limits.next_due()).min()
     }
 
@@ -57,7 +57,8 @@ impl Machine {
     /// The event that started the first timer that is due: the earliest, then the one started first.
     #[must_use]
     pub fn due(&self, now: Timestamp) -> Option<EventId> {
-        self.world.state().next_due().filter(|(due, _)| *due <= now).map(|(_, event)| event)
+        let next = self.world.state().next_due().filter(|(due, _)| *due <= now && !self.rest.paused);
+        next.map(|(_, event)| event)
     }
 
     /// The activities that have neither an outcome nor been let go of, in the order in which they were scheduled.
@@ -65,7 +66,9 @@ impl Machine {
     /// Walks all open calls: for a takeover. Live, the events that `take_in` appends say what is new.
     #[must_use]
     pub fn open_activities(&self) -> Vec<(EventId, ActivityScheduled)> {
-        self.world.state().open_activities()
+        let mut open = self.world.state().open_activities();
+        open.retain(|(scheduled, _)| !self.rest.holds_outcome_of(*scheduled));
+        open
     }
 
     /// What was asked for by an activity that [`is_open`](Self::is_open).
@@ -83,7 +86,7 @@ impl Machine {
     /// Whether this event scheduled a call that still waits for its outcome; any other outcome counts for nothing.
     #[must_use]
     pub fn is_open(&self, scheduled: EventId) -> bool {
-        self.world.state().is_open(scheduled)
+        !self.rest.holds_outcome_of(scheduled) && self.world.state().is_open(scheduled)
     }
 
     /// Whether a message is meant for this run: one that tells of a call that is not open, of a child that is not this
@@ -118,7 +121,9 @@ impl Machine {
     /// The side effects that have no value yet and are still wanted, in the order in which they were scheduled.
     #[must_use]
     pub fn open_side_effects(&self) -> Vec<EventId> {
-        self.world.state().open_side_effects()
+        let mut open = self.world.state().open_side_effects();
+        open.retain(|scheduled| !self.rest.holds_outcome_of(*scheduled));
+        open
     }
 
     /// Hands out what a step does, once; `None` for the local call of an activity, and if nobody wants its outcome.
@@ -137,6 +142,25 @@ impl Machine {
     #[must_use]
     pub fn take_published(&mut self) -> Option<Payload> {
         self.world.state().published.take()
+    }
+
+    /// What the run can be found by, once after each change: it goes with the commit.
+    #[must_use]
+    pub fn take_attributes(&mut self) -> Option<Attributes> {
+        self.world.state().shown.take_attributes()
+    }
+
+    /// The run's memo, once after each change: it goes with the commit.
+    #[must_use]
+    pub fn take_memo(&mut self) -> Option<Memo> {
+        self.world.state().shown.take_memo()
+    }
+
+    /// What a run that follows this one is started with to be found by, and as its memo.
+    #[must_use]
+    pub fn shown(&self) -> (Attributes, Memo) {
+        let state = self.world.state();
+        (state.shown.attributes.clone(), state.shown.memo.clone())
     }
 
     /// The messages that the code has not read, in the order of arrival: signals, and a cancel request because of

@@ -119,6 +119,11 @@ impl Headers {
         self.0.iter().flat_map(|held| held.iter()).map(|(name, payload)| (&**name, payload))
     }
 
+    /// Visits each payload, in the order of their names; the first error ends it.
+    pub(crate) fn each_payload<E>(&self, see: impl FnMut(&Payload) -> Result<(), E>) -> Result<(), E> {
+        self.0.iter().flat_map(|held| held.values()).try_for_each(see)
+    }
+
     /// Changes each payload, in the order of their names; the first error ends it.
     pub(crate) fn change_payloads<E>(
         &mut self,

@@ -32,7 +32,7 @@ pub(crate) use answers::{Answers, Sight};
 pub(crate) use closings::{Closings, Waiter};
 pub(crate) use committer::apply_until_known;
 pub(crate) use context::{Context, Seams};
-pub(crate) use queries::{NoAnswer, Question, ask_history};
+pub(crate) use queries::{NoAnswer, Question, ask_history, replays};
 pub(crate) use registry::Registry;
 pub(crate) use shard::PendingStart;
 pub(crate) use thread::{Shards, Worker};

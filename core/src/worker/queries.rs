@@ -43,6 +43,19 @@ pub(crate) enum NoAnswer {
     History(HistoryError),
 }
 
+/// Whether today's code follows these events, from the first one on, and rests after the last.
+pub(crate) fn replays(
+    definition: Arc<dyn Definition>,
+    run: RunKey,
+    events: Vec<Event>,
+) -> Result<(), TaskError> {
+    tracing::dispatcher::with_default(&tracing::Dispatch::none(), || {
+        let options = MachineOptions { panics: panics_of(&events), alarm: None };
+        let mut machine = Machine::new(definition, run, options);
+        machine.replay(events).and_then(|()| machine.replayed())
+    })
+}
+
 /// Tells a history to a machine, and asks that. It may be open or closed; nothing of it changes.
 pub(crate) fn ask_history(
     definition: Arc<dyn Definition>,

@@ -253,6 +253,11 @@ impl Shard {
         if run.needs_loading(now) && self.cx.polls.is_blocked(run_id) {
             let submission = run.park(&self.cx, self.life.worker, &Trouble::Blocked, now);
             self.effects.orders.push(submission.into());
+        } else if run.needs_loading(now)
+            && let Err(trouble) = run.is_too_long(&self.cx)
+        {
+            let submission = run.park(&self.cx, self.life.worker, &trouble, now);
+            self.effects.orders.push(submission.into());
         } else if run.needs_loading(now) {
             let options = self.alarms.options(&self.cx, run_id, run.token);
             let find_queued = run.loading(options);

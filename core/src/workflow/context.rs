@@ -14,7 +14,8 @@ use crate::activity::Activity;
 use crate::history::ActivityScheduled;
 use crate::replay::{Call, Manner, Request, Scope, World};
 use crate::vocabulary::{
-    ActivityName, EventId, Headers, Payload, RunId, RunKey, TaskQueue, Timestamp, WorkflowType,
+    ActivityName, Attempt, EventId, Failure, Headers, Payload, RunId, RunKey, TaskQueue, Timestamp,
+    WorkflowType,
 };
 
 /// A workflow's view of its run. Cheap to clone; clones stand for the same run.
@@ -44,9 +45,28 @@ pub struct WorkflowInfo {
     pub continued_from: Option<RunId>,
     /// The run that it is a child of, or whose child it continues.
     pub parent: Option<RunKey>,
-    /// The event being applied: how long the history is. A long one is a reason to continue as new.
+    /// The event being applied: how long the history is.
     pub history_length: EventId,
+    /// About how many bytes the history takes, up to the event being applied.
+    pub history_bytes: u64,
+    /// Whether the history has become so long that the run had better
+    /// [continue as new](WorkflowContext::continue_as_new): from [`SUGGESTED_EVENTS`](super::SUGGESTED_EVENTS) events or
+    /// [`SUGGESTED_BYTES`](super::SUGGESTED_BYTES) on.
+    pub continue_as_new_suggested: bool,
+    /// Which try this is, by the start's retry policy; the first is 1.
+    pub attempt: Attempt,
+    /// What the try before this one left.
+    pub last_failure: Option<Failure>,
+    /// The longest that this run may take, from when its code begins.
+    pub run_timeout: Option<Duration>,
+    /// When the workflow must have ended, with all runs that it continues as.
+    pub execution_deadline: Option<Timestamp>,
 }
+
+/// From how many events on a run is told to continue as new. Part of the engine's semantics.
+pub const SUGGESTED_EVENTS: u64 = 10_000;
+/// From how many bytes of history on a run is told to continue as new. Part of the engine's semantics.
+pub const SUGGESTED_BYTES: u64 = 16 * 1024 * 1024;
 
 impl WorkflowContext {
     pub(crate) fn new(world: World) -> Self {
@@ -231,13 +251,21 @@ impl WorkflowContext {
     #[must_use]
     pub fn info(&self) -> WorkflowInfo {
         let started = self.world.started().expect("code runs only after event 1 was taken in");
+        let (history_length, history_bytes) = (self.world.event(), self.world.history_bytes());
         WorkflowInfo {
             run: self.world.run().clone(),
             workflow: started.workflow.clone(),
             task_queue: started.task_queue.clone(),
             continued_from: started.continued_from,
             parent: started.parent.as_ref().map(|parent| parent.parent(self.world.run())),
-            history_length: self.world.event(),
+            history_length,
+            history_bytes,
+            continue_as_new_suggested: history_length.0 >= SUGGESTED_EVENTS
+                || history_bytes >= SUGGESTED_BYTES,
+            attempt: started.attempt,
+            last_failure: started.last_failure.as_deref().cloned(),
+            run_timeout: started.run_timeout,
+            execution_deadline: started.execution_deadline,
         }
     }
 

@@ -26,6 +26,7 @@ mod saga;
 mod scope;
 mod semaphore;
 mod shared;
+mod shown;
 mod signal_handlers;
 mod signals;
 mod step;
@@ -42,7 +43,7 @@ pub use crate::history::{ActivityCancellation, ChildCancellation, ChildIdConflic
 pub use calls::{ActivityCall, SideEffectCall, Sleep, StepCall};
 pub use child_error::{ChildError, ExternalError};
 pub use children::{ChildCall, ChildHandle, ChildStart};
-pub use context::{WorkflowContext, WorkflowInfo};
+pub use context::{SUGGESTED_BYTES, SUGGESTED_EVENTS, WorkflowContext, WorkflowInfo};
 pub use deadline::TimedOut;
 pub use definition::{definition, workflow_type};
 pub use error::{CallError, WorkflowError, WorkflowResult};

@@ -37,7 +37,8 @@ pub struct Start {
     pub memo: Memo,
     /// Event 1, alone in its record.
     pub record: NewRecord,
-    /// The events from 2 on, of a run that begins as a copy of another; none for any other.
+    /// The events from 2 on, of a run that begins as a copy of another; none for any other. Such a run may have open calls
+    /// without rows: it counts as [`rowless`](super::OpenRun::rowless) until a commit says otherwise.
     pub copied: Vec<NewRecord>,
     /// What to do when the workflow ID is open.
     pub conflict: IdConflictPolicy,

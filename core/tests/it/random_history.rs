@@ -40,9 +40,32 @@ impl Random {
         match name {
             "WorkflowStarted" => self.workflow_started().into(),
             "WorkflowCompleted" => WorkflowCompleted { result: self.payload() }.into(),
-            "WorkflowFailed" => WorkflowFailed { failure: self.failure() }.into(),
+            "WorkflowFailed" => {
+                WorkflowFailed { failure: self.failure(), retried_as: self.optional(Self::run_id) }.into()
+            }
             "WorkflowCancelled" => WorkflowCancelled {}.into(),
-            "WorkflowTerminated" => WorkflowTerminated { reason: self.text() }.into(),
+            "WorkflowTerminated" => {
+                WorkflowTerminated { reason: self.text(), reset_as: self.optional(Self::run_id) }.into()
+            }
+            "WorkflowTimedOut" => WorkflowTimedOut {
+                limit: [TimeoutKind::Run, TimeoutKind::Execution][self.below(2) as usize],
+                absorbed: self.below(3) as u32,
+                retried_as: self.optional(Self::run_id),
+            }
+            .into(),
+            "WorkflowPaused" => {
+                WorkflowPaused { request_id: RequestId(self.uuid()), reason: self.text() }.into()
+            }
+            "WorkflowResumed" => WorkflowResumed { request_id: RequestId(self.uuid()) }.into(),
+            "WorkflowReset" => self.workflow_reset().into(),
+            "AttributesUpserted" => {
+                let removed = (0..self.below(3)).map(|_| self.text()).collect();
+                AttributesUpserted { attributes: self.attributes(), removed }.into()
+            }
+            "MemoUpserted" => {
+                let removed = (0..self.below(3)).map(|_| self.text()).collect();
+                MemoUpserted { memo: self.memo(), removed }.into()
+            }
             "WorkflowContinuedAsNew" => WorkflowContinuedAsNew {
                 workflow: self.workflow(),
                 input: self.payload(),
@@ -123,10 +146,38 @@ impl Random {
             priority: self.optional(|random| random.next() as i32).unwrap_or(0),
             fairness_key: self.optional(Self::text),
             attributes: self.attributes(),
-            continued_from: self.optional(|random| RunId(random.uuid())),
+            continued_from: self.optional(Self::run_id),
+            memo: self.memo(),
+            begins_at: self.optional(Self::timestamp),
+            run_timeout: self.optional(Self::duration),
+            execution_deadline: self.optional(Self::timestamp),
+            retry: self.optional(|random| Box::new(random.retry())),
+            attempt: self.attempt(),
+            last_failure: self.optional(|random| Box::new(random.failure())),
+            copied_from: self.optional(Self::run_id),
+            reset: self.optional(|random| Box::new(random.workflow_reset())),
             parent: self.optional(Self::parent_link),
             headers: self.headers(),
         }
+    }
+
+    fn run_id(&mut self) -> RunId {
+        RunId(self.uuid())
+    }
+
+    fn workflow_reset(&mut self) -> WorkflowReset {
+        WorkflowReset {
+            from: self.run_id(),
+            to: self.id(),
+            run_id: self.run_id(),
+            seed: self.next(),
+            reason: self.text(),
+            request_id: RequestId(self.uuid()),
+        }
+    }
+
+    fn memo(&mut self) -> Memo {
+        (0..self.below(3)).map(|_| (self.text(), self.payload())).collect()
     }
 
     fn activity_scheduled(&mut self) -> ActivityScheduled {

@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use retell::backend::{RunInfo, RunStatus};
-use retell::client::{QueryError, ReadError, ResultError, RunHandle, SendError, UpdateError, UpdateHandle};
+use retell::client::{
+    QueryError, ReadError, ResetError, ResultError, RunHandle, SendError, UpdateError, UpdateHandle,
+};
 use retell::history::{Event, EventKind};
-use retell::vocabulary::{Headers, RequestId, RunKey};
+use retell::vocabulary::{EventId, Headers, RequestId, RunKey};
 use retell::workflow::{NamesQuery, NamesSignal, NamesUpdate, Workflow};
 use retell::write::CloseStatus;
 use serde::Serialize;
@@ -199,6 +201,37 @@ impl<W: Workflow> TestRun<W> {
     #[track_caller]
     pub fn terminate(&self, reason: &str) -> Result<(), SendError> {
         self.ask(self.handle.terminate(reason))
+    }
+
+    /// Pauses the run: it has been stored when this returns, and is taken in when the world goes on.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn pause(&self, reason: &str) -> Result<(), SendError> {
+        self.ask(self.handle.pause(reason))
+    }
+
+    /// Lets a paused run go on.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn resume(&self) -> Result<(), SendError> {
+        self.ask(self.handle.resume())
+    }
+
+    /// Resets the run to one of its events, open or closed; gives the run that goes on from there.
+    ///
+    /// # Errors
+    /// As for a client in another process that has the workflow's code.
+    #[track_caller]
+    pub fn reset(&self, to: EventId, reason: &str) -> Result<Self, ResetError> {
+        let handle = self.ask(self.handle.reset(to, reason).into_future())?;
+        let run_id = handle.run_id().expect("a run that was reset has an ID");
+        let key = RunKey { run_id, ..self.key.clone() };
+        self.tester.inner().note_started(&key);
+        Ok(Self::new(self.tester.another(), handle, key))
     }
 
     /// The run as it stands in the store. Nothing happens meanwhile.

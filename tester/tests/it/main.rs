@@ -15,6 +15,7 @@ mod outside;
 mod pairs;
 mod recorded;
 mod replay;
+mod runs;
 mod shop;
 mod simulation;
 mod snapshot;

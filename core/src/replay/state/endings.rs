@@ -6,7 +6,7 @@ use super::super::scope::Scope;
 use super::{Aftermath, Cancellation, State};
 use crate::command::CommandKind;
 use crate::history::{ActivityCancellation, WorkflowCancelRequested};
-use crate::vocabulary::RunId;
+use crate::vocabulary::{Failure, RunId, Timestamp};
 
 impl State {
     /// Ends each await outside a shield, in the order of first polls.
@@ -47,7 +47,7 @@ impl State {
     }
 
     /// The code has ended: cancels what is open, in the order in which it was issued, and closes the run.
-    pub(in crate::replay) fn conclude(&mut self, conclusion: Conclusion) {
+    pub(in crate::replay) fn conclude(&mut self, conclusion: Conclusion, run_id: RunId) {
         for (event, slot) in self.operations.all_open() {
             self.operations.close(event);
             // Children follow their parent close policy.
@@ -59,13 +59,27 @@ impl State {
         }
         let command = match conclusion {
             Conclusion::Completed(result) => CommandKind::CompleteWorkflow { result },
-            Conclusion::Failed(failure) => CommandKind::FailWorkflow { failure },
+            Conclusion::Failed(failure) => {
+                let retried_as = self.retried_as(run_id, &failure, self.now);
+                CommandKind::FailWorkflow { failure, retried_as }
+            }
             Conclusion::Cancelled => CommandKind::CancelWorkflow,
             Conclusion::ContinueAsNew { workflow, input, headers } => {
                 CommandKind::ContinueAsNew { workflow, input, new_run_id: self.new_run_id(), headers }
             }
         };
         self.command(command, None);
+    }
+
+    /// The run as which one that ends with this failure is tried again, if it is.
+    pub(in crate::replay) fn retried_as(
+        &mut self,
+        run_id: RunId,
+        failure: &Failure,
+        at: Timestamp,
+    ) -> Option<RunId> {
+        self.started.clone()?.retried_at(run_id, failure, at)?;
+        Some(self.new_run_id())
     }
 
     /// A UUIDv7 of this event's time, its random part from the run's numbers.

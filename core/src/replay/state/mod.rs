@@ -8,6 +8,7 @@ mod cancellation;
 mod children;
 mod endings;
 mod patches;
+mod shown;
 mod signals;
 mod updates;
 mod views;
@@ -35,6 +36,7 @@ use crate::vocabulary::{EventId, Headers, Payload, QueryName, RunId, Timestamp};
 pub(crate) use children::ChildRequest;
 pub(in crate::replay) use children::OpenChild;
 use patches::Patches;
+use shown::Shown;
 use updates::Counter;
 
 /// What is to be done once the lock is released: wake these in order, drop those.
@@ -111,13 +113,16 @@ pub(in crate::replay) struct State {
     pub(in crate::replay) limits: Limits,
     mailboxes: Mailboxes,
     updates: Counter,
+    pub(in crate::replay) shown: Shown,
+    /// The size of the history, up to the last event.
+    pub(in crate::replay) history_bytes: u64,
     /// What the code shows, until the driver takes it.
     pub(in crate::replay) published: Option<Payload>,
     /// Kept after the code's end: a closed run answers too.
     pub(in crate::replay) queries: BTreeMap<QueryName, QueryHandler>,
     cancellation: Option<Cancellation>,
-    /// Cancel requests that came after the code had ended.
-    late_cancels: Vec<(u64, WorkflowCancelRequested)>,
+    /// Requests to cancel, pause and resume that came after the code had ended.
+    late_requests: Vec<(u64, EventKind)>,
     patches: Patches,
     first_polls: u64,
     arrivals: u64,
@@ -155,10 +160,12 @@ impl State {
             limits: Limits::default(),
             mailboxes: Mailboxes::default(),
             updates: Counter::default(),
+            shown: Shown::default(),
+            history_bytes: 0,
             published: None,
             queries: BTreeMap::new(),
             cancellation: None,
-            late_cancels: Vec::new(),
+            late_requests: Vec::new(),
             patches: Patches::default(),
             first_polls: 0,
             arrivals: 0,
@@ -176,6 +183,8 @@ impl State {
 
     pub(in crate::replay) fn start(&mut self, body: WorkflowStarted) {
         self.random = Random::from_seed(body.seed);
+        self.now = body.begins(self.now);
+        self.shown.start(body.attributes.clone(), body.memo.clone());
         self.started = Some(Arc::new(body));
     }
 
@@ -243,9 +252,11 @@ impl State {
             EventKind::SignalReceived(body) => {
                 self.put(body);
             }
-            EventKind::WorkflowCancelRequested(body) => {
+            EventKind::WorkflowCancelRequested(_)
+            | EventKind::WorkflowPaused(_)
+            | EventKind::WorkflowResumed(_) => {
                 let arrival = self.arrival();
-                self.late_cancels.push((arrival, body));
+                self.late_requests.push((arrival, kind));
             }
             EventKind::UpdateRequested(body) => self.put_update(body, &mut Aftermath::default()),
             _ => {}
@@ -281,9 +292,14 @@ impl State {
         unread.extend(self.updates.unread().map(|(arrival, update)| (arrival, update.clone().into())));
         let unseen = self.cancellation.iter().filter(|cancellation| !cancellation.seen);
         unread.extend(unseen.map(|unseen| (unseen.arrival, unseen.request.clone().into())));
-        unread.extend(self.late_cancels.iter().map(|(arrival, request)| (*arrival, request.clone().into())));
+        unread.extend(self.late_requests.iter().cloned());
         unread.sort_by_key(|(arrival, _)| *arrival);
         unread.into_iter().map(|(_, message)| message).collect()
+    }
+
+    /// Counts an event of the history.
+    pub(in crate::replay) fn measure(&mut self, kind: &EventKind) {
+        self.history_bytes += kind.size();
     }
 
     fn arrival(&mut self) -> u64 {

@@ -5,9 +5,11 @@
 
 mod group;
 mod incoming;
+mod length;
 mod limits;
 mod load;
 mod others;
+mod overtime;
 mod park;
 mod places;
 mod questions;
@@ -25,7 +27,7 @@ use crate::backend::{ClaimedRun, InboxMessage};
 use crate::commit::{Holder, Progress};
 use crate::history::WorkflowStarted;
 use crate::replay::{Definition, Machine};
-use crate::vocabulary::{EventId, Failure, FencingToken, Position, RunKey, Timestamp, WorkerId};
+use crate::vocabulary::{EventId, Failure, FencingToken, Position, RunKey, TimeoutKind, Timestamp, WorkerId};
 use crate::worker::activities::Job;
 use crate::write::{Commit, NewActivityTask, Refusal, TaskFailure};
 
@@ -59,6 +61,12 @@ pub(super) struct Run {
     left_rowless: bool,
     /// Rows for what a lost worker ran, until they are committed.
     lost: Vec<NewActivityTask>,
+    /// When it must have ended, and by which limit.
+    limit: Option<(Timestamp, TimeoutKind)>,
+    /// Whether it begins as a copy of another run, and has committed nothing of its own.
+    fresh_copy: bool,
+    /// Whether its code rests, as far as is known here.
+    paused: bool,
     /// Calls whose time may be over.
     overdue: OverdueCalls,
     /// What steps have come to that share a commit, which is still to be made.
@@ -202,8 +210,9 @@ impl Run {
     ) -> Self {
         Self {
             phase: Phase::Live(Box::new(machine)),
+            begin_at: Some(started.begins(at)),
+            limit: started.limit(at),
             started: Some(started),
-            begin_at: Some(at),
             places: Some(Places::default()),
             ..Self::cold(key, token, definition, EventId(1), Position(0))
         }
@@ -241,6 +250,9 @@ impl Run {
             places: None,
             left_rowless: false,
             lost: Vec::new(),
+            limit: None,
+            fresh_copy: false,
+            paused: false,
             overdue: OverdueCalls::default(),
             held: None,
             strays: Vec::new(),
@@ -284,18 +296,20 @@ impl Run {
     }
 
     fn due(&self) -> Option<Timestamp> {
-        match &self.phase {
-            Phase::Live(machine) => machine.next_due(),
-            Phase::Cold { until, .. } => *until,
-            Phase::Loading(_) => None,
-        }
+        let (next, limit) = match &self.phase {
+            Phase::Live(machine) => (machine.next_due().or(self.begin_at), self.limit),
+            Phase::Cold { until, .. } => (*until, self.limit),
+            Phase::Loading(_) => (None, None),
+        };
+        next.into_iter().chain(limit.map(|(due, _)| due)).min()
     }
 
     /// Whether it must be read from the store to go on.
     pub(super) fn needs_loading(&self, now: Timestamp) -> bool {
         let Phase::Cold { until, parked } = &self.phase else { return false };
         let due = until.is_some_and(|until| until <= now);
-        self.in_flight.is_none() && (due || (!parked && !self.incoming.is_empty()))
+        let goes = self.in_flight.is_none() && !self.is_ending_parked();
+        goes && (due || (!parked && !self.incoming.is_empty()))
     }
 
     /// Whether its last task failed and its next try lies ahead.
@@ -316,7 +330,8 @@ impl Run {
 
     /// Whether it could be given back now.
     pub(super) fn can_leave(&self) -> bool {
-        self.is_idle() || (self.is_parked() && self.in_flight.is_none())
+        let waits = self.is_parked() || (self.begin_at.is_some() && matches!(self.phase, Phase::Live(_)));
+        self.is_idle() || (waits && self.in_flight.is_none())
     }
 
     /// Whether it is on its way out: closed or given back, once that is acknowledged.

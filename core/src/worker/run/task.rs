@@ -2,14 +2,15 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use super::overtime::limit_of;
 use super::park::Trouble;
 use super::places::Places;
 use super::settle::Settled;
 use super::{Closing, InFlight, Incoming, Leave, Phase, Run, Stepped, Submission, Then};
 use crate::commit::{self, Legacy, Progress};
-use crate::history::{EventKind, HistoryError, PayloadCodec, SideEffectRecorded, TimerFired, decode_kind};
+use crate::history::{HistoryError, PayloadCodec, SideEffectRecorded, TimerFired, decode_kind};
 use crate::replay::Machine;
-use crate::vocabulary::{Attempt, EventId, Payload, Position, RunKey, Timestamp, WorkerId};
+use crate::vocabulary::{Attempt, EventId, Payload, Position, Timestamp, WorkerId};
 use crate::worker::activities::{EndedActivity, Job};
 use crate::worker::committer::Ticket;
 use crate::worker::context::Context;
@@ -40,6 +41,10 @@ impl Run {
     /// Runs one workflow task if there is one to run, and returns its commit; a task that fails parks the run.
     pub(in crate::worker) fn step(&mut self, cx: &Context, worker: WorkerId, now: Timestamp) -> Stepped {
         let mut stepped = Stepped::default();
+        if let Some(ended) = self.time_out_parked(cx, worker, now) {
+            stepped.submission = Some(ended);
+            return stepped;
+        }
         if !self.has_task(now) {
             return stepped;
         }
@@ -86,11 +91,15 @@ impl Run {
         if let Some(closing) = &self.closing {
             return self.last_waiting() >= closing.door;
         }
+        if self.begins_later(now) {
+            return false;
+        }
         self.begin_at.is_some()
             || self.incoming.len() > self.held_count()
             || self.closes_group()
             || !self.lost.is_empty()
             || machine.next_due().is_some_and(|due| due <= now)
+            || self.passed_limit(now).is_some()
     }
 
     pub(super) fn last_waiting(&self) -> Position {
@@ -115,6 +124,7 @@ impl Run {
         let (taken, settled) = match self.closing.take() {
             Some(closing) => self.take_in_rest(cx, worker, closing)?,
             None => {
+                self.is_too_long(cx)?;
                 let gathered = self.take_in(cx, now)?;
                 (gathered.taken, self.settle(cx, worker, now, gathered)?)
             }
@@ -129,6 +139,7 @@ impl Run {
 
     /// Feeds the machine what waits, timers among it by their due time, until nothing is left or the run closes.
     fn take_in(&mut self, cx: &Context, now: Timestamp) -> Result<Gathered, Trouble> {
+        let passed_limit = self.passed_limit(now);
         let Phase::Live(machine) = &mut self.phase else { return Err(Trouble::not_live()) };
         let progress =
             Progress { taken_in: self.taken_in, schedule: self.lost.clone(), ..Progress::default() };
@@ -156,8 +167,13 @@ impl Run {
                     break;
                 }
             }
+            if let Some(limit) = passed_limit.filter(|_| !machine.is_closed()) {
+                machine.time_out(at, limit, &mut gathered.progress.events)?;
+            }
         }
         gathered.progress.published = machine.take_published();
+        gathered.progress.attributes = machine.take_attributes();
+        gathered.progress.memo = machine.take_memo();
         if machine.is_closed() {
             gathered.taken =
                 absorb(machine, &self.incoming, gathered.taken, &mut gathered.progress, cx.codec.as_ref())?;
@@ -189,6 +205,12 @@ impl Run {
         let Phase::Live(machine) = &self.phase else { return Err(Trouble::not_live()) };
         let Settled { mut progress, jobs, aborts, asks, rows, .. } = settled;
         let closes = machine.is_closed();
+        self.paused = machine.is_paused();
+        let leave = match progress.events.last().and_then(limit_of) {
+            // Its code has let go of nothing.
+            Some(_) => Leave::Ended,
+            None => Leave::Closed,
+        };
         let says_nothing = progress.events.is_empty()
             && progress.schedule.is_empty()
             && progress.taken_in == self.taken_in
@@ -200,8 +222,10 @@ impl Run {
             self.places.iter_mut().for_each(Places::keep);
             return Ok(None);
         }
+        let head = progress.events.last().map_or(self.head, |event| event.id);
+        self.warn_of_length(cx, head.0);
         let in_flight = InFlight {
-            head: progress.events.last().map_or(self.head, |event| event.id),
+            head,
             taken_in: progress.taken_in,
             taken,
             aborts: aborts.clone(),
@@ -214,7 +238,7 @@ impl Run {
                 aborts,
                 door: self.taken_in,
             }),
-            then: if closes { Then::Leave(Leave::Closed) } else { Then::GoOn },
+            then: if closes { Then::Leave(leave) } else { Then::GoOn },
         };
         let mut ticket = Ticket { jobs, ..Ticket::new(self.key.run_id, self.token) };
         self.ask_others(cx, machine, &mut progress, &mut ticket)?;
@@ -223,10 +247,10 @@ impl Run {
             self.closing_commit(cx, worker, progress, &mut ticket)?
         } else {
             let open = OpenRun {
-                wake_at: machine.next_due().into_iter().chain(self.overdue.earliest()).min(),
+                wake_at: self.needs_worker_at(machine),
                 rowless: self.is_rowless(),
                 dependents: machine.family().depends(),
-                paused: false,
+                paused: self.paused,
                 hold: Hold::Keep,
                 failure: None,
             };
@@ -246,17 +270,21 @@ impl Run {
         let Phase::Live(machine) = &self.phase else {
             return Err(HistoryError::Damaged("a run that closes is not in memory".to_owned()));
         };
-        let Some(started) = self.started.clone() else {
+        let Some(mut started) = self.started.clone() else {
             return Err(HistoryError::Damaged("a run that closes has no first event".to_owned()));
         };
+        (started.attributes, started.memo) = machine.shown();
         let mut owner = None;
-        if let Some(EventKind::WorkflowContinuedAsNew(continued)) = &ticket.closing
-            && cx.owner_of(&continued.workflow, &started.task_queue) == Some(worker)
+        let at = machine.last_at();
+        let closing = ticket.closing.as_ref();
+        if let Some((run, started)) =
+            closing.and_then(|closing| commit::successor(&self.key, closing, at, &started))
+            // One that begins later is claimed when it does.
+            && started.begins_at.is_none()
+            && cx.owner_of(&started.workflow, &started.task_queue) == Some(worker)
         {
             owner = Some(worker);
-            let run = RunKey { run_id: continued.new_run_id, ..self.key.clone() };
-            let started = commit::successor_started(&self.key, continued, &started);
-            ticket.successor = Some(FirstTask { run, started, at: machine.last_at(), inbox: Vec::new() });
+            ticket.successor = Some(FirstTask { run, started, at, inbox: Vec::new() });
         }
         let legacy = Legacy { started, unread: machine.unread(), owner };
         let commit = commit::close(&self.holder(worker), self.head, progress, legacy, cx.codec.as_ref())?;

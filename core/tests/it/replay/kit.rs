@@ -66,20 +66,7 @@ pub(crate) fn key() -> RunKey {
 }
 
 pub(crate) fn started<W: Workflow>(input: &W::Input) -> EventKind {
-    WorkflowStarted {
-        workflow: workflow_type::<W>().unwrap(),
-        semantics: SemanticsVersion::CURRENT,
-        task_queue: TaskQueue::default(),
-        input: payload(input),
-        seed: 42,
-        priority: 0,
-        fairness_key: None,
-        attributes: Attributes::new(),
-        continued_from: None,
-        parent: None,
-        headers: Headers::new(),
-    }
-    .into()
+    WorkflowStarted::new(workflow_type::<W>().unwrap(), TaskQueue::default(), payload(input), 42).into()
 }
 
 pub(crate) fn payload<T: Serialize + ?Sized>(value: &T) -> Payload {

@@ -16,6 +16,7 @@ mod nondeterminism;
 mod panics;
 mod patches;
 mod random_programs;
+mod runs;
 mod scopes;
 mod signal_tasks;
 mod signals;

@@ -60,8 +60,7 @@ impl Oracle {
             check_program(run, self.lost_a_child(run))?;
             let inherited = run.continued_from.and_then(|from| carried.remove(&from)).unwrap_or_default();
             let (unread, rest) = self.check_messages(run, &machine, inherited)?;
-            if run.closed == Some(CloseStatus::ContinuedAsNew) {
-                let successor = self.successor(run)?;
+            if let Some(successor) = self.successor(run)? {
                 ensure!(
                     successor.inherited == unread,
                     "H4",
@@ -80,14 +79,14 @@ impl Oracle {
         Ok(())
     }
 
-    fn successor(&self, run: &Run) -> Result<&Run, Broken> {
-        let next = match run.events.last().map(|event| &event.kind) {
-            Some(EventKind::WorkflowContinuedAsNew(body)) => Some(body.new_run_id),
-            _ => None,
+    /// The run that follows one that has continued as new, or is tried again.
+    fn successor(&self, run: &Run) -> Result<Option<&Run>, Broken> {
+        let Some(run_id) = run.events.last().and_then(|event| event.kind.goes_on_as()) else {
+            return Ok(None);
         };
-        let key = next.map(|run_id| RunKey { run_id, ..run.key.clone() });
-        let found = key.as_ref().and_then(|key| self.runs.get(key));
-        found.ok_or_else(|| Broken::new("H3", format!("{} goes on as a run that was not opened", run.key)))
+        let found = self.runs.get(&RunKey { run_id, ..run.key.clone() });
+        let missing = || Broken::new("H3", format!("{} goes on as a run that was not opened", run.key));
+        found.map(Some).ok_or_else(missing)
     }
 
     /// The store has what was written, to the byte.
@@ -139,8 +138,10 @@ impl Oracle {
     fn check_told(&self, told: &Told) -> Result<(), Broken> {
         let Told::Result(run, result) = told else { return Ok(()) };
         let mut last = self.runs.get(run);
-        while let Some(run) = last.filter(|run| run.closed == Some(CloseStatus::ContinuedAsNew)) {
-            last = Some(self.successor(run)?);
+        while let Some(run) = last
+            && let Some(next) = self.successor(run)?
+        {
+            last = Some(next);
         }
         let kind = last.and_then(|run| run.events.last()).map(|event| &event.kind);
         let right = match (kind, result) {
@@ -150,6 +151,9 @@ impl Oracle {
             }
             (Some(EventKind::WorkflowCancelled(_)), Err(ResultError::Cancelled)) => true,
             (Some(EventKind::WorkflowTerminated(_)), Err(ResultError::Terminated(_))) => true,
+            (Some(EventKind::WorkflowTimedOut(body)), Err(ResultError::TimedOut(limit))) => {
+                body.limit == *limit
+            }
             // The store was silent until the client's deadline.
             (_, Err(ResultError::Read(_))) => true,
             _ => false,

@@ -149,6 +149,14 @@ engine_cases! { ($)
         a_start_by_name_takes_the_default_version,
         a_name_registered_twice_is_a_typed_error,
     }
+    runs {
+        a_run_that_passes_its_limit_closes_wherever_it_is_held,
+        a_failed_run_is_tried_again_though_its_worker_dies,
+        a_delayed_run_begins_when_it_is_time,
+        a_paused_run_rests_on_every_worker,
+        an_open_run_is_reset_from_elsewhere,
+        a_history_that_grows_too_long_parks_its_run_until_the_limit_is_raised,
+    }
     parking {
         a_panicking_workflow_parks_and_a_fixed_deploy_heals_it,
         an_outcome_that_met_broken_code_is_kept_for_the_fixed,
