@@ -48,7 +48,9 @@ async fn diary(cx: WorkflowContext) -> WorkflowResult<String> {
         Ok::<_, WorkflowError>(())
     };
     let (read, slept, heard) = retell::join!(reads, sleeps, hears);
-    (read?, slept?, heard?);
+    read?;
+    slept?;
+    heard?;
     Ok(pages.with(|pages| pages.join(", ")))
 }
 

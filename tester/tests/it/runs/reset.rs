@@ -36,7 +36,7 @@ async fn order(cx: WorkflowContext) -> WorkflowResult<String> {
     };
     let (beside, words) = retell::join!(beside, steps);
     beside?;
-    Ok(words?)
+    words
 }
 
 fn events(run: &TestRun<impl Workflow>) -> Vec<&'static str> {
@@ -120,7 +120,8 @@ fn an_activity_that_was_open_is_scheduled_again_and_a_timer_goes_on() {
             cx.sleep(10 * MINUTE),
             cx.step("local", &7, async |_cx, number: i32| Ok::<_, ActivityError>(number))
         );
-        (slept?, step?);
+        slept?;
+        step?;
         Ok(format!("{} after {}", label?, cx.now().since(began).as_secs() / 60))
     }
     for crash in [false, true] {
