@@ -1,4 +1,4 @@
-//! The client: start, signal, cancel, terminate, describe, list, and await results.
+//! The client: start, signal, cancel, terminate, pause, reset, describe, list, and await results.
 //!
 //! Talks to the store, and to the worker of its own process where there is one: a run that is started there begins
 //! there, in the same commit. Nothing here polls while this process runs what is awaited.

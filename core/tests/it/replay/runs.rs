@@ -213,7 +213,7 @@ fn a_copy_replays_with_the_first_runs_numbers_and_goes_on_with_its_own() {
 
 #[test]
 fn a_copy_to_where_the_code_had_ended_is_found_out() {
-    workflow!(Ends, |cx| cx.signal::<String>("word").await.map_err(WorkflowError::from));
+    workflow!(Ends, |cx| Ok(cx.signal::<String>("word").await?));
     let mut run = Run::start::<Ends>(&());
     run.signal("word", "one");
     let late = run.signal_event("word", "late");
