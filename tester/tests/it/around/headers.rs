@@ -195,3 +195,24 @@ fn a_context_may_carry_headers_of_its_own() {
     let run = start(&tester, lends, (), &of("acme"));
     assert_eq!(run.result().unwrap(), [Some(tenant("bolt")), Some(tenant("acme"))]);
 }
+
+/// For whom it was started, for whom it is told that it may end, and for whom what it calls is done.
+#[retell::workflow]
+async fn listens(cx: WorkflowContext) -> WorkflowResult<[Option<Tenant>; 3]> {
+    let ((), headers) = cx.signal(DONE).with_headers().await?;
+    Ok([cx.propagated()?, headers.find()?, cx.activity(whose, &0).await?])
+}
+
+#[retell::workflow]
+async fn tells(cx: WorkflowContext) -> WorkflowResult<[Option<Tenant>; 3]> {
+    let child = cx.child(listens, &()).id("told").started().await?;
+    cx.with_headers(of("bolt")).external("told").signal(DONE, &()).await?;
+    Ok(child.result().await?)
+}
+
+#[test]
+fn a_child_and_what_other_runs_are_sent_carry_headers_too() {
+    let tester = tester().workflow(listens).workflow(tells);
+    let run = start(&tester, tells, (), &of("acme"));
+    assert_eq!(run.result().unwrap(), [Some(tenant("acme")), Some(tenant("bolt")), Some(tenant("acme"))]);
+}
