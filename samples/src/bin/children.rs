@@ -40,7 +40,7 @@ async fn process_order(cx: WorkflowContext, items: Vec<String>) -> WorkflowResul
         Err(ChildError::IdTaken(id)) => format!("{id} is being packed already"),
         other => format!("{other:?}"),
     });
-    packing.signal(COURIER, "Bob").await?;
+    packing.signal(COURIER, &"Bob".to_owned()).await?;
     told.push(packing.result().await?);
 
     // What is let go of under this policy goes on when the order has closed; under the others it would end with it.

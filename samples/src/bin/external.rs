@@ -62,13 +62,13 @@ async fn run() -> Result<Vec<Option<bool>>, Box<dyn Error>> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    for (order, given) in (1..).zip(run().await?) {
+    for (number, given) in (1..).zip(run().await?) {
         let told = match given {
             Some(true) => "gets what it wants",
             Some(false) => "wants more than there is",
             None => "finds the desk closed",
         };
-        println!("order {order} {told}");
+        println!("order {number} {told}");
     }
     Ok(())
 }
