@@ -292,7 +292,8 @@ impl Run {
     /// When it next has something to do by itself: a timer, or the next try of a failed task. Nothing is due while a
     /// commit is under way: its outcome comes first, and a timer that is due would only be looked at again and again.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        if self.is_committing() { None } else { self.due() }
+        // A closing task that the store sent back waits for messages, whatever the time.
+        if self.is_committing() || self.closing.is_some() { None } else { self.due() }
     }
 
     fn due(&self) -> Option<Timestamp> {
