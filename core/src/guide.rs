@@ -4,6 +4,9 @@
 #[doc = include_str!("../docs/guide/workflows.md")]
 pub mod workflows {}
 
+#[doc = include_str!("../docs/guide/starting.md")]
+pub mod starting {}
+
 #[doc = include_str!("../docs/guide/activities.md")]
 pub mod activities {}
 
@@ -22,6 +25,12 @@ pub mod queries {}
 #[doc = include_str!("../docs/guide/updates.md")]
 pub mod updates {}
 
+#[doc = include_str!("../docs/guide/child_workflows.md")]
+pub mod child_workflows {}
+
+#[doc = include_str!("../docs/guide/external.md")]
+pub mod external {}
+
 #[doc = include_str!("../docs/guide/structure.md")]
 pub mod structure {}
 
@@ -33,6 +42,12 @@ pub mod sagas {}
 
 #[doc = include_str!("../docs/guide/continue_as_new.md")]
 pub mod continue_as_new {}
+
+#[doc = include_str!("../docs/guide/runs.md")]
+pub mod runs {}
+
+#[doc = include_str!("../docs/guide/search.md")]
+pub mod search {}
 
 #[doc = include_str!("../docs/guide/patches.md")]
 pub mod patches {}

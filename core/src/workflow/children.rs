@@ -183,7 +183,8 @@ impl<W: Workflow> ChildCall<W> {
     ///
     /// # Errors
     /// [`ChildError::Payload`] and [`ChildError::InvalidId`]; [`ChildError::Cancelled`], outside a shield, if the run was
-    /// asked to cancel. Nothing is started then. Nobody is told if the ID is taken, which history shows.
+    /// asked to cancel. Nothing is started then. The code is not told if the ID is taken. History is, except under
+    /// [`ParentClosePolicy::Abandon`]: there such a child leaves no event but the one that asked for it.
     ///
     /// # Determinism
     /// Issues its command where it stands, not at a first poll.
