@@ -1,12 +1,13 @@
 //! The repository's commands. `cargo xtask test` is the README's test command and all that CI runs.
 //!
-//! Depends on nothing, so that it is there at once. Rules that only this repository has (the order of the layers, no
+//! Depends on little, so that it is there at once. Rules that only this repository has (the order of the layers, no
 //! runtime under the pure part, lints in force everywhere) live here as pure functions with tests.
 
 #[cfg(test)]
 mod faults;
 mod layers;
 mod runtimes;
+mod servers;
 mod source;
 mod steps;
 mod unsafety;

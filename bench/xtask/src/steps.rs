@@ -1,12 +1,11 @@
 //! What `cargo xtask test` does, step by step.
-//!
-//! Today's stores (memory and SQLite) need no server; a step that starts one would come before `tests`.
 
 use std::ffi::OsString;
 use std::io;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::servers::Servers;
 use crate::{layers, runtimes, unsafety, workspace};
 
 /// Which steps to run, and what to do after a failure.
@@ -26,6 +25,8 @@ struct Step {
 enum Action {
     /// Runs cargo with one environment variable more, if any, and these arguments.
     Cargo(Option<(&'static str, &'static str)>, &'static [&'static str]),
+    /// Runs cargo with these arguments and the URLs of servers for tests, which the first such step starts.
+    CargoWithServers(&'static [&'static str]),
     /// Reads the repository's own files and answers with what breaks a rule.
     Rule(fn() -> io::Result<Vec<String>>),
 }
@@ -49,7 +50,7 @@ const STEPS: &[Step] = &[
     },
     Step { name: "no-runtime", action: Action::Rule(runtimes_below_core) },
     Step { name: "docs", action: Action::Cargo(WARNINGS_DENIED, &["doc", "--workspace", "--no-deps"]) },
-    Step { name: "tests", action: Action::Cargo(None, &["test", "--workspace"]) },
+    Step { name: "tests", action: Action::CargoWithServers(&["test", "--workspace"]) },
     Step {
         name: "simulation",
         action: Action::Cargo(
@@ -95,12 +96,13 @@ pub(crate) fn run(selection: &Selection) -> ExitCode {
     let began = Instant::now();
     let chosen = |step: &&Step| selection.only.is_empty() || selection.only.iter().any(|n| n == step.name);
     let steps: Vec<_> = STEPS.iter().filter(chosen).collect();
+    let mut servers = None;
     let mut failed = Vec::new();
     let mut ran = 0;
     for (index, step) in steps.iter().enumerate() {
         println!("==> {} ({} of {})", step.name, index + 1, steps.len());
         let step_began = Instant::now();
-        let problem = perform(&step.action).err();
+        let problem = perform(&step.action, &mut servers).err();
         let took = seconds(step_began.elapsed());
         ran += 1;
         match problem {
@@ -123,13 +125,15 @@ pub(crate) fn run(selection: &Selection) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn perform(action: &Action) -> Result<(), String> {
+fn perform(action: &Action, servers: &mut Option<Servers>) -> Result<(), String> {
     match action {
-        Action::Cargo(variable, arguments) => {
-            let mut command = cargo();
-            command.args(*arguments).envs(*variable);
-            let status = command.status().map_err(|error| format!("cargo does not start: {error}"))?;
-            if status.success() { Ok(()) } else { Err(format!("cargo {}: {status}", arguments.join(" "))) }
+        Action::Cargo(variable, arguments) => run_cargo(arguments, *variable),
+        Action::CargoWithServers(arguments) => {
+            let servers = match servers {
+                Some(servers) => servers,
+                None => servers.insert(Servers::start()?),
+            };
+            run_cargo(arguments, servers.variables())
         }
         Action::Rule(check) => {
             let found = check().map_err(|error| error.to_string())?;
@@ -137,6 +141,16 @@ fn perform(action: &Action) -> Result<(), String> {
             if found.is_empty() { Ok(()) } else { Err(format!("{} found", found.len())) }
         }
     }
+}
+
+fn run_cargo<'a>(
+    arguments: &[&str],
+    variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<(), String> {
+    let mut command = cargo();
+    command.args(arguments).envs(variables);
+    let status = command.status().map_err(|error| format!("cargo does not start: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("cargo {}: {status}", arguments.join(" "))) }
 }
 
 fn runtimes_below_core() -> io::Result<Vec<String>> {
@@ -158,7 +172,7 @@ fn cargo() -> Command {
     command
 }
 
-fn seconds(duration: Duration) -> String {
+pub(crate) fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
@@ -168,9 +182,10 @@ mod tests {
 
     #[test]
     fn a_rule_that_finds_something_fails_its_step() {
-        assert!(perform(&Action::Rule(|| Ok(Vec::new()))).is_ok());
-        assert!(perform(&Action::Rule(|| Ok(vec!["a.rs:1: wrong".to_owned()]))).is_err());
-        assert!(perform(&Action::Rule(|| Err(io::Error::other("unreadable")))).is_err());
+        let passes = |rule| perform(&Action::Rule(rule), &mut None).is_ok();
+        assert!(passes(|| Ok(Vec::new())));
+        assert!(!passes(|| Ok(vec!["a.rs:1: wrong".to_owned()])));
+        assert!(!passes(|| Err(io::Error::other("unreadable"))));
     }
 
     #[test]
