@@ -1,0 +1,170 @@
+//! Statements as PostgreSQL wants them: sets of keys and rows as arrays, so that one text serves any number of them.
+
+use std::fmt::Write;
+
+use retell_sql::{Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement, Type};
+
+/// PostgreSQL's SQL.
+#[derive(Debug)]
+pub(crate) struct Postgres;
+
+/// Microseconds since 1970, at this moment and not at the transaction's beginning.
+const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+impl Dialect for Postgres {
+    fn place(&self, text: &mut String, number: usize) {
+        let _ = write!(text, "${number}");
+    }
+
+    fn any_of(&self, query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>) {
+        if let [(name, of_type)] = columns {
+            let keys = keys.into_iter().flatten().collect();
+            query.push(name).push(" = ANY(").bind(Param::Many(*of_type, keys)).push(")");
+            return;
+        }
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        query.push("(").push(&names.join(", ")).push(") IN (SELECT * FROM ");
+        unnest(query, columns, keys);
+        query.push(")");
+    }
+
+    fn for_each(&self, query: &mut Query, pairs: &[(i64, i64)], select: Select<'_>) {
+        let pairs = pairs.iter().map(|(one, other)| vec![Cell::Int(*one), Cell::Int(*other)]).collect();
+        query.push("(SELECT found.* FROM ");
+        unnest(query, &[("one", Type::Int), ("other", Type::Int)], pairs);
+        query.push(" AS pairs (one, other) CROSS JOIN LATERAL (");
+        select(query, &Operand::Column("pairs.one"), &Operand::Column("pairs.other"));
+        query.push(") AS found) AS found");
+    }
+
+    fn change(&self, rows: Rows) -> Vec<Statement> {
+        let mut query = Query::new(&Self, "");
+        change(&mut query, rows);
+        vec![query.done()]
+    }
+
+    fn change_all(&self, mut changes: Vec<Rows>) -> Vec<Statement> {
+        // In one statement no row may change twice: large changes come in several portions of one table.
+        let mut tables: Vec<(&str, usize, How)> =
+            changes.iter().map(|rows| (rows.table, rows.columns.len(), rows.how)).collect();
+        tables.sort_by_key(|(table, columns, how)| (*table, *columns, *how as u8));
+        let is_cut = tables.windows(2).any(|two| two[0] == two[1]);
+        if changes.len() < 2 || is_cut {
+            return changes.into_iter().flat_map(|rows| self.change(rows)).collect();
+        }
+        let Some(last) = changes.pop() else { return Vec::new() };
+        let mut query = Query::new(&Self, "WITH ");
+        for (index, rows) in changes.into_iter().enumerate() {
+            query.push(if index == 0 { "" } else { ", " }).push(&format!("change_{index} AS ("));
+            change(&mut query, rows);
+            query.push(")");
+        }
+        query.push(" ");
+        change(&mut query, last);
+        vec![query.done()]
+    }
+
+    fn beat(&self, id: Option<i64>, changes: [i64; 3]) -> Statement {
+        let mut query =
+            Query::new(&Self, "INSERT INTO pulses (id, work, closings, answers, beaten_at) VALUES (");
+        match id {
+            Some(id) => query.int(id),
+            None => query.push("-pg_backend_pid()"),
+        };
+        changes.iter().for_each(|change| _ = query.push(", ").int(*change));
+        query.push(", ").push(NOW).push(
+            ") ON CONFLICT (id) DO UPDATE SET work = pulses.work + excluded.work, \
+             closings = pulses.closings + excluded.closings, answers = pulses.answers + excluded.answers, \
+             beaten_at = excluded.beaten_at",
+        );
+        query.done()
+    }
+
+    fn now(&self) -> &'static str {
+        NOW
+    }
+
+    fn migrations(&self) -> &'static [&'static str] {
+        &[include_str!("schema.sql")]
+    }
+
+    fn lock_schema(&self) -> &'static str {
+        "SELECT pg_advisory_xact_lock(hashtextextended('retell:' || current_schema(), 0))"
+    }
+
+    fn unlock_schema(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn count_tables(&self) -> &'static str {
+        "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = "
+    }
+}
+
+fn of_type(of_type: Type) -> &'static str {
+    match of_type {
+        Type::Int => "bigint",
+        Type::Text => "text",
+        Type::Bytes => "bytea",
+    }
+}
+
+/// Appends rows as a table: an array for each column.
+fn unnest(query: &mut Query, columns: &[Column], rows: Vec<Vec<Cell>>) {
+    let mut arrays: Vec<Vec<Cell>> = columns.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+    for row in rows {
+        arrays.iter_mut().zip(row).for_each(|(array, cell)| array.push(cell));
+    }
+    query.push("unnest(");
+    for (index, ((_, kind), array)) in columns.iter().zip(arrays).enumerate() {
+        query.push(if index == 0 { "" } else { ", " });
+        query.bind(Param::Many(*kind, array)).push("::").push(of_type(*kind)).push("[]");
+    }
+    query.push(")");
+}
+
+fn change(query: &mut Query, rows: Rows) {
+    let Rows { table, how, keys, columns, rows } = rows;
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let list = names.join(", ");
+    match how {
+        How::Insert | How::InsertMissing | How::Upsert => {
+            query.push(&format!("INSERT INTO {table} ({list}) SELECT * FROM "));
+            unnest(query, columns, rows);
+            match how {
+                How::InsertMissing => _ = query.push(" ON CONFLICT DO NOTHING"),
+                How::Upsert => {
+                    let values = set(&names[keys..], "excluded");
+                    let key = names[..keys].join(", ");
+                    query.push(&format!(" ON CONFLICT ({key}) DO UPDATE SET {values}"));
+                }
+                _ => {}
+            }
+        }
+        How::Update => {
+            query.push(&format!("UPDATE {table} SET {} FROM ", set(&names[keys..], "new")));
+            unnest(query, columns, rows);
+            query.push(&format!(" AS new ({list}) WHERE {}", equal(table, &names[..keys], "new", "=")));
+        }
+        How::Delete | How::DeleteUpTo => {
+            let last = if how == How::Delete { "=" } else { "<=" };
+            query.push(&format!("DELETE FROM {table} USING "));
+            unnest(query, columns, rows);
+            query.push(&format!(" AS old ({list}) WHERE {}", equal(table, &names, "old", last)));
+        }
+    }
+}
+
+fn set(names: &[&str], from: &str) -> String {
+    let set: Vec<String> = names.iter().map(|name| format!("{name} = {from}.{name}")).collect();
+    set.join(", ")
+}
+
+fn equal(table: &str, names: &[&str], with: &str, last: &str) -> String {
+    let compare = |(index, name): (usize, &&str)| {
+        let operator = if index + 1 == names.len() { last } else { "=" };
+        format!("{table}.{name} {operator} {with}.{name}")
+    };
+    let compared: Vec<String> = names.iter().enumerate().map(compare).collect();
+    compared.join(" AND ")
+}
