@@ -1,5 +1,6 @@
 //! Statements as PostgreSQL wants them: sets of keys and rows as arrays, so that one text serves any number of them.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use retell_sql::{Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement, Type};
@@ -43,25 +44,20 @@ impl Dialect for Postgres {
         vec![query.done()]
     }
 
-    fn change_all(&self, mut changes: Vec<Rows>) -> Vec<Statement> {
-        // In one statement no row may change twice: large changes come in several portions of one table.
-        let mut tables: Vec<(&str, usize, How)> =
-            changes.iter().map(|rows| (rows.table, rows.columns.len(), rows.how)).collect();
-        tables.sort_by_key(|(table, columns, how)| (*table, *columns, *how as u8));
-        let is_cut = tables.windows(2).any(|two| two[0] == two[1]);
-        if changes.len() < 2 || is_cut {
-            return changes.into_iter().flat_map(|rows| self.change(rows)).collect();
+    fn change_all(&self, changes: Vec<Rows>) -> Vec<Statement> {
+        // One statement may not change a row twice: a table's second update, or the second portion of a large change,
+        // goes with the next.
+        let mut statements: Vec<Vec<Rows>> = Vec::new();
+        let mut times: HashMap<(&str, How), usize> = HashMap::new();
+        for rows in changes {
+            let time = times.entry((rows.table, rows.how)).or_default();
+            if statements.len() <= *time {
+                statements.push(Vec::new());
+            }
+            statements[*time].push(rows);
+            *time += 1;
         }
-        let Some(last) = changes.pop() else { return Vec::new() };
-        let mut query = Query::new(&Self, "WITH ");
-        for (index, rows) in changes.into_iter().enumerate() {
-            query.push(if index == 0 { "" } else { ", " }).push(&format!("change_{index} AS ("));
-            change(&mut query, rows);
-            query.push(")");
-        }
-        query.push(" ");
-        change(&mut query, last);
-        vec![query.done()]
+        statements.into_iter().map(together).collect()
     }
 
     fn beat(&self, id: Option<i64>, changes: [i64; 3]) -> Statement {
@@ -99,6 +95,19 @@ impl Dialect for Postgres {
     fn count_tables(&self) -> &'static str {
         "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = "
     }
+}
+
+/// One statement for all of these.
+fn together(mut changes: Vec<Rows>) -> Statement {
+    let mut query = Query::new(&Postgres, "");
+    let last = changes.pop();
+    for (index, rows) in changes.into_iter().enumerate() {
+        query.push(if index == 0 { "WITH " } else { ", " }).push(&format!("change_{index} AS ("));
+        change(&mut query, rows);
+        query.push(") ");
+    }
+    last.into_iter().for_each(|rows| change(&mut query, rows));
+    query.done()
 }
 
 fn of_type(of_type: Type) -> &'static str {

@@ -20,7 +20,7 @@ pub struct Statement {
 pub type Column = (&'static str, Type);
 
 /// What is done with many rows of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum How {
     /// They are new.
     Insert,
@@ -66,7 +66,8 @@ pub trait Dialect: Debug + Send + Sync {
     /// The statements that do a change, at least one row.
     fn change(&self, rows: Rows) -> Vec<Statement>;
 
-    /// The statements that do all of these changes, in fewer round trips if the server can. They touch different rows.
+    /// The statements that do all of these changes, in fewer round trips if the server can. Only updates
+    /// may concern the same rows, each others columns of theirs.
     fn change_all(&self, changes: Vec<Rows>) -> Vec<Statement> {
         changes.into_iter().flat_map(|rows| self.change(rows)).collect()
     }
