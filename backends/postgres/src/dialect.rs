@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use retell_sql::{Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement, Type};
+use retell_sql::{Beat, Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement, Type};
 
 /// PostgreSQL's SQL.
 #[derive(Debug)]
@@ -44,36 +44,30 @@ impl Dialect for Postgres {
         vec![query.done()]
     }
 
-    fn change_all(&self, changes: Vec<Rows>) -> Vec<Statement> {
+    fn change_all(&self, changes: Vec<Rows>, beat: Option<Beat>) -> Vec<Statement> {
         // One statement may not change a row twice: a table's second update, or the second portion of a large change,
         // goes with the next.
-        let mut statements: Vec<Vec<Rows>> = Vec::new();
+        let mut statements: Vec<Vec<Change>> = Vec::new();
         let mut times: HashMap<(&str, How), usize> = HashMap::new();
         for rows in changes {
             let time = times.entry((rows.table, rows.how)).or_default();
             if statements.len() <= *time {
                 statements.push(Vec::new());
             }
-            statements[*time].push(rows);
+            statements[*time].push(Change::Rows(rows));
             *time += 1;
+        }
+        if let Some(beat) = beat {
+            match statements.first_mut() {
+                Some(first) => first.push(Change::Beat(beat)),
+                None => statements.push(vec![Change::Beat(beat)]),
+            }
         }
         statements.into_iter().map(together).collect()
     }
 
-    fn beat(&self, id: Option<i64>, changes: [i64; 3]) -> Statement {
-        let mut query =
-            Query::new(&Self, "INSERT INTO pulses (id, work, closings, answers, beaten_at) VALUES (");
-        match id {
-            Some(id) => query.int(id),
-            None => query.push("-pg_backend_pid()"),
-        };
-        changes.iter().for_each(|change| _ = query.push(", ").int(*change));
-        query.push(", ").push(NOW).push(
-            ") ON CONFLICT (id) DO UPDATE SET work = pulses.work + excluded.work, \
-             closings = pulses.closings + excluded.closings, answers = pulses.answers + excluded.answers, \
-             beaten_at = excluded.beaten_at",
-        );
-        query.done()
+    fn beat(&self, beat: Beat) -> Statement {
+        together(vec![Change::Beat(beat)])
     }
 
     fn now(&self) -> &'static str {
@@ -97,17 +91,44 @@ impl Dialect for Postgres {
     }
 }
 
+/// Part of a statement that changes something.
+enum Change {
+    Rows(Rows),
+    Beat(Beat),
+}
+
 /// One statement for all of these.
-fn together(mut changes: Vec<Rows>) -> Statement {
+fn together(mut changes: Vec<Change>) -> Statement {
     let mut query = Query::new(&Postgres, "");
     let last = changes.pop();
-    for (index, rows) in changes.into_iter().enumerate() {
+    for (index, change) in changes.into_iter().enumerate() {
         query.push(if index == 0 { "WITH " } else { ", " }).push(&format!("change_{index} AS ("));
-        change(&mut query, rows);
+        write(&mut query, change);
         query.push(") ");
     }
-    last.into_iter().for_each(|rows| change(&mut query, rows));
+    last.into_iter().for_each(|change| write(&mut query, change));
     query.done()
+}
+
+fn write(query: &mut Query, part: Change) {
+    match part {
+        Change::Rows(rows) => change(query, rows),
+        Change::Beat(beat) => count_up(query, beat),
+    }
+}
+
+fn count_up(query: &mut Query, Beat { id, changes }: Beat) {
+    query.push("INSERT INTO pulses (id, work, closings, answers, beaten_at) VALUES (");
+    match id {
+        Some(id) => query.int(id),
+        None => query.push("-pg_backend_pid()"),
+    };
+    changes.iter().for_each(|change| _ = query.push(", ").int(*change));
+    query.push(", ").push(NOW).push(
+        ") ON CONFLICT (id) DO UPDATE SET work = pulses.work + excluded.work, \
+         closings = pulses.closings + excluded.closings, answers = pulses.answers + excluded.answers, \
+         beaten_at = excluded.beaten_at",
+    );
 }
 
 fn of_type(of_type: Type) -> &'static str {

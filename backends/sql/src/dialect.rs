@@ -51,6 +51,15 @@ pub struct Rows {
     pub rows: Vec<Vec<Cell>>,
 }
 
+/// What is noted for other processes: that something changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beat {
+    /// The row of `pulses`; that of the connection itself if there is none.
+    pub id: Option<i64>,
+    /// What is added for work, closings and answers.
+    pub changes: [i64; 3],
+}
+
 /// How one kind of server wants its statements written.
 pub trait Dialect: Debug + Send + Sync {
     /// Appends the place of the parameter of this number, counted from 1.
@@ -66,15 +75,15 @@ pub trait Dialect: Debug + Send + Sync {
     /// The statements that do a change, at least one row.
     fn change(&self, rows: Rows) -> Vec<Statement>;
 
-    /// The statements that do all of these changes, in fewer round trips if the server can. Only updates
-    /// may concern the same rows, each others columns of theirs.
-    fn change_all(&self, changes: Vec<Rows>) -> Vec<Statement> {
-        changes.into_iter().flat_map(|rows| self.change(rows)).collect()
+    /// The statements that do all of these changes, and note them if there is a beat, in fewer round trips if the server
+    /// can. Only updates may concern the same rows, each other columns of theirs.
+    fn change_all(&self, changes: Vec<Rows>, beat: Option<Beat>) -> Vec<Statement> {
+        let changes = changes.into_iter().flat_map(|rows| self.change(rows));
+        changes.chain(beat.map(|beat| self.beat(beat))).collect()
     }
 
-    /// A statement that notes on the row `id` of `pulses` that something changed; the row of the connection itself if there
-    /// is no ID. `changes` holds 1 for work, closings and answers, each if it changed.
-    fn beat(&self, id: Option<i64>, changes: [i64; 3]) -> Statement;
+    /// A statement that notes on a row of `pulses` that something changed.
+    fn beat(&self, beat: Beat) -> Statement;
 
     /// An expression: wall time in microseconds since 1970, at the moment.
     fn now(&self) -> &'static str;

@@ -6,7 +6,7 @@ use retell::backend::{LeaseAction, Renewal, Renewed, StoreErrorKind};
 use retell::vocabulary::WorkerId;
 
 use crate::batch::Context;
-use crate::dialect::{How, Query, Rows};
+use crate::dialect::{Beat, How, Query, Rows};
 use crate::fault::{Fault, FaultKind};
 use crate::session::Session;
 use crate::table;
@@ -83,10 +83,10 @@ async fn retire(
     session.script("BEGIN").await?;
     let mut query = Query::new(cx.dialect, "UPDATE workers SET expires_at = ");
     query.int(instant.age).push(" WHERE id = ").int(row).push(" AND expires_at > ").int(instant.age);
-    let work_is_free = [1, 0, 0];
+    let work_is_free = Beat { id: cx.pulse, changes: [1, 0, 0] };
     let done = async {
         session.execute(query.done()).await?;
-        session.execute(cx.dialect.beat(cx.pulse, work_is_free)).await?;
+        session.execute(cx.dialect.beat(work_is_free)).await?;
         session.script("COMMIT").await
     };
     let done = done.await;

@@ -26,7 +26,7 @@ mod table;
 mod time;
 mod value;
 
-pub use dialect::{Column, Dialect, How, Operand, Query, Rows, Select, Statement};
+pub use dialect::{Beat, Column, Dialect, How, Operand, Query, Rows, Select, Statement};
 pub use fault::{Fault, FaultKind};
 pub use session::{Driver, Session};
 pub use store::{LANES, Settings, Store};

@@ -16,6 +16,7 @@ use retell::vocabulary::{EventId, Namespace, RunKey, WorkerId};
 use retell::write::{Batch, Outcome, Target, Write};
 
 use crate::batch::{self, Context};
+use crate::claim::{self, Asked};
 use crate::fault::{Fault, FaultKind};
 use crate::lane::Lanes;
 use crate::names::Names;
@@ -23,7 +24,7 @@ use crate::plan::Heard;
 use crate::pulse::{self, Watch};
 use crate::session::{Driver, Session};
 use crate::time::Source;
-use crate::{claim, lease, read, schema, sweep};
+use crate::{lease, read, schema, sweep};
 
 /// How many lanes a store has unless said otherwise.
 pub const LANES: usize = 4;
@@ -56,6 +57,8 @@ pub struct Store<D: Driver> {
     watch: Arc<Watch>,
     /// The last answer to a claim of each of this process's workers, and its number.
     told: Mutex<HashMap<WorkerId, (u64, Claimed)>>,
+    /// The number that each of them asked under last.
+    asked: Mutex<HashMap<WorkerId, u64>>,
     swept: Mutex<Option<Instant>>,
 }
 
@@ -179,7 +182,14 @@ impl<D: Driver> Store<D> {
         let lanes = Lanes::open(&shared, pulses.iter().copied());
         let watch = Arc::new(Watch::default());
         tokio::spawn(pulse::look_on(Arc::downgrade(&shared), watch.clone(), pulses, seen));
-        Ok(Self { shared, lanes, watch, told: Mutex::default(), swept: Mutex::default() })
+        Ok(Self {
+            shared,
+            lanes,
+            watch,
+            told: Mutex::default(),
+            asked: Mutex::default(),
+            swept: Mutex::default(),
+        })
     }
 
     /// The driver.
@@ -259,9 +269,18 @@ impl<D: Driver> Backend for Store<D> {
         if let Some((_, first)) = self.told().get(&worker).filter(|(last, _)| *last == number) {
             return Ok(first.clone());
         }
+        let before = self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(worker, number);
+        let again = if before == Some(number) { Asked::Again } else { Asked::First };
         let (shared, asked) = (self.shared.clone(), asked.clone());
         let work = async move {
-            writing!(shared, |session| claim::claim(&mut session, shared.context(None), &asked))
+            let mut session = shared.writer().await?;
+            let mut done = claim::claim(&mut session, shared.context(None), &asked, again).await;
+            if is_lost(&done) {
+                session = shared.driver.writer().await?;
+                done = claim::claim(&mut session, shared.context(None), &asked, Asked::Again).await;
+            }
+            shared.keep(session, &done);
+            done
         };
         let claimed = self.to_its_end("claim", work).await?;
         if number > 0 {
@@ -274,6 +293,7 @@ impl<D: Driver> Backend for Store<D> {
         let retires = renewal.action == LeaseAction::Retire;
         if retires {
             self.told().remove(&renewal.worker);
+            self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(&renewal.worker);
         }
         let (shared, renewal) = (self.shared.clone(), renewal.clone());
         let work = async move {

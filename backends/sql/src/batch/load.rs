@@ -63,7 +63,7 @@ pub(crate) async fn load<'n>(
     let by_key: HashMap<RunKey, i64> = runs.values().map(|run| (run.key.clone(), run.row)).collect();
     names.remember_runs(by_key.iter().map(|(key, row)| (key, *row)));
     let tasks = lock_tasks(session, cx, named, &by_key).await?;
-    let (now, workers) = read_workers(session, cx, &named.workers).await?;
+    let Around { now, workers, requests } = read_around(session, cx, named, &namespaces).await?;
     let instant = cx.source.instant(now);
     let mut world = World {
         names,
@@ -73,7 +73,7 @@ pub(crate) async fn load<'n>(
         ids,
         runs,
         by_key,
-        requests: read_requests(session, cx, named).await?,
+        requests,
         tasks,
         tokens: HashMap::new(),
         fresh,
@@ -264,64 +264,63 @@ async fn lock_tasks(
     Ok(tasks)
 }
 
-/// The server's time, now that all is locked, and the leases of these workers.
-async fn read_workers(
-    session: &mut impl Session,
-    cx: Context<'_>,
-    workers: &BTreeSet<WorkerId>,
-) -> Result<(i64, HashMap<WorkerId, Worker>), Fault> {
-    let mut query = Query::new(
-        cx.dialect,
-        "SELECT clock.now, workers.worker, workers.id, workers.expires_at FROM (SELECT ",
-    );
-    query.push(cx.dialect.now()).push(" AS now) AS clock LEFT JOIN workers ON ");
-    let keys = workers.iter().map(|worker| vec![Cell::from(worker.0)]).collect();
-    query.any_of(&[("workers.worker", Bytes)], keys);
-    let (mut now, mut found) = (0, HashMap::new());
-    for row in session.rows(query.done()).await? {
-        now = row.int(0)?;
-        if let Some(worker) = row.maybe_uuid(1)? {
-            found.insert(WorkerId(worker), Worker { row: row.int(2)?, expires_at: row.int(3)? });
-        }
-    }
-    Ok((now, found))
+/// What a round must know beside the rows that it may change.
+#[derive(Default)]
+struct Around {
+    now: i64,
+    workers: HashMap<WorkerId, Worker>,
+    requests: HashMap<(i64, RequestId), Kept>,
 }
 
-async fn read_requests(
+/// The server's time, now that all is locked, the leases of the workers that are named, and the requests that are known.
+async fn read_around(
     session: &mut impl Session,
     cx: Context<'_>,
     named: &Named<'_>,
-) -> Result<HashMap<(i64, RequestId), Kept>, Fault> {
-    let mut known = HashMap::new();
-    let mut namespaces: HashMap<i64, &Namespace> = HashMap::new();
-    let mut keys = Vec::new();
-    for (namespace, request_id) in &named.requests {
-        if let Some(row) = cx.names.namespace(namespace) {
-            namespaces.insert(row, namespace);
-            keys.push(vec![Cell::Int(row), Cell::from(request_id.0)]);
-        }
-    }
-    if keys.is_empty() {
-        return Ok(known);
-    }
+    namespaces: &HashMap<i64, &Namespace>,
+) -> Result<Around, Fault> {
     let mut query = Query::new(
         cx.dialect,
-        "SELECT requests.namespace, requests.request_id, outcome, requests.run, workflow_id, run_id FROM requests \
-         JOIN runs ON runs.id = requests.run WHERE ",
+        "SELECT clock.now, workers.worker, workers.id, workers.expires_at, 0 AS namespace, '' AS workflow_id, \
+         workers.worker AS run_id FROM (SELECT ",
     );
-    query.any_of(&[("requests.namespace", Int), ("requests.request_id", Bytes)], keys);
-    for row in session.rows(query.done()).await? {
-        let namespace = row.int(0)?;
-        let Some(name) = namespaces.get(&namespace) else { continue };
-        let key = RunKey {
-            namespace: (*name).clone(),
-            workflow_id: row.id(4, |text| WorkflowId::new(text))?,
-            run_id: RunId(row.uuid(5)?),
-        };
-        let kept = Kept { outcome: row.int(2)?, run: row.int(3)?, key, stored: true };
-        known.insert((namespace, RequestId(row.uuid(1)?)), kept);
+    query.push(cx.dialect.now()).push(" AS now) AS clock LEFT JOIN workers ON ");
+    let workers = named.workers.iter().map(|worker| vec![Cell::from(worker.0)]).collect();
+    query.any_of(&[("workers.worker", Bytes)], workers);
+    let requests: Vec<Vec<Cell>> = named
+        .requests
+        .iter()
+        .filter_map(|(namespace, request_id)| {
+            Some(vec![Cell::Int(cx.names.namespace(namespace)?), Cell::from(request_id.0)])
+        })
+        .collect();
+    if !requests.is_empty() {
+        query.push(
+            " UNION ALL SELECT -1, requests.request_id, requests.run, requests.outcome, requests.namespace, \
+             runs.workflow_id, runs.run_id FROM requests JOIN runs ON runs.id = requests.run WHERE ",
+        );
+        query.any_of(&[("requests.namespace", Int), ("requests.request_id", Bytes)], requests);
     }
-    Ok(known)
+    let mut around = Around::default();
+    for row in session.rows(query.done()).await? {
+        if row.int(0)? >= 0 {
+            around.now = row.int(0)?;
+            if let Some(worker) = row.maybe_uuid(1)? {
+                let found = Worker { row: row.int(2)?, expires_at: row.int(3)? };
+                around.workers.insert(WorkerId(worker), found);
+            }
+            continue;
+        }
+        let Some(namespace) = namespaces.get(&row.int(4)?) else { continue };
+        let key = RunKey {
+            namespace: (*namespace).clone(),
+            workflow_id: row.id(5, |text| WorkflowId::new(text))?,
+            run_id: RunId(row.uuid(6)?),
+        };
+        let kept = Kept { outcome: row.int(3)?, run: row.int(2)?, key, stored: true };
+        around.requests.insert((row.int(4)?, RequestId(row.uuid(1)?)), kept);
+    }
+    Ok(around)
 }
 
 /// Who wrote the records that stand where commits would write theirs.

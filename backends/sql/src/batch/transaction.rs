@@ -8,7 +8,7 @@ use super::load::load;
 use super::named::Named;
 use super::rounds;
 use super::save::{Changes, changes};
-use crate::dialect::{Dialect, Rows, Statement};
+use crate::dialect::{Beat, Dialect, Rows};
 use crate::fault::{Fault, FaultKind};
 use crate::names::Names;
 use crate::plan::Heard;
@@ -143,29 +143,28 @@ async fn apply_open(
         fresh.reverse();
         let mut world = load(session, cx, &named, std::mem::replace(&mut fresh, rest)).await?;
         let outcomes = writes.iter().map(|write| world.apply(write)).collect();
-        let changes = changes(&world)?;
-        let heard = world.heard;
-        write(session, cx, changes).await?;
+        let (changes, heard) = (changes(&world)?, world.heard);
+        write(session, cx, changes, heard).await?;
         done = done.and(Batched { outcomes, heard });
-    }
-    if done.heard.is_something() {
-        let Heard { work, closings, answers } = done.heard;
-        let changes = [work, closings, answers].map(i64::from);
-        session.execute(cx.dialect.beat(cx.pulse, changes)).await?;
     }
     Ok(done)
 }
 
-async fn write(session: &mut impl Session, cx: Context<'_>, changes: Changes) -> Result<(), Fault> {
-    for rows in [changes.first, changes.then] {
-        if rows.is_empty() {
-            continue;
-        }
-        let portions = rows.into_iter().flat_map(|rows| portions(rows, cx.dialect.bytes_max())).collect();
-        let statements: Vec<Statement> = cx.dialect.change_all(portions);
-        for statement in statements {
-            session.execute(statement).await?;
-        }
+async fn write(
+    session: &mut impl Session,
+    cx: Context<'_>,
+    changes: Changes,
+    heard: Heard,
+) -> Result<(), Fault> {
+    let cut = |rows: Vec<Rows>| -> Vec<Rows> {
+        rows.into_iter().flat_map(|rows| portions(rows, cx.dialect.bytes_max())).collect()
+    };
+    let Heard { work, closings, answers } = heard;
+    let beat = Beat { id: cx.pulse, changes: [work, closings, answers].map(i64::from) };
+    let mut statements = cx.dialect.change_all(cut(changes.first), None);
+    statements.extend(cx.dialect.change_all(cut(changes.then), heard.is_something().then_some(beat)));
+    for statement in statements {
+        session.execute(statement).await?;
     }
     Ok(())
 }

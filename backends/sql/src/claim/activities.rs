@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use retell::backend::{ActivityRequest, ClaimedActivity};
+use retell::backend::ClaimedActivity;
 use retell::vocabulary::{ActivityName, Attempt, EventId, RunId, RunKey, WorkflowId};
 
 use super::Claiming;
-use crate::dialect::{Operand, Query};
+use crate::dialect::Query;
 use crate::fault::Fault;
 use crate::plan::NOBODY;
 use crate::session::Session;
@@ -25,48 +25,31 @@ pub(super) enum Read {
 }
 
 impl Claiming<'_> {
-    /// Takes activities of a group that nobody alive runs, the oldest first; notes when the next is visible.
-    pub(super) async fn activities(
+    /// Takes those of a group's candidates that are free still and that nobody else is about to take.
+    pub(super) async fn take_activities(
         &mut self,
         session: &mut impl Session,
-        request: &ActivityRequest,
+        candidates: HashMap<(i64, i64), usize>,
     ) -> Result<(), Fault> {
-        let kinds = self.kinds.activities.iter().filter(|(_, name)| request.names.contains(name));
-        let pairs = self.pairs(kinds.map(|(id, _)| *id));
-        if pairs.is_empty() {
+        if candidates.is_empty() {
             return Ok(());
         }
-        let (now, max) = (self.now, number(request.max));
-        let mut query = Query::new(self.cx.dialect, "SELECT due, run, scheduled, ahead FROM ");
-        query.for_each(&pairs, &|query, owner, kind| select_ready(query, owner, kind, now, max));
-        query.push(" ORDER BY due");
-        let mut due: HashMap<(i64, i64), usize> = HashMap::new();
-        for row in session.rows(query.done()).await? {
-            if row.flag(3)? {
-                self.note_due(row.int(0)?);
-            } else if due.len() < request.max {
-                let order = due.len();
-                due.entry((row.int(1)?, row.int(2)?)).or_insert(order);
-            }
-        }
-        if due.is_empty() {
-            return Ok(());
-        }
-        let keys = due.keys().map(|(run, scheduled)| vec![Cell::Int(*run), Cell::Int(*scheduled)]).collect();
+        let cells = |(run, scheduled): (i64, i64)| vec![Cell::Int(run), Cell::Int(scheduled)];
+        let keys = candidates.keys().copied().map(cells).collect();
         let mut query = Query::new(self.cx.dialect, SELECT_TAKEN);
         query.any_of(&[("run", Int), ("scheduled", Int)], keys);
         query.push(" AND ").among("owner", self.ownerless.iter().copied());
-        query.push(" AND (owner <> 0 OR visible_at <= ").int(now).push(") FOR UPDATE SKIP LOCKED");
+        query.push(" AND (owner <> 0 OR visible_at <= ").int(self.now).push(") FOR UPDATE SKIP LOCKED");
         let mut rows = session.rows(query.done()).await?;
-        if rows.len() < due.len() {
+        if rows.len() < candidates.len() {
             self.note_contention();
         }
         if rows.is_empty() {
             return Ok(());
         }
-        rows.sort_by_key(|row| due.get(&key(row)).copied());
+        rows.sort_by_key(|row| candidates.get(&key(row)).copied());
         self.tell_activities(session, &rows, Read::Before).await?;
-        let keys = rows.iter().map(key).map(|(run, event)| vec![Cell::Int(run), Cell::Int(event)]).collect();
+        let keys = rows.iter().map(key).map(cells).collect();
         // Servers set columns from left to right: the owner goes last.
         let mut query = Query::new(
             self.cx.dialect,
@@ -137,17 +120,4 @@ fn read_activity(
         cancel_requested: row.flag(8)?,
         deferred: row.flag(9)?,
     })
-}
-
-/// Activities of one kind and one owner that may be taken, and when the next may. Those of a dead worker were running:
-/// they are visible whatever their row says.
-fn select_ready(query: &mut Query, owner: &Operand, kind: &Operand, now: i64, max: i64) {
-    let of = |query: &mut Query| _ = query.push("owner = ").operand(owner).push(" AND kind = ").operand(kind);
-    query.push("(SELECT visible_at AS due, run, scheduled, 0 AS ahead FROM activities WHERE ");
-    of(query);
-    query.push(" AND visible_at <= CASE WHEN ").operand(owner).push(" = 0 THEN ").int(now);
-    query.push(" ELSE 9223372036854775807 END ORDER BY visible_at LIMIT ").int(max);
-    query.push(") UNION ALL (SELECT visible_at AS due, run, scheduled, 1 AS ahead FROM activities WHERE ");
-    of(query);
-    query.push(" AND owner = 0 AND visible_at > ").int(now).push(" ORDER BY visible_at LIMIT 1)");
 }

@@ -2,7 +2,7 @@
 
 use super::activities::{self, Read};
 use super::unread::SELECT_UNREAD;
-use super::{Claiming, runs};
+use super::{Claiming, ids, runs};
 use crate::dialect::Query;
 use crate::fault::Fault;
 use crate::session::Session;
@@ -15,7 +15,7 @@ impl Claiming<'_> {
         let mut query = Query::new(self.cx.dialect, SELECT_UNREAD);
         query.push("status = 0 AND owner = ").int(self.worker).push(" AND shown_by = ").int(claimed_by);
         let rows = session.rows(query.done()).await?;
-        let shown: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        let shown = ids(&rows)?;
         let mut messages = self.messages(session, &shown, "runs.shown_before", "runs.shown").await?;
         for row in &rows {
             self.unread_of(session, row, &mut messages).await?;

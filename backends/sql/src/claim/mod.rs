@@ -1,7 +1,9 @@
-//! Claims: what a worker gets. Candidates are found without locks; then those that nobody else has locked are taken.
+//! Claims: what a worker gets. Candidates are found without locks; then those that nobody else has locked are taken, in
+//! a transaction. A claim that finds nothing opens none.
 
 mod activities;
 mod again;
+mod look;
 mod runs;
 mod unread;
 
@@ -15,14 +17,24 @@ use crate::lease::lease_lost;
 use crate::names::QueueKinds;
 use crate::plan::NOBODY;
 use crate::session::Session;
-use crate::value::number;
+use crate::value::Type::Int;
+use crate::value::{Param, Row, number};
 
 /// When a worker asks again that found others taking what it wanted, in microseconds.
 const CONTENDED_AGAIN: i64 = 2_000;
 /// How often a claim that met a deadlock is done again before the worker hears of it.
 const CONFLICTS_MAX: usize = 8;
 
-/// A claim in its transaction.
+/// Whether the same claim may have been under way before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It was not.
+    First,
+    /// It was, and its answer did not come.
+    Again,
+}
+
+/// A claim under way.
 struct Claiming<'a> {
     cx: Context<'a>,
     claim: &'a Claim,
@@ -35,22 +47,27 @@ struct Claiming<'a> {
     claimed: Claimed,
 }
 
-/// Takes what a worker has room for, in a transaction.
+/// Takes what a worker has room for.
 pub(crate) async fn claim(
     session: &mut impl Session,
     cx: Context<'_>,
     claim: &Claim,
+    asked: Asked,
 ) -> Result<Claimed, Fault> {
     let mut conflicts = 0;
     loop {
-        let kinds = kinds(session, cx, claim).await?;
+        let mut claiming = Claiming::begin(session, cx, claim).await?;
+        let candidates = claiming.look(session).await?;
+        if candidates.is_empty() && asked == Asked::First {
+            return Ok(claiming.claimed);
+        }
         session.script("BEGIN").await?;
-        let claimed = match claim_open(session, cx, claim, kinds).await {
-            Ok(claimed) => session.script("COMMIT").await.map(|()| claimed),
+        let done = match claiming.take(session, candidates, asked).await {
+            Ok(()) => session.script("COMMIT").await,
             Err(fault) => Err(fault),
         };
-        let fault = match claimed {
-            Ok(claimed) => return Ok(claimed),
+        let fault = match done {
+            Ok(()) => return Ok(claiming.claimed),
             Err(fault) => fault,
         };
         if fault.kind != FaultKind::Lost {
@@ -63,61 +80,53 @@ pub(crate) async fn claim(
     }
 }
 
-async fn kinds(session: &mut impl Session, cx: Context<'_>, claim: &Claim) -> Result<QueueKinds, Fault> {
-    cx.names.find_namespaces(session, cx.dialect, [&claim.namespace]).await?;
-    match cx.names.namespace(&claim.namespace) {
-        Some(namespace) => cx.names.queue_kinds(session, cx.dialect, namespace, &claim.task_queue).await,
-        None => Ok(QueueKinds::default()),
-    }
-}
-
-async fn claim_open(
-    session: &mut impl Session,
-    cx: Context<'_>,
-    claim: &Claim,
-    kinds: QueueKinds,
-) -> Result<Claimed, Fault> {
-    // Under this lock, since the same claim may be under way on a connection that was given up.
-    let mut own = Query::new(cx.dialect, "SELECT id, expires_at, claimed, claimed_now, claimed_due, ");
-    own.push(cx.dialect.now()).push(" FROM workers WHERE worker = ").bytes(claim.worker.0);
-    let rows = session.rows(own.push(" FOR UPDATE").done()).await?;
-    let row = rows.first().ok_or_else(|| lease_lost("claim"))?;
-    let instant = cx.source.instant(row.int(5)?);
-    if row.int(1)? <= instant.age {
-        return Err(lease_lost("claim"));
-    }
-    let worker = row.int(0)?;
-    if claim.number > 0 && row.int(2)? == number(claim.number) {
-        let (now, next_due) = (row.time(3)?, row.maybe_time(4)?);
-        let claimed = Claimed { now, next_due, ..Claimed::default() };
-        let mut claiming = Claiming::of(cx, claim, kinds, worker, claimed);
-        claiming.answer_again(session).await?;
-        return Ok(claiming.claimed);
-    }
-    let claimed = Claimed { now: instant.now, ..Claimed::default() };
-    let mut claiming = Claiming::of(cx, claim, kinds, worker, claimed);
-    let mut dead = Query::new(cx.dialect, "SELECT id FROM workers WHERE drained = 0 AND expires_at <= ");
-    for row in session.rows(dead.int(instant.age).done()).await? {
-        claiming.ownerless.push(row.int(0)?);
-    }
-    claiming.unread(session).await?;
-    claiming.runs(session).await?;
-    for request in &claim.activities {
-        claiming.activities(session, request).await?;
-    }
-    claiming.keep_number(session).await?;
-    Ok(claiming.claimed)
-}
-
 impl<'a> Claiming<'a> {
-    fn of(cx: Context<'a>, claim: &'a Claim, kinds: QueueKinds, worker: i64, claimed: Claimed) -> Self {
-        let now = claimed.now.as_micros();
-        Self { cx, claim, kinds, worker, ownerless: vec![NOBODY], now, claimed }
+    /// Reads who is alive, and the kinds of the queue's work.
+    async fn begin(session: &mut impl Session, cx: Context<'a>, claim: &'a Claim) -> Result<Self, Fault> {
+        let mut query = Query::new(cx.dialect, "SELECT ");
+        query.push(cx.dialect.now()).push(", id, worker, expires_at FROM workers WHERE drained = 0");
+        let rows = session.rows(query.done()).await?;
+        let server = rows.first().ok_or_else(|| lease_lost("claim"))?.int(0)?;
+        let instant = cx.source.instant(server);
+        let (mut worker, mut ownerless) = (None, vec![NOBODY]);
+        for row in rows {
+            let (id, alive) = (row.int(1)?, row.int(3)? > instant.age);
+            if !alive {
+                ownerless.push(id);
+            } else if row.uuid(2)? == claim.worker.0 {
+                worker = Some(id);
+            }
+        }
+        let worker = worker.ok_or_else(|| lease_lost("claim"))?;
+        let kinds = kinds(session, cx, claim).await?;
+        let claimed = Claimed { now: instant.now, ..Claimed::default() };
+        Ok(Self { cx, claim, kinds, worker, ownerless, now: instant.now.as_micros(), claimed })
     }
 
-    /// The kinds that are asked for, with each that they may be taken from.
-    fn pairs(&self, kinds: impl Iterator<Item = i64> + Clone) -> Vec<(i64, i64)> {
-        self.ownerless.iter().flat_map(|owner| kinds.clone().map(|kind| (*owner, kind))).collect()
+    async fn take(
+        &mut self,
+        session: &mut impl Session,
+        candidates: look::Candidates,
+        asked: Asked,
+    ) -> Result<(), Fault> {
+        // Under this lock, since the same claim may be under way on a connection that was given up.
+        let mut own = Query::new(
+            self.cx.dialect,
+            "SELECT expires_at, claimed, claimed_now, claimed_due FROM workers WHERE id = ",
+        );
+        let rows = session.rows(own.int(self.worker).push(" FOR UPDATE").done()).await?;
+        let row = rows.first().ok_or_else(|| lease_lost("claim"))?;
+        if asked == Asked::Again && self.claim.number > 0 && row.int(1)? == number(self.claim.number) {
+            self.claimed.now = row.time(2)?;
+            self.claimed.next_due = row.maybe_time(3)?;
+            return self.answer_again(session).await;
+        }
+        self.take_unread(session, candidates.unread).await?;
+        self.take_runs(session, candidates.runs).await?;
+        for group in candidates.activities {
+            self.take_activities(session, group).await?;
+        }
+        self.keep_number(session).await
     }
 
     /// Keeps the earlier of what was noted and this.
@@ -139,10 +148,21 @@ impl<'a> Claiming<'a> {
         }
         let mut query = Query::new(self.cx.dialect, "UPDATE workers SET claimed = ");
         query.int(number(self.claim.number)).push(", claimed_now = ").int(self.now);
-        query
-            .push(", claimed_due = ")
-            .bind(crate::value::Param::One(crate::value::Type::Int, (*next_due).into()));
+        query.push(", claimed_due = ").bind(Param::One(Int, (*next_due).into()));
         session.execute(query.push(" WHERE id = ").int(self.worker).done()).await?;
         Ok(())
     }
+}
+
+async fn kinds(session: &mut impl Session, cx: Context<'_>, claim: &Claim) -> Result<QueueKinds, Fault> {
+    cx.names.find_namespaces(session, cx.dialect, [&claim.namespace]).await?;
+    match cx.names.namespace(&claim.namespace) {
+        Some(namespace) => cx.names.queue_kinds(session, cx.dialect, namespace, &claim.task_queue).await,
+        None => Ok(QueueKinds::default()),
+    }
+}
+
+/// The numbers in the first column.
+fn ids(rows: &[Row]) -> Result<Vec<i64>, Fault> {
+    rows.iter().map(|row| row.int(0)).collect()
 }

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use retell::backend::ClaimedRun;
-use retell::vocabulary::{EventId, FencingToken, Position, RunId, RunKey, WorkflowId, WorkflowType};
+use retell::vocabulary::{EventId, FencingToken, Position, RunId, RunKey, WorkflowId};
 use retell::write::TaskFailure;
 
-use super::Claiming;
-use crate::dialect::{Operand, Query};
+use super::{Claiming, ids};
+use crate::dialect::Query;
 use crate::fault::Fault;
 use crate::session::Session;
 use crate::value::{Row, number};
@@ -17,51 +17,33 @@ pub(super) const SELECT_TAKEN: &str = "SELECT id, workflow_id, run_id, kind, tok
      inbox_last, parked FROM runs WHERE ";
 
 impl Claiming<'_> {
-    /// Takes runs that nobody alive holds and that need a worker, the oldest first; notes when the next will.
-    pub(super) async fn runs(&mut self, session: &mut impl Session) -> Result<(), Fault> {
-        let claim = self.claim;
-        let served = |workflow: &WorkflowType| claim.workflows.contains(workflow);
-        let kinds = self.kinds.workflows.iter();
-        let kinds =
-            kinds.filter(|(_, workflow, semantics)| served(workflow) && *semantics <= claim.semantics);
-        let pairs = self.pairs(kinds.map(|(id, ..)| *id));
-        if pairs.is_empty() {
-            return Ok(());
-        }
-        let (now, max) = (self.now, number(claim.runs_max));
-        let mut query = Query::new(self.cx.dialect, "SELECT due, id, ahead FROM ");
-        query.for_each(&pairs, &|query, owner, kind| select_ready(query, owner, kind, now, max));
-        query.push(" ORDER BY due");
-        let mut due: HashMap<i64, (usize, i64)> = HashMap::new();
-        for row in session.rows(query.done()).await? {
-            if row.flag(2)? {
-                self.note_due(row.int(0)?);
-            } else if due.len() < claim.runs_max {
-                let order = due.len();
-                due.entry(row.int(1)?).or_insert((order, row.int(0)?));
-            }
-        }
-        if due.is_empty() {
+    /// Takes those of the candidates that are free still and that nobody else is about to take.
+    pub(super) async fn take_runs(
+        &mut self,
+        session: &mut impl Session,
+        candidates: HashMap<i64, usize>,
+    ) -> Result<(), Fault> {
+        if candidates.is_empty() {
             return Ok(());
         }
         let mut query = Query::new(self.cx.dialect, SELECT_TAKEN);
-        query.among("id", due.keys().copied()).push(" AND ").among("owner", self.ownerless.iter().copied());
-        query.push(" AND (unsettled = 1 OR (status = 0 AND (wake_at <= ").int(now);
+        query.among("id", candidates.keys().copied());
+        query.push(" AND ").among("owner", self.ownerless.iter().copied());
+        query.push(" AND (unsettled = 1 OR (status = 0 AND (wake_at <= ").int(self.now);
         query.push(" OR (rowless = 1 AND owner <> 0)))) ORDER BY id FOR UPDATE SKIP LOCKED");
         let mut rows = session.rows(query.done()).await?;
-        if rows.len() < due.len() {
+        if rows.len() < candidates.len() {
             self.note_contention();
         }
         if rows.is_empty() {
             return Ok(());
         }
-        rows.sort_by_key(|row| row.int(0).ok().and_then(|run| due.get(&run).copied()));
+        rows.sort_by_key(|row| row.int(0).ok().and_then(|run| candidates.get(&run).copied()));
         self.tell_runs(session, &rows, 1, "runs.inbox_last").await?;
         let mut query = Query::new(self.cx.dialect, "UPDATE runs SET owner = ");
         query.int(self.worker).push(", token = token + 1, shown = inbox_last, door_at = NULL, ");
-        query.push("door_continues = 0, shown_by = 0, claimed_by = ").int(number(claim.number));
-        let taken: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-        session.execute(query.push(" WHERE ").among("id", taken).done()).await?;
+        query.push("door_continues = 0, shown_by = 0, claimed_by = ").int(number(self.claim.number));
+        session.execute(query.push(" WHERE ").among("id", ids(&rows)?).done()).await?;
         Ok(())
     }
 
@@ -124,23 +106,4 @@ impl Claiming<'_> {
         }
         Ok(failures)
     }
-}
-
-/// Runs of one kind and one owner that may be taken, and when the next may.
-fn select_ready(query: &mut Query, owner: &Operand, kind: &Operand, now: i64, max: i64) {
-    let of = |query: &mut Query| _ = query.push("owner = ").operand(owner).push(" AND kind = ").operand(kind);
-    query.push("(SELECT wake_at AS due, id, 0 AS ahead FROM runs WHERE status = 0 AND ");
-    of(query);
-    query.push(" AND wake_at <= ").int(now).push(" ORDER BY wake_at LIMIT ").int(max);
-    query.push(") UNION ALL (SELECT ").int(now);
-    query.push(" AS due, id, 0 AS ahead FROM runs WHERE status = 0 AND rowless = 1 AND owner <> 0 AND ");
-    of(query);
-    query.push(" AND (wake_at IS NULL OR wake_at > ").int(now).push(") LIMIT ").int(max);
-    query.push(") UNION ALL (SELECT closed_at AS due, id, 0 AS ahead FROM runs WHERE unsettled = 1 AND ");
-    of(query);
-    query.push(" LIMIT ").int(max);
-    query.push(") UNION ALL (SELECT wake_at AS due, id, 1 AS ahead FROM runs WHERE status = 0 AND ");
-    of(query);
-    query.push(" AND wake_at > ").int(now);
-    query.push(" AND (rowless = 0 OR owner = 0) ORDER BY wake_at LIMIT 1)");
 }

@@ -5,30 +5,34 @@ use std::collections::HashMap;
 use retell::backend::{InboxMessage, UnreadInbox};
 use retell::vocabulary::{FencingToken, RunId, RunKey, WorkflowId};
 
-use super::Claiming;
+use super::{Claiming, ids};
 use crate::batch::read_message;
 use crate::dialect::Query;
 use crate::fault::Fault;
 use crate::session::Session;
 use crate::value::number;
 
-/// The most runs whose new messages one claim answers with; the next claim has the rest.
-const UNREAD_RUNS_MAX: i64 = 1_000;
-
 /// What is read of a run for [`Claiming::unread_of`].
 pub(super) const SELECT_UNREAD: &str = "SELECT id, namespace, workflow_id, run_id, token FROM runs WHERE ";
 
 impl Claiming<'_> {
     /// What came for runs that the worker held before this claim, each message once.
-    pub(super) async fn unread(&mut self, session: &mut impl Session) -> Result<(), Fault> {
+    pub(super) async fn take_unread(
+        &mut self,
+        session: &mut impl Session,
+        candidates: Vec<i64>,
+    ) -> Result<(), Fault> {
+        if candidates.is_empty() {
+            return Ok(());
+        }
         let mut query = Query::new(self.cx.dialect, SELECT_UNREAD);
-        query.push("unread = 1 AND owner = ").int(self.worker);
-        query.push(" AND coalesce(door_at, inbox_last) > shown LIMIT ").int(UNREAD_RUNS_MAX);
-        let rows = session.rows(query.push(" FOR UPDATE SKIP LOCKED").done()).await?;
+        query.among("id", candidates).push(" AND unread = 1 AND owner = ").int(self.worker);
+        query.push(" AND coalesce(door_at, inbox_last) > shown ORDER BY id FOR UPDATE SKIP LOCKED");
+        let rows = session.rows(query.done()).await?;
         if rows.is_empty() {
             return Ok(());
         }
-        let runs: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        let runs = ids(&rows)?;
         let mut messages =
             self.messages(session, &runs, "runs.shown", "coalesce(runs.door_at, runs.inbox_last)").await?;
         let mut query = Query::new(self.cx.dialect, "UPDATE runs SET shown_before = shown, shown_by = ");
