@@ -79,8 +79,12 @@ fn runs(world: &World<'_>, changes: &mut Changes) {
             update.push(state(run));
         }
     }
+    // A run that follows another under its workflow ID finds that closed: only one of them may be open at any time.
+    let closes = world.runs.values().any(|run| run.dirty && !run.is_new && run.status != OPEN);
+    let first = closes && !insert.is_empty();
+    let step = if first { &mut changes.first } else { &mut changes.then };
+    step.push(rows(&table::RUN_STATE, How::Update, update));
     changes.then.push(rows(&table::RUNS, How::Insert, insert));
-    changes.then.push(rows(&table::RUN_STATE, How::Update, update));
 }
 
 fn state(run: &Run) -> Vec<Cell> {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::Claiming;
 use crate::dialect::{Operand, Query};
 use crate::fault::Fault;
+use crate::plan::NOBODY;
 use crate::session::Session;
 use crate::value::number;
 
@@ -108,8 +109,10 @@ fn ready_runs(query: &mut Query, owner: &Operand, kind: &Operand, now: i64, max:
     );
     of(query);
     query.push(" AND wake_at <= ").int(now).push(" ORDER BY wake_at LIMIT ").int(max);
-    query.push(") UNION ALL (SELECT ").int(now);
-    query.push(" AS due, id AS run, 0 AS scheduled, -3 AS what FROM runs ");
+    // What a dead holder left running is due only now: after all that was due before.
+    query.push(
+        ") UNION ALL (SELECT 9223372036854775807 AS due, id AS run, 0 AS scheduled, -3 AS what FROM runs ",
+    );
     query.push("WHERE status = 0 AND rowless = 1 AND owner <> 0 AND ");
     of(query);
     query.push(" AND (wake_at IS NULL OR wake_at > ").int(now).push(") LIMIT ").int(max);
@@ -128,11 +131,21 @@ fn ready_runs(query: &mut Query, owner: &Operand, kind: &Operand, now: i64, max:
 /// they are visible whatever their row says.
 fn ready_activities(query: &mut Query, owner: &Operand, kind: &Operand, now: i64, (group, max): (i64, i64)) {
     let of = |query: &mut Query| _ = query.push("owner = ").operand(owner).push(" AND kind = ").operand(kind);
-    query.push("(SELECT visible_at AS due, run, scheduled, ").int(group);
+    query.push("(SELECT visible_at AS due, run, scheduled, ").push(&group.to_string());
     query.push(" AS what FROM activities WHERE ");
     of(query);
-    query.push(" AND visible_at <= CASE WHEN ").operand(owner).push(" = 0 THEN ").int(now);
-    query.push(" ELSE 9223372036854775807 END ORDER BY visible_at LIMIT ").int(max);
+    query.push(" AND visible_at <= ");
+    match owner {
+        Operand::Value(NOBODY) => query.int(now),
+        Operand::Value(_) => query.push("9223372036854775807"),
+        Operand::Column(owner) => query
+            .push("CASE WHEN ")
+            .push(owner)
+            .push(" = 0 THEN ")
+            .int(now)
+            .push(" ELSE 9223372036854775807 END"),
+    };
+    query.push(" ORDER BY visible_at LIMIT ").int(max);
     query.push(") UNION ALL (SELECT visible_at AS due, run, scheduled, -2 AS what FROM activities WHERE ");
     of(query);
     query.push(" AND owner = 0 AND visible_at > ").int(now).push(" ORDER BY visible_at LIMIT 1)");

@@ -1,0 +1,5 @@
+//! What the MySQL and MariaDB store promises: the conformance suite, and what only a server can suffer.
+
+#![expect(clippy::unwrap_used, reason = "these are tests; what fails must panic")]
+
+mod conformance;
