@@ -1,6 +1,8 @@
 //! Where connections come from, and what is read back on each that writes (promises H7 and H14).
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use async_trait::async_trait;
 use retell::backend::StoreErrorKind;
@@ -29,6 +31,8 @@ const PACKET_MIN: u64 = 16 << 20;
 pub(crate) struct MySqlDriver {
     pub(crate) pool: MySqlPool,
     pub(crate) weaker: Vec<Weaker>,
+    /// How many statements its connections were given.
+    pub(crate) statements: Arc<AtomicU64>,
 }
 
 #[async_trait]
@@ -41,14 +45,15 @@ impl Driver for MySqlDriver {
 
     async fn writer(&self) -> Result<Pooled, Fault> {
         let connection = self.pool.acquire().await.map_err(fault)?;
-        let mut session = Pooled::own(connection);
+        let mut session = Pooled::own(connection, self.statements.clone());
         session.script(SETTINGS).await?;
         self.check(session.connection()?).await?;
         Ok(session)
     }
 
     async fn reader(&self) -> Result<Pooled, Fault> {
-        self.pool.acquire().await.map(Pooled::new).map_err(fault)
+        let connection = self.pool.acquire().await.map_err(fault)?;
+        Ok(Pooled::new(connection, self.statements.clone()))
     }
 }
 

@@ -8,6 +8,9 @@ mod driver;
 mod options;
 mod session;
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 use retell::backend::{
     AnswerKey, Answered, Backend, Claim, Claimed, Interest, ListRequest, Mark, Page, QueuedActivity, Renewal,
@@ -80,8 +83,14 @@ impl MySql {
         self.0.commits()
     }
 
+    /// How many statements this handle has given the server, each a round trip. A figure for measurements.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.0.driver().statements.load(Ordering::Relaxed)
+    }
+
     async fn start(options: Options, pool: MySqlPool) -> Result<Self, StoreError> {
-        let driver = MySqlDriver { pool, weaker: options.weaker };
+        let driver = MySqlDriver { pool, weaker: options.weaker, statements: Arc::default() };
         Store::open(driver, options.settings).await.map(Self)
     }
 }

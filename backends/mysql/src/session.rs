@@ -1,5 +1,8 @@
 //! Connections: values as MySQL takes and gives them, and what its errors mean.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use retell::backend::StoreErrorKind;
@@ -18,6 +21,8 @@ pub(crate) struct Pooled {
     /// Whether it is set up otherwise than the pool's: then it is closed in any case.
     is_own: bool,
     is_busy: bool,
+    /// Counts the statements.
+    statements: Arc<AtomicU64>,
 }
 
 /// The caller's connection, inside the caller's transaction.
@@ -25,13 +30,14 @@ pub(crate) struct Borrowed<'c>(pub(crate) &'c mut MySqlConnection);
 
 impl Pooled {
     /// A connection as the pool has it.
-    pub(crate) fn new(connection: PoolConnection<sqlx::MySql>) -> Self {
-        Self { connection: Some(connection), runtime: Handle::current(), is_own: false, is_busy: false }
+    pub(crate) fn new(connection: PoolConnection<sqlx::MySql>, statements: Arc<AtomicU64>) -> Self {
+        let (connection, runtime) = (Some(connection), Handle::current());
+        Self { connection, runtime, is_own: false, is_busy: false, statements }
     }
 
     /// A connection that gets transactions and settings of the store's own.
-    pub(crate) fn own(connection: PoolConnection<sqlx::MySql>) -> Self {
-        let mut own = Self::new(connection);
+    pub(crate) fn own(connection: PoolConnection<sqlx::MySql>, statements: Arc<AtomicU64>) -> Self {
+        let mut own = Self::new(connection, statements);
         own.is_own = true;
         own
     }
@@ -39,6 +45,14 @@ impl Pooled {
     pub(crate) fn connection(&mut self) -> Result<&mut MySqlConnection, Fault> {
         let gone = || Fault::new(FaultKind::Lost, "the connection was given back");
         self.connection.as_deref_mut().ok_or_else(gone)
+    }
+}
+
+impl Pooled {
+    /// From here on it is in the middle of a statement.
+    fn begin(&mut self) {
+        self.is_busy = true;
+        self.statements.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -56,21 +70,21 @@ impl Drop for Pooled {
 #[async_trait]
 impl Session for Pooled {
     async fn rows(&mut self, statement: Statement) -> Result<Vec<Row>, Fault> {
-        self.is_busy = true;
+        self.begin();
         let rows = rows(self.connection()?, statement).await;
         self.is_busy = is_lost(&rows);
         rows
     }
 
     async fn execute(&mut self, statement: Statement) -> Result<u64, Fault> {
-        self.is_busy = true;
+        self.begin();
         let changed = execute(self.connection()?, statement).await;
         self.is_busy = is_lost(&changed);
         changed
     }
 
     async fn script(&mut self, text: &str) -> Result<(), Fault> {
-        self.is_busy = true;
+        self.begin();
         let done = script(self.connection()?, text).await;
         self.is_busy = is_lost(&done);
         done

@@ -1,5 +1,8 @@
 //! Where connections come from, and what is read back on each that writes (promises H7 and H14).
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use async_trait::async_trait;
 use retell::backend::StoreErrorKind;
 use retell_sql::{Dialect, Driver, Fault, FaultKind, Session};
@@ -24,6 +27,8 @@ const READ_BACK: &str = "SELECT current_setting('synchronous_commit'), current_s
 pub(crate) struct PgDriver {
     pub(crate) pool: PgPool,
     pub(crate) weaker: Vec<Weaker>,
+    /// How many statements its connections were given.
+    pub(crate) statements: Arc<AtomicU64>,
 }
 
 #[async_trait]
@@ -37,13 +42,14 @@ impl Driver for PgDriver {
     async fn writer(&self) -> Result<Pooled, Fault> {
         let mut connection = self.pool.acquire().await.map_err(fault)?;
         self.check(&mut connection).await?;
-        let mut session = Pooled::own(connection);
+        let mut session = Pooled::own(connection, self.statements.clone());
         session.script(SETTINGS).await?;
         Ok(session)
     }
 
     async fn reader(&self) -> Result<Pooled, Fault> {
-        self.pool.acquire().await.map(Pooled::new).map_err(fault)
+        let connection = self.pool.acquire().await.map_err(fault)?;
+        Ok(Pooled::new(connection, self.statements.clone()))
     }
 }
 

@@ -11,7 +11,7 @@ use retell::backend::Backend;
 use retell::client::RunHandle;
 use retell::clock::ManualClock;
 use retell::history::Event;
-use retell::vocabulary::EventId;
+use retell::vocabulary::{EventId, Namespace};
 use retell::worker::WorkerOptions;
 use retell::workflow::Workflow;
 use retell::{Engine, Orchestrator, StartupError};
@@ -98,11 +98,20 @@ impl Scene {
         self.as_time_flies(STEP, future).await
     }
 
-    /// Waits while time passes by itself, so much of it for each real millisecond.
+    /// Waits while time passes by itself, so much of it for each real millisecond; but more than a millisecond only as
+    /// fast as the store answers, so that leases can be renewed on a server as in a file.
     pub(crate) async fn as_time_flies<T>(&self, step: Duration, future: impl Future<Output = T>) -> T {
+        let pace = if step > STEP { Some(self.store().await) } else { None };
+        let passing = async || {
+            tokio::time::sleep(STEP).await;
+            if let Some(store) = &pace {
+                // An answer of any kind will do.
+                let _ = store.stats(&Namespace::default()).await;
+            }
+        };
         let mut future = pin!(future);
         loop {
-            match select(future, pin!(tokio::time::sleep(STEP))).await {
+            match select(future, pin!(passing())).await {
                 Either::Left((output, _)) => return output,
                 Either::Right((_, unfinished)) => {
                     future = unfinished;
