@@ -16,7 +16,7 @@ use retell::vocabulary::{EventId, Namespace, RunKey, WorkerId};
 use retell::write::{Batch, Outcome, Target, Write};
 
 use crate::batch::{self, Context};
-use crate::claim::{self, Asked};
+use crate::claim::{self, Asked, Taken};
 use crate::fault::{Fault, FaultKind};
 use crate::lane::Lanes;
 use crate::names::Names;
@@ -31,6 +31,8 @@ pub const LANES: usize = 4;
 /// The least time between two sweeps of a process.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
+/// When workers ask again that found others at what they wanted.
+const CONTENDED_AGAIN: Duration = Duration::from_millis(3);
 /// The most connections for writing that are kept beside those of the lanes.
 const SPARE_MAX: usize = 2;
 
@@ -240,6 +242,15 @@ impl<D: Driver> Store<D> {
         }
     }
 
+    /// Has workers ask again once those who are at what they wanted are done with it.
+    fn announce_soon(&self) {
+        let shared = self.shared.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(CONTENDED_AGAIN).await;
+            shared.announce(Heard { work: true, ..Heard::default() });
+        });
+    }
+
     /// Sweeps beside all else, if it is time.
     fn sweep_sometimes(&self) {
         let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -282,7 +293,10 @@ impl<D: Driver> Backend for Store<D> {
             shared.keep(session, &done);
             done
         };
-        let claimed = self.to_its_end("claim", work).await?;
+        let Taken { claimed, contended } = self.to_its_end("claim", work).await?;
+        if contended {
+            self.announce_soon();
+        }
         if number > 0 {
             self.told().insert(worker, (number, claimed.clone()));
         }

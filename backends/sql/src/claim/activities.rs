@@ -41,9 +41,7 @@ impl Claiming<'_> {
         query.push(" AND ").among("owner", self.ownerless.iter().copied());
         query.push(" AND (owner <> 0 OR visible_at <= ").int(self.now).push(") FOR UPDATE SKIP LOCKED");
         let mut rows = session.rows(query.done()).await?;
-        if rows.len() < candidates.len() {
-            self.note_contention();
-        }
+        self.contended |= rows.len() < candidates.len();
         if rows.is_empty() {
             return Ok(());
         }

@@ -20,8 +20,6 @@ use crate::session::Session;
 use crate::value::Type::Int;
 use crate::value::{Param, Row, number};
 
-/// When a worker asks again that found others taking what it wanted, in microseconds.
-const CONTENDED_AGAIN: i64 = 2_000;
 /// How often a claim that met a deadlock is done again before the worker hears of it.
 const CONFLICTS_MAX: usize = 8;
 
@@ -45,6 +43,15 @@ struct Claiming<'a> {
     ownerless: Vec<i64>,
     now: i64,
     claimed: Claimed,
+    /// Whether others had locked something of what was to be taken.
+    contended: bool,
+}
+
+/// What a worker got, and whether it is worth asking again soon, because others were at it at this moment.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) claimed: Claimed,
+    pub(crate) contended: bool,
 }
 
 /// Takes what a worker has room for.
@@ -53,13 +60,13 @@ pub(crate) async fn claim(
     cx: Context<'_>,
     claim: &Claim,
     asked: Asked,
-) -> Result<Claimed, Fault> {
+) -> Result<Taken, Fault> {
     let mut conflicts = 0;
     loop {
         let mut claiming = Claiming::begin(session, cx, claim).await?;
         let candidates = claiming.look(session).await?;
         if candidates.is_empty() && asked == Asked::First {
-            return Ok(claiming.claimed);
+            return Ok(claiming.done());
         }
         session.script("BEGIN").await?;
         let done = match claiming.take(session, candidates, asked).await {
@@ -67,7 +74,7 @@ pub(crate) async fn claim(
             Err(fault) => Err(fault),
         };
         let fault = match done {
-            Ok(()) => return Ok(claiming.claimed),
+            Ok(()) => return Ok(claiming.done()),
             Err(fault) => fault,
         };
         if fault.kind != FaultKind::Lost {
@@ -100,7 +107,16 @@ impl<'a> Claiming<'a> {
         let worker = worker.ok_or_else(|| lease_lost("claim"))?;
         let kinds = kinds(session, cx, claim).await?;
         let claimed = Claimed { now: instant.now, ..Claimed::default() };
-        Ok(Self { cx, claim, kinds, worker, ownerless, now: instant.now.as_micros(), claimed })
+        Ok(Self {
+            cx,
+            claim,
+            kinds,
+            worker,
+            ownerless,
+            now: instant.now.as_micros(),
+            claimed,
+            contended: false,
+        })
     }
 
     async fn take(
@@ -135,9 +151,8 @@ impl<'a> Claiming<'a> {
         self.claimed.next_due = Some(self.claimed.next_due.map_or(next, |due| due.min(next)));
     }
 
-    /// Others are taking the same at this moment: what they leave is worth asking for soon.
-    fn note_contention(&mut self) {
-        self.note_due(self.now.saturating_add(CONTENDED_AGAIN));
+    fn done(self) -> Taken {
+        Taken { claimed: self.claimed, contended: self.contended }
     }
 
     /// Keeps under which number this was told, if there was anything to tell.

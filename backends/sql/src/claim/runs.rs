@@ -32,9 +32,7 @@ impl Claiming<'_> {
         query.push(" AND (unsettled = 1 OR (status = 0 AND (wake_at <= ").int(self.now);
         query.push(" OR (rowless = 1 AND owner <> 0)))) ORDER BY id FOR UPDATE SKIP LOCKED");
         let mut rows = session.rows(query.done()).await?;
-        if rows.len() < candidates.len() {
-            self.note_contention();
-        }
+        self.contended |= rows.len() < candidates.len();
         if rows.is_empty() {
             return Ok(());
         }

@@ -26,9 +26,11 @@ impl Claiming<'_> {
             return Ok(());
         }
         let mut query = Query::new(self.cx.dialect, SELECT_UNREAD);
+        let wanted = candidates.len();
         query.among("id", candidates).push(" AND unread = 1 AND owner = ").int(self.worker);
         query.push(" AND coalesce(door_at, inbox_last) > shown ORDER BY id FOR UPDATE SKIP LOCKED");
         let rows = session.rows(query.done()).await?;
+        self.contended |= rows.len() < wanted;
         if rows.is_empty() {
             return Ok(());
         }
