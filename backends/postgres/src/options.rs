@@ -6,7 +6,7 @@ use retell::backend::StoreError;
 use retell::clock::Clock;
 use retell_sql::{Settings, Source};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::Postgres;
 use crate::session::fault;
@@ -22,6 +22,9 @@ pub enum Weaker {
     /// `full_page_writes = off`: a power cut can destroy pages that were being written.
     FullPageWritesOff,
 }
+
+/// How many statements a connection of the store's own pool keeps prepared: more than there are texts in use.
+const STATEMENTS_PREPARED: usize = 500;
 
 /// How to open a store: made by [`Postgres::options`].
 #[derive(Debug, Clone, Default)]
@@ -68,14 +71,15 @@ impl Options {
     /// As [`Postgres::connect`].
     pub async fn connect(self, url: &str) -> Result<Postgres, StoreError> {
         let failed = |error: sqlx::Error| fault(error).during("connect to PostgreSQL");
+        let server: PgConnectOptions = url.parse().map_err(failed)?;
+        let server = server.statement_cache_capacity(STATEMENTS_PREPARED);
         let lanes = u32::try_from(self.settings.lanes).unwrap_or(u32::MAX);
         let connections = self.connections_max.unwrap_or(lanes.saturating_add(16));
         let pool = PgPoolOptions::new()
             .max_connections(connections.max(lanes.saturating_add(4)))
             // Each statement tells soon enough that its connection is gone.
             .test_before_acquire(false)
-            .connect_lazy(url)
-            .map_err(failed)?;
+            .connect_lazy_with(server);
         self.with_pool(pool).await
     }
 

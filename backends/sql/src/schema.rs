@@ -17,26 +17,21 @@ pub(crate) async fn migrate(session: &mut impl Session, dialect: &'static dyn Di
         return Ok(());
     }
     session.script("BEGIN").await?;
-    session.rows(Query::new(dialect, dialect.lock_schema()).done()).await?;
-    let done = bring_up(session, dialect).await;
-    let done = match (done, dialect.unlock_schema()) {
-        (Ok(()), unlock) => {
-            session.script("COMMIT").await?;
-            if let Some(unlock) = unlock {
-                session.rows(Query::new(dialect, unlock).done()).await?;
-            }
-            Ok(())
-        }
-        (Err(fault), unlock) => {
-            if fault.kind != FaultKind::Lost {
-                session.script("ROLLBACK").await?;
-                if let Some(unlock) = unlock {
-                    session.rows(Query::new(dialect, unlock).done()).await?;
-                }
-            }
-            Err(fault)
-        }
+    let locked = session.rows(Query::new(dialect, dialect.lock_schema()).done()).await?;
+    // Some servers give up waiting, and say 0.
+    if locked.first().is_some_and(|row| row.int(0).is_ok_and(|got| got == 0)) {
+        session.script("ROLLBACK").await?;
+        let unavailable = FaultKind::Store(StoreErrorKind::Unavailable);
+        return Err(Fault::new(unavailable, "another process is changing the schema"));
+    }
+    let done = match bring_up(session, dialect).await {
+        Ok(()) => session.script("COMMIT").await,
+        Err(fault) if fault.kind == FaultKind::Lost => return Err(fault),
+        Err(fault) => session.script("ROLLBACK").await.and(Err(fault)),
     };
+    if let Some(unlock) = dialect.unlock_schema() {
+        session.rows(Query::new(dialect, unlock).done()).await?;
+    }
     done
 }
 
