@@ -16,18 +16,13 @@ pub(crate) use stats::stats;
 
 use retell::vocabulary::RunKey;
 
-use crate::batch::Context;
 use crate::dialect::Query;
-use crate::fault::Fault;
-use crate::session::Session;
 
-/// The row of a run.
-async fn run_row(session: &mut impl Session, cx: Context<'_>, run: &RunKey) -> Result<Option<i64>, Fault> {
-    let mut query = Query::new(
-        cx.dialect,
-        "SELECT runs.id FROM runs JOIN namespaces ON namespaces.id = runs.namespace WHERE runs.run_id = ",
+/// Appends a query in parentheses for the row of a run.
+fn push_run_row(query: &mut Query, run: &RunKey) {
+    query.push(
+        "(SELECT runs.id FROM runs JOIN namespaces ON namespaces.id = runs.namespace WHERE runs.run_id = ",
     );
     query.bytes(run.run_id.0).push(" AND namespaces.name = ").text(run.namespace.as_str());
-    query.push(" AND runs.workflow_id = ").text(run.workflow_id.as_str());
-    session.rows(query.done()).await?.first().map(|row| row.int(0)).transpose()
+    query.push(" AND runs.workflow_id = ").text(run.workflow_id.as_str()).push(")");
 }

@@ -15,16 +15,14 @@ pub(crate) async fn queued(
     cx: Context<'_>,
     run: &RunKey,
 ) -> Result<Vec<QueuedActivity>, Fault> {
-    let Some(run) = super::run_row(session, cx, run).await? else {
-        return Ok(Vec::new());
-    };
     let mut query = Query::new(
         cx.dialect,
         "SELECT scheduled, activity_kinds.name, attempt, visible_at, workers.worker, last_failure, details, \
          cancel_requested, deferred FROM activities JOIN activity_kinds ON activity_kinds.id = activities.kind \
          LEFT JOIN workers ON workers.id = activities.owner WHERE run = ",
     );
-    let rows = session.rows(query.int(run).push(" ORDER BY scheduled").done()).await?;
+    super::push_run_row(&mut query, run);
+    let rows = session.rows(query.push(" ORDER BY scheduled").done()).await?;
     rows.iter().map(read).collect()
 }
 
