@@ -2,76 +2,230 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use lexopt::Parser;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
 use crate::store::StoreKind;
 use crate::workload::Workload;
 
-/// What `--help` prints.
-pub(crate) const USAGE: &str = "\
-Measures Retell, a workload at a time: medians of several repetitions after one to warm up.
+const USAGE: &str = "\
+How fast Retell is, beside its stores' own limits and its peers.
 
 Usage: retell-bench run [OPTIONS]
+       retell-bench compare [OPTIONS]
+       retell-bench show FILE...                   prints what --json kept
+       retell-bench plot FILE... [--out DIRECTORY]  draws it
 
-  --workload NAME     w1, w3 or w4; may be given several times [all]
-                        w1  200 runs at once, each 10 sequential activities, 100-byte payloads
-                        w3  one run at a time, one activity, from start to result
-                        w4  one run, 1,000 sequential activities
+run: medians of several repetitions of a workload, after one to warm up
+  --workload NAME     may be given several times; `all` for all [those marked *]
   --store KIND        sqlite or memory [sqlite]
   --sync MODE         full, or normal, which can lose the last commits at a power cut [full]
-  --runs N            repetitions [5]
+  --repetitions N     [as the workload says]
+  --count N           the workload's own number (#)
+  --seconds N         how long `open` offers runs [120]
+compare: Retell, the store's floor and the peers in turn, in one session, and their ratios
+  --workload NAME     w1 to w5; may be given several times [all of them]
+  --rounds N          turns of each; one that is slower than 10 s has one [3]
+  --peers LIST        of durare, duroxide, go-workflows, parted by commas, or none [all]
+both
+  --json FILE         keeps what was measured
   --directory PATH    where SQLite files are made; must lie on a disk [target/bench]
-  -h, --help          prints this";
+  -h, --help          prints this
+
+Workloads:";
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Command {
+    Run(RunOptions),
+    Compare(CompareOptions),
+    /// The files to print.
+    Show(Vec<PathBuf>),
+    Plot(PlotOptions),
+}
+
+/// How large a workload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// Its own number; `None` for what it says itself.
+    pub(crate) count: Option<u32>,
+    /// How long an open loop lasts.
+    pub(crate) lasting: Duration,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { count: None, lasting: Duration::from_secs(120) }
+    }
+}
 
 /// What to measure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Options {
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RunOptions {
     pub(crate) workloads: Vec<Workload>,
     pub(crate) store: StoreKind,
-    pub(crate) repetitions: usize,
+    /// `None` for what each workload says.
+    pub(crate) repetitions: Option<usize>,
+    pub(crate) sizes: Sizes,
     pub(crate) directory: PathBuf,
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// What to compare.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CompareOptions {
+    pub(crate) workloads: Vec<Workload>,
+    pub(crate) rounds: usize,
+    pub(crate) peers: Vec<String>,
+    pub(crate) directory: PathBuf,
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// What to draw.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PlotOptions {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) out: PathBuf,
+}
+
+/// The peers that there are.
+pub(crate) const PEERS: [&str; 3] = ["durare", "duroxide", "go-workflows"];
+
+/// What `--help` prints.
+pub(crate) fn usage() -> String {
+    let mut text = USAGE.to_owned();
+    for about in Workload::ALL.map(Workload::about) {
+        let mark = if about.usual { '*' } else { ' ' };
+        text += &format!("\n{mark} {:<14}{} [{}]", about.name, about.text, about.count);
+    }
+    text
 }
 
 /// Reads the command line; `None` asks for help.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Options>, lexopt::Error> {
-    let mut parser = lexopt::Parser::from_args(arguments);
-    let mut options = Options {
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Command>, lexopt::Error> {
+    let mut parser = Parser::from_args(arguments);
+    let command = match parser.next()? {
+        None | Some(Short('h') | Long("help")) => return Ok(None),
+        Some(Value(word)) if word == "run" => run(&mut parser)?.map(Command::Run),
+        Some(Value(word)) if word == "compare" => compare(&mut parser)?.map(Command::Compare),
+        Some(Value(word)) if word == "show" => show(&mut parser)?.map(Command::Show),
+        Some(Value(word)) if word == "plot" => plot(&mut parser)?.map(Command::Plot),
+        Some(other) => return Err(other.unexpected()),
+    };
+    Ok(command)
+}
+
+fn run(parser: &mut Parser) -> Result<Option<RunOptions>, lexopt::Error> {
+    let mut options = RunOptions {
         workloads: Vec::new(),
         store: StoreKind::SqliteFull,
-        repetitions: 5,
+        repetitions: None,
+        sizes: Sizes::default(),
         directory: "target/bench".into(),
+        json: None,
     };
-    let mut asked_to_run = false;
-    let (mut memory, mut normal) = (false, false);
+    let (mut memory, mut sync) = (false, None);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(None),
+            Long("workload") => match parser.value()?.string()?.as_str() {
+                "all" => options.workloads.extend(Workload::ALL),
+                name => options.workloads.push(Workload::of_name(name)?),
+            },
+            Long("store") => memory = one_of(&parser.value()?.string()?, ["sqlite", "memory"])?,
+            Long("sync") => sync = Some(one_of(&parser.value()?.string()?, ["full", "normal"])?),
+            Long("repetitions") => options.repetitions = Some(at_least_one(parser)?),
+            Long("count") => options.sizes.count = Some(at_least_one(parser)? as u32),
+            Long("seconds") => options.sizes.lasting = Duration::from_secs(at_least_one(parser)? as u64),
+            Long("json") => options.json = Some(parser.value()?.into()),
+            Long("directory") => options.directory = parser.value()?.into(),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if options.workloads.is_empty() {
+        options.workloads.extend(Workload::ALL.into_iter().filter(|workload| workload.about().usual));
+    }
+    options.store = match (memory, sync) {
+        (false, None | Some(false)) => StoreKind::SqliteFull,
+        (false, Some(true)) => StoreKind::SqliteNormal,
+        (true, None) => StoreKind::Memory,
+        (true, Some(_)) => return Err("--sync says nothing about memory".into()),
+    };
+    Ok(Some(options))
+}
+
+fn compare(parser: &mut Parser) -> Result<Option<CompareOptions>, lexopt::Error> {
+    let mut options = CompareOptions {
+        workloads: Vec::new(),
+        rounds: 3,
+        peers: PEERS.map(str::to_owned).to_vec(),
+        directory: "target/bench".into(),
+        json: None,
+    };
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(None),
             Long("workload") => options.workloads.push(parser.value()?.parse_with(Workload::of_name)?),
-            Long("store") => memory = one_of(&parser.value()?.string()?, ["sqlite", "memory"])?,
-            Long("sync") => normal = one_of(&parser.value()?.string()?, ["full", "normal"])?,
-            Long("runs") => options.repetitions = parser.value()?.parse()?,
+            Long("rounds") => options.rounds = at_least_one(parser)?,
+            Long("peers") => options.peers = peers(&parser.value()?.string()?)?,
+            Long("json") => options.json = Some(parser.value()?.into()),
             Long("directory") => options.directory = parser.value()?.into(),
-            Value(word) if word == "run" && !asked_to_run => asked_to_run = true,
             other => return Err(other.unexpected()),
         }
     }
-    if !asked_to_run {
-        return Ok(None);
-    }
-    if options.repetitions == 0 {
-        return Err("--runs wants at least 1".into());
-    }
     if options.workloads.is_empty() {
-        options.workloads = Workload::ALL.to_vec();
+        options.workloads = Workload::COMPARED.to_vec();
     }
-    options.store = match (memory, normal) {
-        (false, false) => StoreKind::SqliteFull,
-        (false, true) => StoreKind::SqliteNormal,
-        (true, false) => StoreKind::Memory,
-        (true, true) => return Err("--sync says nothing about memory".into()),
-    };
+    if let Some(other) = options.workloads.iter().find(|workload| !Workload::COMPARED.contains(workload)) {
+        return Err(format!("the peers do not run {}; see `run`", other.name()).into());
+    }
     Ok(Some(options))
+}
+
+fn peers(list: &str) -> Result<Vec<String>, lexopt::Error> {
+    let named: Vec<_> = list.split(',').filter(|name| *name != "none").map(str::to_owned).collect();
+    match named.iter().find(|name| !PEERS.contains(&name.as_str())) {
+        Some(unknown) => Err(format!("there is no peer {unknown:?}; there are {}", PEERS.join(", ")).into()),
+        None => Ok(named),
+    }
+}
+
+fn show(parser: &mut Parser) -> Result<Option<Vec<PathBuf>>, lexopt::Error> {
+    let mut files = Vec::new();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(None),
+            Value(file) => files.push(file.into()),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if files.is_empty() { Err("show wants the files that --json wrote".into()) } else { Ok(Some(files)) }
+}
+
+fn plot(parser: &mut Parser) -> Result<Option<PlotOptions>, lexopt::Error> {
+    let mut options = PlotOptions { files: Vec::new(), out: "bench/plots".into() };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(None),
+            Long("out") => options.out = parser.value()?.into(),
+            Value(file) => options.files.push(file.into()),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if options.files.is_empty() {
+        Err("plot wants the files that --json wrote".into())
+    } else {
+        Ok(Some(options))
+    }
+}
+
+fn at_least_one(parser: &mut Parser) -> Result<usize, lexopt::Error> {
+    match parser.value()?.parse::<u32>()? {
+        0 => Err("a number here is at least 1".into()),
+        number => Ok(number as usize),
+    }
 }
 
 /// Whether a word is the second of two.
@@ -87,30 +241,59 @@ fn one_of(word: &str, [first, second]: [&str; 2]) -> Result<bool, lexopt::Error>
 mod tests {
     use super::*;
 
-    fn check(line: &str) -> Result<Option<Options>, String> {
+    fn check(line: &str) -> Result<Option<Command>, String> {
         parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    fn check_run(line: &str) -> RunOptions {
+        match check(line) {
+            Ok(Some(Command::Run(options))) => options,
+            other => panic!("{line:?} is {other:?}"),
+        }
     }
 
     #[test]
     fn defaults_are_what_users_get() {
-        let options = check("run").unwrap().unwrap();
+        let options = check_run("run");
         assert_eq!(options.store, StoreKind::SqliteFull);
-        assert_eq!(options.workloads, Workload::ALL);
+        assert!(
+            options.workloads.contains(&Workload::W1) && !options.workloads.contains(&Workload::Sleepers)
+        );
     }
 
     #[test]
     fn a_workload_and_a_store_can_be_chosen() {
-        let options = check("run --workload w3 --store sqlite --sync normal --runs 2").unwrap().unwrap();
+        let options = check_run("run --workload w3 --store sqlite --sync normal --repetitions 2 --count 7");
         assert_eq!(options.workloads, [Workload::W3]);
-        assert_eq!((options.store, options.repetitions), (StoreKind::SqliteNormal, 2));
+        assert_eq!((options.store, options.repetitions), (StoreKind::SqliteNormal, Some(2)));
+        assert_eq!(options.sizes.count, Some(7));
+        assert_eq!(check_run("run --workload all").workloads, Workload::ALL);
+    }
+
+    #[test]
+    fn peers_are_compared_by_what_they_run() {
+        let Ok(Some(Command::Compare(options))) = check("compare --peers durare --workload w1") else {
+            panic!("it is a comparison");
+        };
+        assert_eq!(options.peers, ["durare"]);
+        assert!(check("compare --workload sleepers").unwrap_err().contains("do not run sleepers"));
+        assert!(check("compare --peers temporal").unwrap_err().contains("no peer"));
     }
 
     #[test]
     fn mistakes_are_named() {
-        assert!(check("run --workload w9").unwrap_err().contains("w1, w3 and w4"));
+        assert!(check("run --workload w9").unwrap_err().contains("w1, w2, w3"));
         assert!(check("run --sync off").unwrap_err().contains("neither full nor normal"));
         assert!(check("run --store memory --sync normal").is_err());
+        assert!(check("run --repetitions 0").is_err());
+        assert!(check("plot").is_err() && check("show").is_err());
         assert!(check("walk").is_err());
         assert_eq!(check(""), Ok(None));
+    }
+
+    #[test]
+    fn help_names_every_workload() {
+        let usage = usage();
+        Workload::ALL.into_iter().for_each(|workload| assert!(usage.contains(workload.name())));
     }
 }

@@ -9,12 +9,13 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::history::{
-    ActivityCancelRequested, ActivityCancelled, ActivityScheduled, EventKind, PatchRecorded,
-    SideEffectScheduled, SignalSetAside, TimerCancelled, TimerStarted, UpdateAccepted, UpdateCompleted,
-    UpdateFailed, UpdateRejected, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew,
-    WorkflowFailed,
+    ActivityCancelRequested, ActivityCancelled, ActivityScheduled, AttributesUpserted,
+    ChildWorkflowCancelRequested, ChildWorkflowDropped, ChildWorkflowScheduled, EventKind,
+    ExternalCancelRequested, ExternalSignalRequested, MemoUpserted, PatchRecorded, SideEffectScheduled,
+    SignalSetAside, TimerCancelled, TimerStarted, UpdateAccepted, UpdateCompleted, UpdateFailed,
+    UpdateRejected, WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed,
 };
-use crate::vocabulary::{EventId, Failure, PatchId, Payload, Place, RunId, Timestamp, WorkflowType};
+use crate::vocabulary::{EventId, Failure, Headers, PatchId, Payload, Place, RunId, Timestamp, WorkflowType};
 
 /// One decision of the code, and where in the user's source it was taken.
 #[derive(Debug)]
@@ -26,21 +27,50 @@ pub(crate) struct Command {
 #[derive(Debug)]
 pub(crate) enum CommandKind {
     ScheduleActivity(ActivityScheduled),
-    CancelActivity { scheduled: EventId },
-    RequestActivityCancel { scheduled: EventId },
-    StartTimer { due: Timestamp },
-    CancelTimer { started: EventId },
+    CancelActivity {
+        scheduled: EventId,
+    },
+    RequestActivityCancel {
+        scheduled: EventId,
+    },
+    StartTimer {
+        due: Timestamp,
+    },
+    CancelTimer {
+        started: EventId,
+    },
     ScheduleSideEffect,
-    RecordPatch { patch: PatchId, deprecated: bool },
+    RecordPatch {
+        patch: PatchId,
+        deprecated: bool,
+    },
     SetSignalAside(SignalSetAside),
     AcceptUpdate(UpdateAccepted),
     RejectUpdate(UpdateRejected),
     CompleteUpdate(UpdateCompleted),
     FailUpdate(UpdateFailed),
-    CompleteWorkflow { result: Payload },
-    FailWorkflow { failure: Failure },
+    CompleteWorkflow {
+        result: Payload,
+    },
+    FailWorkflow {
+        failure: Failure,
+        retried_as: Option<RunId>,
+    },
     CancelWorkflow,
-    ContinueAsNew { workflow: WorkflowType, input: Payload, new_run_id: RunId },
+    ContinueAsNew {
+        workflow: WorkflowType,
+        input: Payload,
+        new_run_id: RunId,
+        headers: Headers,
+    },
+    /// The flag says whether the code gave the workflow ID.
+    ScheduleChild(Box<ChildWorkflowScheduled>, bool),
+    RequestChildCancel(ChildWorkflowCancelRequested),
+    DropChild(ChildWorkflowDropped),
+    SignalExternal(Box<ExternalSignalRequested>),
+    CancelExternal(Box<ExternalCancelRequested>),
+    UpsertAttributes(AttributesUpserted),
+    UpsertMemo(MemoUpserted),
 }
 
 impl Command {
@@ -78,22 +108,30 @@ impl CommandKind {
             Self::CompleteUpdate(body) => body.into(),
             Self::FailUpdate(body) => body.into(),
             Self::CompleteWorkflow { result } => WorkflowCompleted { result }.into(),
-            Self::FailWorkflow { failure } => WorkflowFailed { failure }.into(),
+            Self::FailWorkflow { failure, retried_as } => WorkflowFailed { failure, retried_as }.into(),
             Self::CancelWorkflow => WorkflowCancelled {}.into(),
-            Self::ContinueAsNew { workflow, input, new_run_id } => {
-                WorkflowContinuedAsNew { workflow, input, new_run_id }.into()
+            Self::ContinueAsNew { workflow, input, new_run_id, headers } => {
+                WorkflowContinuedAsNew { workflow, input, new_run_id, headers }.into()
             }
+            Self::ScheduleChild(body, _) => (*body).into(),
+            Self::RequestChildCancel(body) => body.into(),
+            Self::DropChild(body) => body.into(),
+            Self::SignalExternal(body) => (*body).into(),
+            Self::CancelExternal(body) => (*body).into(),
+            Self::UpsertAttributes(body) => body.into(),
+            Self::UpsertMemo(body) => body.into(),
         }
     }
 
     /// Compares with what history holds in its place; `Err` says what to look for in the code.
     ///
     /// The kind, the name, the input (before codecs) and the time that a timer is due count. Retry policy, timeouts,
-    /// queue and place may change in a deploy; what a run ended with is the history's to say.
+    /// headers, queue and place may change in a deploy; what a run ended with is the history's to say.
     pub(crate) fn matches(&self, event: &EventKind) -> Result<(), &'static str> {
         const OTHER: &str = "a call was added, removed or moved; guard such a change with `cx.patched`, or deploy it under a new version of the workflow";
         const INPUT: &str = "the input depends on what is not replayed: the order of a HashMap, the clock, randomness, \
                              the environment; or the code that makes it was changed";
+        const CHILD_ID: &str = "the child's workflow ID was changed, or depends on what is not replayed";
         let same = |same: bool, hint| if same { Ok(()) } else { Err(hint) };
         match (self, event) {
             (Self::ScheduleActivity(asked), EventKind::ActivityScheduled(held)) => {
@@ -135,6 +173,31 @@ impl CommandKind {
             (Self::RecordPatch { patch, .. }, EventKind::PatchRecorded(held)) => {
                 same(*patch == held.patch, OTHER)
             }
+            (Self::ScheduleChild(asked, given), EventKind::ChildWorkflowScheduled(held)) => {
+                same(asked.workflow.name == held.workflow.name, OTHER)?;
+                same(!given || asked.workflow_id == held.workflow_id, CHILD_ID)?;
+                same(asked.input == held.input, INPUT)
+            }
+            (Self::RequestChildCancel(asked), EventKind::ChildWorkflowCancelRequested(held)) => {
+                same(asked.scheduled == held.scheduled, OTHER)
+            }
+            (Self::DropChild(asked), EventKind::ChildWorkflowDropped(held)) => {
+                same(asked.scheduled == held.scheduled, OTHER)
+            }
+            (Self::SignalExternal(asked), EventKind::ExternalSignalRequested(held)) => {
+                same(asked.workflow_id == held.workflow_id && asked.signal == held.signal, OTHER)?;
+                same(asked.input == held.input, INPUT)
+            }
+            (Self::CancelExternal(asked), EventKind::ExternalCancelRequested(held)) => {
+                same(asked.workflow_id == held.workflow_id, OTHER)
+            }
+            (Self::UpsertAttributes(asked), EventKind::AttributesUpserted(held)) => same(
+                asked.attributes.keys().eq(held.attributes.keys()) && asked.removed == held.removed,
+                OTHER,
+            ),
+            (Self::UpsertMemo(asked), EventKind::MemoUpserted(held)) => {
+                same(asked.memo.keys().eq(held.memo.keys()) && asked.removed == held.removed, OTHER)
+            }
             (Self::ScheduleSideEffect, EventKind::SideEffectScheduled(_))
             | (Self::CompleteWorkflow { .. }, EventKind::WorkflowCompleted(_))
             | (Self::FailWorkflow { .. }, EventKind::WorkflowFailed(_))
@@ -149,7 +212,16 @@ impl CommandKind {
             (Self::ScheduleActivity(asked), EventKind::ActivityScheduled(held)) => {
                 asked.activity == held.activity
             }
+            (Self::ScheduleChild(asked, _), EventKind::ChildWorkflowScheduled(held)) => {
+                asked.workflow.name == held.workflow.name
+            }
+            (Self::SignalExternal(asked), EventKind::ExternalSignalRequested(held)) => {
+                asked.signal == held.signal
+            }
             (Self::StartTimer { .. }, EventKind::TimerStarted(_))
+            | (Self::CancelExternal(_), EventKind::ExternalCancelRequested(_))
+            | (Self::RequestChildCancel(_), EventKind::ChildWorkflowCancelRequested(_))
+            | (Self::DropChild(_), EventKind::ChildWorkflowDropped(_))
             | (Self::CancelActivity { .. }, EventKind::ActivityCancelled(_))
             | (Self::RequestActivityCancel { .. }, EventKind::ActivityCancelRequested(_))
             | (Self::CancelTimer { .. }, EventKind::TimerCancelled(_))
@@ -179,10 +251,46 @@ impl fmt::Display for CommandKind {
             Self::CompleteUpdate(body) => write!(f, "CompleteUpdate of request {}", body.request_id),
             Self::FailUpdate(body) => write!(f, "FailUpdate of request {}", body.request_id),
             Self::CompleteWorkflow { .. } => f.write_str("CompleteWorkflow"),
-            Self::FailWorkflow { failure } => write!(f, "FailWorkflow ({failure})"),
+            Self::FailWorkflow { failure, .. } => write!(f, "FailWorkflow ({failure})"),
             Self::CancelWorkflow => f.write_str("CancelWorkflow"),
             Self::ContinueAsNew { workflow, input, .. } => {
                 write!(f, "ContinueAsNew as {workflow} with {}", Shown(input))
+            }
+            Self::ScheduleChild(body, true) => {
+                write!(
+                    f,
+                    "ScheduleChildWorkflow {} as {:?} with {}",
+                    body.workflow,
+                    body.workflow_id,
+                    Shown(&body.input)
+                )
+            }
+            Self::ScheduleChild(body, false) => {
+                write!(f, "ScheduleChildWorkflow {} with {}", body.workflow, Shown(&body.input))
+            }
+            Self::RequestChildCancel(body) => {
+                write!(f, "RequestChildWorkflowCancel of event {}", body.scheduled)
+            }
+            Self::DropChild(body) => write!(f, "DropChildWorkflow of event {}", body.scheduled),
+            Self::SignalExternal(body) => {
+                write!(
+                    f,
+                    "RequestExternalSignal {:?} of {:?} with {}",
+                    body.signal,
+                    body.workflow_id,
+                    Shown(&body.input)
+                )
+            }
+            Self::CancelExternal(body) => write!(f, "RequestExternalCancel of {:?}", body.workflow_id),
+            Self::UpsertAttributes(body) => {
+                write!(
+                    f,
+                    "UpsertAttributes {:?}",
+                    Vec::from_iter(body.attributes.keys().chain(&body.removed))
+                )
+            }
+            Self::UpsertMemo(body) => {
+                write!(f, "UpsertMemo {:?}", Vec::from_iter(body.memo.keys().chain(&body.removed)))
             }
         }
     }
@@ -211,9 +319,26 @@ pub(crate) fn describe(event: &EventKind) -> String {
         EventKind::WorkflowContinuedAsNew(body) => {
             format!("{name} as {} with {}", body.workflow, Shown(&body.input))
         }
+        EventKind::ChildWorkflowScheduled(body) => {
+            format!("{name} {} as {:?} with {}", body.workflow, body.workflow_id, Shown(&body.input))
+        }
+        EventKind::ChildWorkflowCancelRequested(body) => format!("{name} of event {}", body.scheduled),
+        EventKind::ExternalSignalRequested(body) => {
+            format!("{name} {:?} of {:?} with {}", body.signal, body.workflow_id, Shown(&body.input))
+        }
+        EventKind::ExternalCancelRequested(body) => format!("{name} of {:?}", body.workflow_id),
+        EventKind::AttributesUpserted(body) => {
+            format!("{name} {:?}", Vec::from_iter(body.attributes.keys().chain(&body.removed)))
+        }
+        EventKind::MemoUpserted(body) => {
+            format!("{name} {:?}", Vec::from_iter(body.memo.keys().chain(&body.removed)))
+        }
         other => match other.answers() {
             Some(request) => format!("{name} of request {request}"),
-            None => name.to_owned(),
+            None => match other.told_by_child().map(|(scheduled, _)| scheduled).or(other.outcome_of()) {
+                Some(event) => format!("{name} of event {event}"),
+                None => name.to_owned(),
+            },
         },
     }
 }

@@ -3,17 +3,25 @@
 //! Pure: events and decisions in, one [`Commit`] out. Stands on the road between `replay`, which makes the events, and
 //! `backend`, which stores them; the worker decides where activities run, and this module says so to the store.
 
+mod errands;
+mod reset;
+mod successor;
+
+pub use errands::{BegunChild, Errands, Owner, errands, farewell};
+pub use reset::{Reset, ResetFault, reset, reset_points};
+pub use successor::successor;
+
 use crate::history::{
-    Event, EventKind, HistoryError, PayloadCodec, WorkflowContinuedAsNew, WorkflowStarted,
-    WorkflowTerminated, encode_kind, encode_record,
+    Event, EventKind, HistoryError, PayloadCodec, WorkflowStarted, WorkflowTerminated, encode_kind,
+    encode_record,
 };
 use crate::vocabulary::{
-    Attempt, EventId, FencingToken, Memo, Payload, Position, RequestId, RunKey, SemanticsVersion, Timestamp,
+    Attempt, Attributes, EventId, FencingToken, Memo, Payload, Position, RequestId, RunKey, Timestamp,
     WorkerId,
 };
 use crate::write::{
     Answer, CloseStatus, ClosingEvent, Commit, IdConflictPolicy, IdReusePolicy, NewActivityTask, NewMessage,
-    NewRecord, Next, OpenRun, Shown, Start,
+    NewRecord, Next, OpenRun, Outgoing, Shown, Start,
 };
 
 /// Who commits: the run, its holder and the holder's token.
@@ -30,7 +38,7 @@ pub struct Holder {
 /// What a workflow task gathered.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
-    /// The events in order; all of one time.
+    /// The events in order.
     pub events: Vec<Event>,
     /// The last inbox position that they take in.
     pub taken_in: Position,
@@ -42,14 +50,20 @@ pub struct Progress {
     pub cancelled: Vec<EventId>,
     /// What the code shows of the run from now on.
     pub published: Option<Payload>,
+    /// What the run can be found by from now on, if that has changed.
+    pub attributes: Option<Attributes>,
+    /// Its memo from now on, if that has changed.
+    pub memo: Option<Memo>,
     /// Activities that the events ask to stop.
     pub cancel_requested: Vec<EventId>,
+    /// What is asked of other runs.
+    pub outgoing: Vec<Outgoing>,
 }
 
-/// What a run that continues as new leaves to its successor.
+/// What a run that goes on as another leaves to its successor.
 #[derive(Debug, Clone)]
 pub struct Legacy {
-    /// How the run itself was started.
+    /// How the run itself was started, with what it shows now.
     pub started: WorkflowStarted,
     /// What its code has not read, in order.
     pub unread: Vec<EventKind>,
@@ -89,30 +103,42 @@ pub fn close(
         ));
     };
     let outcome = encode_kind(kind.clone(), codec)?;
-    let next = match &kind {
-        EventKind::WorkflowContinuedAsNew(continued) => {
-            let successor = Box::new(successor(&holder.run, at, continued, legacy, codec)?);
-            Next::Continued { status: CloseStatus::ContinuedAsNew, successor, outcome }
+    let status = close_status(&kind);
+    let next = match successor(&holder.run, &kind, at, &legacy.started) {
+        Some((run, started)) => {
+            let successor = Box::new(start_successor(run, started, at, legacy, codec)?);
+            Next::Continued { status, successor, outcome }
         }
-        _ => Next::Closed { status: close_status(&kind), outcome },
+        None => Next::Closed { status, outcome },
     };
     build(holder, head, progress, next, codec)
 }
 
-/// The start event of the run that continues this one.
+/// Builds the commit that settles a run which was ended from outside.
 #[must_use]
-pub fn successor_started(
-    run: &RunKey,
-    continued: &WorkflowContinuedAsNew,
-    started: &WorkflowStarted,
-) -> WorkflowStarted {
-    WorkflowStarted {
-        workflow: continued.workflow.clone(),
-        semantics: SemanticsVersion::CURRENT,
-        input: continued.input.clone(),
-        seed: seed_of(continued.new_run_id.0),
-        continued_from: Some(run.run_id),
-        ..started.clone()
+pub fn settled(
+    holder: &Holder,
+    head: EventId,
+    taken_in: Position,
+    request_id: RequestId,
+    outgoing: Vec<Outgoing>,
+) -> Commit {
+    Commit {
+        run: holder.run.clone(),
+        worker: holder.worker,
+        token: holder.token,
+        expected_head: head,
+        request_id: Some(request_id),
+        record: None,
+        taken_in,
+        schedule: Vec::new(),
+        ended: Vec::new(),
+        cancelled: Vec::new(),
+        cancel_requested: Vec::new(),
+        outgoing,
+        answers: Vec::new(),
+        shown: Shown::default(),
+        next: Next::Settled,
     }
 }
 
@@ -128,6 +154,7 @@ fn close_status(kind: &EventKind) -> CloseStatus {
         EventKind::WorkflowCompleted(_) => CloseStatus::Completed,
         EventKind::WorkflowCancelled(_) => CloseStatus::Cancelled,
         EventKind::WorkflowTerminated(_) => CloseStatus::Terminated,
+        EventKind::WorkflowTimedOut(_) => CloseStatus::TimedOut,
         EventKind::WorkflowContinuedAsNew(_) => CloseStatus::ContinuedAsNew,
         _ => CloseStatus::Failed,
     }
@@ -160,14 +187,20 @@ fn build(
         ended: progress.ended,
         cancelled: progress.cancelled,
         cancel_requested: progress.cancel_requested,
-        outgoing: Vec::new(),
+        outgoing: progress.outgoing,
         answers: answers(&progress.events, codec)?,
         shown: Shown {
             published: progress.published.map(|status| codec.encode(status)).transpose()?,
-            ..Shown::default()
+            attributes: progress.attributes,
+            memo: progress.memo.map(|memo| encode_memo(memo, codec)).transpose()?,
         },
         next,
     })
+}
+
+/// A memo as it passes the codec.
+fn encode_memo(memo: Memo, codec: &dyn PayloadCodec) -> Result<Memo, HistoryError> {
+    memo.into_iter().map(|(name, value)| Ok((name, codec.encode(value)?))).collect()
 }
 
 /// What the events answer requests with: the last answer to each.
@@ -182,25 +215,25 @@ fn answers(events: &[Event], codec: &dyn PayloadCodec) -> Result<Vec<Answer>, Hi
     Ok(answers)
 }
 
-fn successor(
-    run: &RunKey,
+fn start_successor(
+    run: RunKey,
+    started: WorkflowStarted,
     at: Timestamp,
-    continued: &WorkflowContinuedAsNew,
     legacy: Legacy,
     codec: &dyn PayloadCodec,
 ) -> Result<Start, HistoryError> {
-    let started = successor_started(run, continued, &legacy.started);
-    let run = RunKey { run_id: continued.new_run_id, ..run.clone() };
-    let inbox = legacy
-        .unread
-        .into_iter()
-        .filter_map(|kind| Some((request_id(&kind)?, kind)))
-        .map(|(request_id, kind)| Ok(NewMessage { request_id, body: encode_kind(kind, codec)? }))
-        .collect::<Result<Vec<_>, HistoryError>>()?;
-    let mut start = start(run, RequestId(continued.new_run_id.0), started, at, codec)?;
+    let inbox = messages(legacy.unread, codec)?;
+    let request_id = RequestId(run.run_id.0);
+    let mut start = start(run, request_id, started, at, codec)?;
     start.owner = legacy.owner;
     start.inbox = inbox;
     Ok(start)
+}
+
+/// What a run finds in its inbox from the start, in order, with the identities that it came by.
+fn messages(unread: Vec<EventKind>, codec: &dyn PayloadCodec) -> Result<Vec<NewMessage>, HistoryError> {
+    let unread = unread.into_iter().filter_map(|kind| Some((kind.request_id()?, kind)));
+    unread.map(|(request_id, kind)| Ok(NewMessage { request_id, body: encode_kind(kind, codec)? })).collect()
 }
 
 /// The start of a run from its first event; policies, owner and inbox are for the caller to set.
@@ -215,6 +248,9 @@ pub fn start(
     codec: &dyn PayloadCodec,
 ) -> Result<Start, HistoryError> {
     let event = Event { id: EventId(1), at, place: None, kind: started.clone().into() };
+    let dependents = started.parent.as_ref().is_some_and(|parent| !parent.unheard);
+    let record = NewRecord { count: 1, at, bytes: encode_record(&[event], codec)? };
+    let wake_at = started.begins(at);
     Ok(Start {
         run,
         request_id,
@@ -224,15 +260,15 @@ pub fn start(
         priority: started.priority,
         fairness_key: started.fairness_key,
         attributes: started.attributes,
-        memo: Memo::new(),
-        record: NewRecord { count: 1, at, bytes: encode_record(&[event], codec)? },
+        memo: encode_memo(started.memo, codec)?,
+        record,
         copied: Vec::new(),
         conflict: IdConflictPolicy::Reject,
         reuse: IdReusePolicy::Allow,
         owner: None,
         inbox: Vec::new(),
-        wake_at: at,
-        dependents: false,
+        wake_at,
+        dependents,
     })
 }
 
@@ -249,14 +285,4 @@ pub fn closing_event(
     let outcome = encode_kind(kind.clone(), codec)?;
     let record = encode_record(&[Event { id: EventId(0), at, place: None, kind }], codec)?;
     Ok(ClosingEvent { record, outcome })
-}
-
-/// The identity of the message that an event came by.
-fn request_id(kind: &EventKind) -> Option<RequestId> {
-    match kind {
-        EventKind::SignalReceived(signal) => Some(signal.request_id),
-        EventKind::WorkflowCancelRequested(request) => Some(request.request_id),
-        EventKind::UpdateRequested(update) => Some(update.request_id),
-        _ => None,
-    }
 }

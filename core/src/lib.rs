@@ -40,20 +40,24 @@
 //! # }
 //! ```
 //!
+//! - [`guide`]: how to use each ability, a page for each; and what becomes what for those who know another engine.
 //! - [`workflow`](mod@workflow): what workflows are written with, and [what they may do](determinism).
 //! - [`activity`](mod@activity): side effects, blocking ones too, and what they share.
+//! - [`around`]: context that travels with calls, and the user's own code around them.
 //! - [`Orchestrator`], [`Engine`], [`client`]: embedding it, starting runs, talking to them.
 //! - [`backend`], [`write`](mod@write): for those who write a store. [`replay`], [`history`]: for those who write tools.
 //!
 //! Workflows are tested with the crate `retell-tester`: in virtual time, with fakes, in every order of what can happen.
 
 pub mod activity;
+pub mod around;
 pub mod backend;
 #[cfg(feature = "worker")]
 pub mod client;
 pub mod clock;
 mod command;
 pub mod commit;
+pub mod guide;
 pub mod history;
 #[cfg(feature = "worker")]
 pub mod host;

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::activity::{Activity, ActivityDefinition, SharedState};
+use crate::around::{ContextPropagator, Interceptor, intercepted};
 use crate::backend::{Backend, IntoBackend, ListRequest, Page, StoreError, StoreStats};
 use crate::client::{Client, ClientSeams, Local, ReadError, RunHandle, StartCall};
 use crate::clock::{Clock, SystemClock};
@@ -12,7 +13,7 @@ use crate::host::{Home, Host};
 use crate::replay::Definition;
 use crate::vocabulary::{InvalidId, Namespace, TaskQueue, WorkflowId};
 use crate::worker::{Answers, BlockedTask, Closings, Context, Registry, Seams, Worker, WorkerOptions};
-use crate::workflow::{Workflow, definition};
+use crate::workflow::{Workflow, definition, workflow_type};
 
 /// Gathers what an engine is made of. See the [crate's example](crate).
 #[derive(Debug)]
@@ -83,6 +84,21 @@ impl Orchestrator {
         self
     }
 
+    /// Lets starts by name alone ([`Client::start_by_name`]) take this version of a workflow; without it they take the
+    /// highest that is registered here.
+    ///
+    /// For a version that is deployed beside an older one and not to be used yet. It decides for new runs only: an open run
+    /// stays with the version that it was started under, and starts that name the workflow's type mean that type. A
+    /// version that is not registered here is left to other processes.
+    pub fn default_version<W: Workflow>(mut self, workflow: W) -> Self {
+        let _ = workflow;
+        match workflow_type::<W>() {
+            Ok(chosen) => _ = self.registry.defaults.insert(chosen.name, chosen.version),
+            Err(error) => self.problem = Some(error.into()),
+        }
+        self
+    }
+
     /// Registers an activity.
     pub fn activity<A: Activity>(mut self, activity: A) -> Self {
         let _ = activity;
@@ -111,6 +127,22 @@ impl Orchestrator {
         hook: impl Fn(ActivityDefinition) -> ActivityDefinition + Send + Sync + 'static,
     ) -> Self {
         self.registry.steps = Some(Arc::new(hook));
+        self
+    }
+
+    /// Carries context of the program along with calls: from whoever calls this client into runs, and from runs into the
+    /// activities of this worker. Several nest, the first outermost.
+    pub fn propagate(mut self, propagator: impl ContextPropagator) -> Self {
+        self.registry.around.propagators.push(Arc::new(propagator));
+        self
+    }
+
+    /// Puts an interceptor around the calls of this client, and the workflows and activities of this worker. Several nest,
+    /// the first outermost.
+    ///
+    /// Whatever it does to workflows, every process that serves them must do: it is part of their code.
+    pub fn intercept(mut self, interceptor: impl Interceptor) -> Self {
+        self.registry.around.interceptors.push(Arc::new(interceptor));
         self
     }
 
@@ -169,10 +201,12 @@ impl Orchestrator {
     ///
     /// # Panics
     /// Outside a tokio runtime, unless it has a host.
-    pub async fn start(self) -> Result<Engine, StartupError> {
+    pub async fn start(mut self) -> Result<Engine, StartupError> {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
+        self.surround();
+        let around = self.registry.around.clone();
         let (closings, answers) = (Arc::new(Closings::default()), Arc::new(Answers::default()));
         let seams = Seams {
             backend: self.backend.clone(),
@@ -184,7 +218,7 @@ impl Orchestrator {
             namespace: self.namespace.clone(),
             task_queue: self.task_queue.clone(),
         };
-        let workflows = self.registry.workflows.clone();
+        let (workflows, defaults) = (self.registry.workflows.clone(), self.registry.default_versions());
         let registry = Registry { state: Arc::new(self.state), ..self.registry };
         let cx = Arc::new(Context::new(seams, registry, self.options));
         let worker = Worker::start(cx.clone()).await.map_err(StartupError::Store)?;
@@ -198,7 +232,9 @@ impl Orchestrator {
             closings,
             answers,
             workflows,
+            defaults,
             local: Some(Local { cx, shards: worker.shards.clone() }),
+            around,
         });
         Ok(Engine { worker, client })
     }
@@ -206,7 +242,8 @@ impl Orchestrator {
     /// A client without a worker: what it starts is run by other processes on the same store. It answers queries by the
     /// workflows that are registered.
     #[must_use]
-    pub fn client(self) -> Client {
+    pub fn client(mut self) -> Client {
+        self.surround();
         Client::new(ClientSeams {
             backend: self.backend,
             clock: self.clock,
@@ -216,9 +253,19 @@ impl Orchestrator {
             task_queue: self.task_queue,
             closings: Arc::new(Closings::default()),
             answers: Arc::new(Answers::default()),
+            defaults: self.registry.default_versions(),
             workflows: self.registry.workflows,
             local: None,
+            around: self.registry.around,
         })
+    }
+
+    /// Puts the interceptors around the workflows.
+    fn surround(&mut self) {
+        let Registry { workflows, around, .. } = &mut self.registry;
+        for definition in workflows.values_mut() {
+            *definition = intercepted(definition.clone(), around.interceptors.iter().cloned());
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use retell::history::{Event, PayloadCodec, Record, decode_record};
 use retell::replay::{Definition, Divergence, Machine, MachineOptions, PanicPolicy, TaskError};
 use retell::vocabulary::{EventId, RunId, RunKey, WorkflowType};
-use retell::write::{Applied, Batch, Commit, Hold, NewRecord, Next, Outcome, Start, Write};
+use retell::write::{
+    Applied, Batch, Commit, Errand, Hold, IdConflictPolicy, NewRecord, Next, Outcome, Start, Write,
+};
 
 /// The length at which a machine is built anew for the first time.
 const FIRST_REBUILD: usize = 4;
@@ -62,6 +64,9 @@ impl Follower {
         for (write, outcome) in batch.iter().zip(outcomes) {
             match (write, outcome) {
                 (Write::Start(start), Ok(Applied::Started { run, .. })) if *run == start.run => {
+                    if let IdConflictPolicy::ReplaceExisting(replaced) = &start.conflict {
+                        self.lock().runs.remove(&replaced.run);
+                    }
                     self.started(start);
                 }
                 (Write::Commit(commit), Ok(_)) => self.committed(commit),
@@ -98,7 +103,11 @@ impl Follower {
         };
         // A start that was applied before is known.
         self.lock().runs.entry(start.run.run_id).or_insert(run);
-        self.take_in(start.run.run_id, EventId(0), &start.record);
+        let mut after = EventId(0);
+        for record in std::iter::once(&start.record).chain(&start.copied) {
+            self.take_in(start.run.run_id, after, record);
+            after = EventId(after.0 + u64::from(record.count));
+        }
     }
 
     fn committed(&self, commit: &Commit) {
@@ -118,6 +127,16 @@ impl Follower {
             Next::Continued { successor, .. } => {
                 self.closed(run_id);
                 self.started(successor);
+            }
+        }
+        for outgoing in &commit.outgoing {
+            match &outgoing.errand {
+                // One that is refused is never heard of again.
+                Errand::Start(start) => self.started(start),
+                Errand::Terminate(terminate) => {
+                    terminate.target.run_id.and_then(|run_id| self.lock().runs.remove(&run_id));
+                }
+                Errand::Send(_) => {}
             }
         }
     }

@@ -129,7 +129,7 @@ impl Run {
             token: FencingToken(0),
             owner,
             wake_at: Some(start.wake_at),
-            rowless: false,
+            rowless: !start.copied.is_empty(),
             dependents: start.dependents,
             unsettled: false,
             paused: false,

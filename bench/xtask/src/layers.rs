@@ -32,6 +32,7 @@ const BELOW_WORKER: &[&str] = &[
     "commit",
     "workflow",
     "activity",
+    "around",
     "backend",
     "clock",
     "host",
@@ -49,6 +50,7 @@ const LAYERS: &[Layer] = &[
     pure("commit", &["vocabulary", "history", "write", "command", "replay"]),
     pure("workflow", &["vocabulary", "history", "command", "replay", "activity"]),
     pure("activity", &["vocabulary", "history", "command"]),
+    pure("around", &["vocabulary", "history", "replay", "workflow", "activity"]),
     pure("backend", &["vocabulary", "history", "write"]),
     // Its system clock sleeps on the runtime's timer, when the feature `worker` brings one.
     running("clock", &["vocabulary"]),
@@ -56,6 +58,7 @@ const LAYERS: &[Layer] = &[
     running("worker", BELOW_WORKER),
     running("client", BELOW_WORKER),
     running("orchestrator", BELOW_WORKER),
+    pure("guide", &[]),
 ];
 
 /// Crates that are async runtimes, or parts of one.

@@ -12,7 +12,8 @@ use proc_macro::TokenStream;
 /// Makes a workflow of an `async fn`.
 ///
 /// The function becomes an empty struct of the same name that implements `retell::workflow::Workflow`. It takes a
-/// `WorkflowContext`, then at most one input, and returns a `WorkflowResult<T>`.
+/// `WorkflowContext`, then at most one input, and returns a `WorkflowResult<T>`. Where the struct is in scope, no local
+/// variable can have its name: "let bindings cannot shadow unit structs".
 ///
 /// # Options
 /// - `name = "..."`: the name under which it is registered and recorded; the function's own unless said otherwise.
@@ -59,7 +60,7 @@ pub fn workflow(options: TokenStream, function: TokenStream) -> TokenStream {
 ///
 /// The function becomes an empty struct of the same name that implements `retell::activity::Activity`, or
 /// `BlockingActivity` for a `fn`. It takes an `ActivityContext`, then at most one input, and returns a
-/// `Result<T, ActivityError>`.
+/// `Result<T, ActivityError>`. Its name is taken, as for [`workflow`](macro@workflow).
 ///
 /// # Options
 /// - `name = "..."`: the name under which it is registered and recorded; the function's own unless said otherwise.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::heartbeat::Outlet;
 use super::{ActivityError, CancelFlag, SharedState};
-use crate::vocabulary::{ActivityName, Attempt, EventId, Failure, Payload, RunKey};
+use crate::vocabulary::{
+    ActivityName, Attempt, EventId, Failure, Headers, Payload, PayloadError, Propagated, RunKey,
+};
 
 /// Which call an attempt belongs to, and which try of it this is.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,13 +33,27 @@ pub struct ActivityContext {
     state: Arc<SharedState>,
     cancel: CancelFlag,
     outlet: Option<Arc<dyn Outlet>>,
+    headers: Headers,
 }
 
 impl ActivityContext {
     /// The context of one attempt. Workers make it; tests of an activity's body may too.
     #[must_use]
     pub fn new(info: ActivityInfo, state: Arc<SharedState>, cancel: CancelFlag) -> Self {
-        Self { info: Arc::new(info), state, cancel, outlet: None }
+        Self { info: Arc::new(info), state, cancel, outlet: None, headers: Headers::new() }
+    }
+
+    /// The same with these headers.
+    #[must_use]
+    pub fn with_headers(self, headers: Headers) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// The same with one more shared value, or another one of its type: for this attempt only.
+    #[must_use]
+    pub fn with_state<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        Arc::make_mut(&mut self.state).insert(value);
+        self
     }
 
     /// Says where its heartbeats go.
@@ -80,6 +96,21 @@ impl ActivityContext {
     #[must_use]
     pub fn idempotency_key(&self) -> String {
         format!("{}/{}", self.info.run.run_id, self.info.scheduled)
+    }
+
+    /// What travels with the call: what its run was started with, and what [interceptors](crate::around::Interceptor)
+    /// have added. The same in all attempts.
+    #[must_use]
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The value of type `T` among the [headers](Self::headers).
+    ///
+    /// # Errors
+    /// [`PayloadError::Decode`] if what travels under its name is no `T`.
+    pub fn propagated<T: Propagated>(&self) -> Result<Option<T>, PayloadError> {
+        self.headers.find()
     }
 
     /// The value of type `T` that was given to the worker as shared state.

@@ -7,6 +7,7 @@ mod changes;
 mod claim;
 mod error;
 mod read;
+mod search;
 
 use std::fmt;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use super::Client;
 use crate::activity::{ActivityError, ActivityToken};
 use crate::backend::StoreError;
 use crate::history::{ActivityCompleted, ActivityFailed, EventKind, HistoryError, encode_kind};
-use crate::vocabulary::{Payload, PayloadError, Timestamp};
+use crate::vocabulary::{Payload, PayloadError, RequestId, Timestamp};
 use crate::write::{ActivityReport, ActivityVerdict, Applied, NewMessage, Refusal, Write};
 
 /// An attempt that could not be ended, or heard of, by its token.
@@ -52,9 +52,24 @@ impl Client {
         token: &ActivityToken,
         value: &T,
     ) -> Result<(), CompletionError> {
+        self.complete_activity_with(token, value, self.fresh_request()).await
+    }
+
+    /// As [`complete_activity`](Self::complete_activity), under the caller's own request ID: done again under it, it is
+    /// no [`UsedUp`](CompletionError::UsedUp).
+    ///
+    /// # Errors
+    /// [`CompletionError`].
+    pub async fn complete_activity_with<T: Serialize + ?Sized>(
+        &self,
+        token: &ActivityToken,
+        value: &T,
+        request_id: RequestId,
+    ) -> Result<(), CompletionError> {
         let result = Payload::encode(value)?;
         let (scheduled, attempt) = (token.parts().scheduled, token.parts().attempt);
-        self.end_attempt(token, ActivityCompleted { scheduled, attempt, result }.into()).await
+        let completed = ActivityCompleted { scheduled, attempt, result };
+        self.end_attempt(token, completed.into(), request_id).await
     }
 
     /// Fails the attempt of a token; its retry policy says whether the activity is tried again.
@@ -66,6 +81,20 @@ impl Client {
         token: &ActivityToken,
         error: impl Into<ActivityError>,
     ) -> Result<(), CompletionError> {
+        self.fail_activity_with(token, error, self.fresh_request()).await
+    }
+
+    /// As [`fail_activity`](Self::fail_activity), under the caller's own request ID: done again under it, it is no
+    /// [`UsedUp`](CompletionError::UsedUp).
+    ///
+    /// # Errors
+    /// [`CompletionError`].
+    pub async fn fail_activity_with(
+        &self,
+        token: &ActivityToken,
+        error: impl Into<ActivityError>,
+        request_id: RequestId,
+    ) -> Result<(), CompletionError> {
         let mut failure = error.into().into_failure();
         let (parts, now) = (token.parts(), self.now());
         let delay = parts.retry.delay_in((parts.run.run_id, parts.scheduled), parts.attempt, &failure);
@@ -73,13 +102,15 @@ impl Client {
         let Some(visible_at) = retry_at.filter(|at| parts.close_by.is_none_or(|close_by| *at < close_by))
         else {
             let (scheduled, attempt) = (parts.scheduled, parts.attempt);
-            return self.end_attempt(token, ActivityFailed { scheduled, attempt, failure }.into()).await;
+            let failed = ActivityFailed { scheduled, attempt, failure };
+            return self.end_attempt(token, failed.into(), request_id).await;
         };
         let encode = |details| self.seams.codec.encode(details);
         let details = failure.details.take().map(encode).transpose();
         failure.details = details.map_err(|error| CompletionError::Codec(error.into()))?;
         let attempt = parts.attempt.next();
-        self.report(token, ActivityVerdict::Retry { attempt, visible_at, failure }).await.map(|_| ())
+        let verdict = ActivityVerdict::Retry { attempt, visible_at, failure };
+        self.report(token, verdict, request_id).await.map(|_| ())
     }
 
     /// Says that the attempt of a token is alive, and how far it is: for the next attempt, if this one fails.
@@ -97,20 +128,27 @@ impl Client {
         let silent_until = parts.heartbeat.map(|length| self.now() + length);
         let visible_at: Option<Timestamp> =
             silent_until.map(|until| parts.attempt_by.map_or(until, |attempt_by| until.min(attempt_by)));
-        let applied = self.report(token, ActivityVerdict::Heartbeat { details, visible_at }).await?;
+        let verdict = ActivityVerdict::Heartbeat { details, visible_at };
+        let applied = self.report(token, verdict, self.fresh_request()).await?;
         Ok(Heard { cancel_requested: applied == Applied::Wanted { cancel_requested: true } })
     }
 
-    async fn end_attempt(&self, token: &ActivityToken, outcome: EventKind) -> Result<(), CompletionError> {
+    async fn end_attempt(
+        &self,
+        token: &ActivityToken,
+        outcome: EventKind,
+        request_id: RequestId,
+    ) -> Result<(), CompletionError> {
         let body = encode_kind(outcome, self.seams.codec.as_ref()).map_err(CompletionError::Codec)?;
         let message = NewMessage { request_id: self.fresh_request(), body };
-        self.report(token, ActivityVerdict::Ended(message)).await.map(|_| ())
+        self.report(token, ActivityVerdict::Ended(message), request_id).await.map(|_| ())
     }
 
     async fn report(
         &self,
         token: &ActivityToken,
         verdict: ActivityVerdict,
+        request_id: RequestId,
     ) -> Result<Applied, CompletionError> {
         let parts = token.parts();
         let report = ActivityReport {
@@ -118,7 +156,7 @@ impl Client {
             scheduled: parts.scheduled,
             attempt: parts.attempt,
             worker: None,
-            request_id: self.fresh_request(),
+            request_id,
             at: self.now(),
             verdict,
         };

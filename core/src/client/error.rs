@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::backend::StoreError;
 use crate::history::{HistoryError, UpdateRefusal};
 use crate::replay::{QueryFault, TaskError};
-use crate::vocabulary::{Failure, InvalidId, PayloadError, RunKey, WorkflowType};
+use crate::vocabulary::{Failure, InvalidId, PayloadError, RunKey, TimeoutKind, WorkflowName, WorkflowType};
 use crate::write::{CloseStatus, ExistingId, Refusal};
 
 /// A start that did not happen.
@@ -15,6 +15,10 @@ pub enum StartError {
     /// An ID that no store could keep: choose another.
     #[error(transparent)]
     InvalidId(#[from] InvalidId),
+    /// Of a workflow that is started by its name this process knows no version: register it with this client, or say which
+    /// [version](super::StartCall::version) is meant.
+    #[error("no version of workflow {0:?} is known here; register it with this client, or name a version")]
+    UnknownWorkflow(WorkflowName),
     /// The input does not encode, or is too large.
     #[error(transparent)]
     Payload(#[from] PayloadError),
@@ -27,6 +31,9 @@ pub enum StartError {
     /// The store cannot keep this start.
     #[error(transparent)]
     Refused(Refusal),
+    /// An interceptor of this client has refused the call; nothing was sent.
+    #[error("an interceptor refused the call: {0}")]
+    Intercepted(Box<Failure>),
     /// The store did not answer before the deadline: whether the run is started is unknown. Start again under the same
     /// request ID; nothing starts twice.
     #[error("the store did not answer before the deadline; starting again under the same request ID is safe")]
@@ -55,6 +62,9 @@ pub enum SendError {
     /// The store cannot keep this message.
     #[error(transparent)]
     Refused(Refusal),
+    /// An interceptor of this client has refused the call; nothing was sent.
+    #[error("an interceptor refused the call: {0}")]
+    Intercepted(Box<Failure>),
     /// The store did not answer before the deadline: whether it was sent is unknown. Send again under the same request
     /// ID; nothing is sent twice.
     #[error("the store did not answer before the deadline; sending again under the same request ID is safe")]
@@ -74,6 +84,9 @@ pub enum ReadError {
     /// What was read is not of the type asked for.
     #[error(transparent)]
     Payload(PayloadError),
+    /// A name to list by that no store could keep.
+    #[error(transparent)]
+    InvalidId(#[from] InvalidId),
     /// The store did not answer before the deadline, or cannot read its data.
     #[error("the store could not be read")]
     Unavailable(#[source] StoreError),
@@ -92,9 +105,15 @@ pub enum ResultError {
     /// A client ended the run.
     #[error("the workflow was terminated: {0}")]
     Terminated(Arc<str>),
+    /// The run took longer than it may, by this limit of its start.
+    #[error("the workflow timed out: {0:?}")]
+    TimedOut(TimeoutKind),
     /// The result is not of the type asked for.
     #[error(transparent)]
     Payload(#[from] PayloadError),
+    /// An interceptor of this client has refused the call, or did not like its outcome.
+    #[error("an interceptor refused the call: {0}")]
+    Intercepted(Box<Failure>),
     /// The run could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -113,6 +132,9 @@ pub enum QueryError {
     /// The run's code gives no answer: it does not know the query, or its argument, or its handler panicked.
     #[error(transparent)]
     Refused(QueryFault),
+    /// An interceptor of this client has refused the call.
+    #[error("an interceptor refused the call: {0}")]
+    Intercepted(Box<Failure>),
     /// This process does not have the run's code: register the workflow with the
     /// [`Orchestrator`](crate::Orchestrator) that made this client, or ask a process that serves it.
     #[error(
@@ -170,6 +192,7 @@ impl SendError {
             ReadError::NotFound => Self::NotFound,
             ReadError::History(error) => Self::Codec(error),
             ReadError::Payload(error) => Self::Payload(error),
+            ReadError::InvalidId(error) => Self::InvalidId(error),
             ReadError::Unavailable(error) => Self::Unavailable(error),
         }
     }

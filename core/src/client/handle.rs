@@ -9,13 +9,13 @@ use serde::de::DeserializeOwned;
 
 use super::Client;
 use super::error::{ReadError, SendError};
+use crate::around::{ClientCall, ClientOperation};
 use crate::backend::RunInfo;
 use crate::commit;
 use crate::history::{
-    Event, EventKind, Record, SignalReceived, WorkflowCancelRequested, WorkflowTerminated, decode_record,
-    encode_kind,
+    Event, EventKind, Record, SignalReceived, WorkflowCancelRequested, WorkflowTerminated, encode_kind,
 };
-use crate::vocabulary::{EventId, Payload, RequestId, RunId, RunKey, SignalName, WorkflowId};
+use crate::vocabulary::{EventId, Headers, Payload, RequestId, RunId, RunKey, SignalName, WorkflowId};
 use crate::worker::Waiter;
 use crate::workflow::{NamesSignal, Workflow};
 use crate::write::{Applied, NewMessage, Refusal, Send, Target, Terminate, Write};
@@ -67,6 +67,12 @@ impl<W: Workflow> RunHandle<W> {
         Self { client, waiter: Mutex::new(None), ..self }
     }
 
+    /// A handle on the same run, whose calls carry these headers in place of the client's.
+    #[must_use]
+    pub fn with_headers(&self, headers: Headers) -> Self {
+        Self::new(self.client.clone().with_headers(headers), self.workflow_id.clone(), self.run_id)
+    }
+
     /// Sends a signal: a [`SignalType`](crate::workflow::SignalType), or a name. Once it returns, the signal is durably
     /// stored and will be taken in exactly once, in order.
     ///
@@ -106,7 +112,13 @@ impl<W: Workflow> RunHandle<W> {
         input: Payload,
         request_id: RequestId,
     ) -> Result<(), SendError> {
-        self.send(SignalReceived { signal, input, request_id }.into(), request_id).await.map(|_| ())
+        let call = self.call(ClientOperation::Signal(signal.clone()));
+        let send = async |headers| {
+            self.send(SignalReceived { signal, input, request_id, headers }.into(), request_id)
+                .await
+                .map(|_| ())
+        };
+        self.client.around(call, send).await
     }
 
     /// Asks the run to cancel: each await of its code ends with an error once. What it makes of that is its own affair.
@@ -126,8 +138,9 @@ impl<W: Workflow> RunHandle<W> {
         reason: impl Into<Arc<str>>,
         request_id: RequestId,
     ) -> Result<(), SendError> {
-        let request = WorkflowCancelRequested { request_id, reason: reason.into() };
-        self.send(request.into(), request_id).await.map(|_| ())
+        let request = WorkflowCancelRequested { request_id, reason: reason.into(), child: None };
+        let send = async |_| self.send(request.into(), request_id).await.map(|_| ());
+        self.client.around(self.call(ClientOperation::Cancel), send).await
     }
 
     /// Ends the open run at once, without asking its code. What it runs is stopped, what it has not read is dropped.
@@ -135,11 +148,27 @@ impl<W: Workflow> RunHandle<W> {
     /// # Errors
     /// [`SendError`].
     pub async fn terminate(&self, reason: impl Into<Arc<str>>) -> Result<(), SendError> {
+        self.terminate_with(reason, self.client.fresh_request()).await
+    }
+
+    /// As [`terminate`](Self::terminate), under the caller's own request ID: sent again under it, it ends no other run.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn terminate_with(
+        &self,
+        reason: impl Into<Arc<str>>,
+        request_id: RequestId,
+    ) -> Result<(), SendError> {
+        let terminated = WorkflowTerminated { reason: reason.into(), reset_as: None };
+        let end = async |_| self.end(terminated, request_id).await;
+        self.client.around(self.call(ClientOperation::Terminate), end).await
+    }
+
+    async fn end(&self, terminated: WorkflowTerminated, request_id: RequestId) -> Result<(), SendError> {
         let (seams, at) = (&self.client.seams, self.client.now());
-        let terminated = WorkflowTerminated { reason: reason.into() };
         let closing =
             commit::closing_event(terminated.clone(), at, seams.codec.as_ref()).map_err(SendError::Codec)?;
-        let request_id = self.client.fresh_request();
         let write = Terminate { target: self.open_run(), request_id, closing, at };
         let outcome = self.client.apply(Write::Terminate(write)).await.map_err(SendError::Unavailable)?;
         if let Applied::Terminated(run) = outcome.map_err(SendError::of)? {
@@ -175,11 +204,12 @@ impl<W: Workflow> RunHandle<W> {
     /// # Errors
     /// [`ReadError`].
     pub async fn history(&self) -> Result<Vec<Event>, ReadError> {
-        let run = self.describe().await?.run;
-        let codec = self.client.seams.codec.as_ref();
-        let records = self.client.records(&run).await?;
-        let events: Result<Vec<_>, _> = records.iter().map(|record| decode_record(record, codec)).collect();
-        Ok(events?.into_iter().flatten().collect())
+        self.client.events(&self.describe().await?.run).await
+    }
+
+    /// A call of this handle, as interceptors see it.
+    pub(super) fn call(&self, operation: ClientOperation) -> ClientCall {
+        ClientCall::new(operation, W::NAME.into(), self.workflow_id.clone(), self.run_id)
     }
 
     pub(super) fn target(&self) -> Target {

@@ -1,13 +1,20 @@
-//! The client: start, signal, cancel, terminate, describe, list, and await results.
+//! The client: start, signal, cancel, terminate, pause, reset, describe, list, and await results.
 //!
 //! Talks to the store, and to the worker of its own process where there is one: a run that is started there begins
 //! there, in the same commit. Nothing here polls while this process runs what is awaited.
 
+mod around;
+mod by_name;
 mod call;
 mod completion;
 mod error;
 mod handle;
+mod lifetime;
+mod list;
+mod pause;
 mod query;
+mod remove;
+mod reset;
 mod start;
 mod update;
 mod wait;
@@ -16,20 +23,28 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use by_name::AnyWorkflow;
 pub use completion::{CompletionError, Heard};
 pub use error::{QueryError, ReadError, ResultError, SendError, StartError, UpdateError};
 pub use handle::RunHandle;
+pub use list::ListCall;
+pub use remove::RemoveError;
+pub use reset::{ResetCall, ResetError};
 pub use start::{IdConflict, StartCall, StartUpdateCall};
 pub use update::UpdateHandle;
 
 use serde::de::DeserializeOwned;
 
+use crate::around::Surroundings;
 use crate::backend::{Backend, ListRequest, Page, RunInfo, StatusFilter, StoreStats};
 use crate::clock::Clock;
 use crate::history::{HistoryError, PayloadCodec};
 use crate::host::Home;
 use crate::replay::Definition;
-use crate::vocabulary::{InvalidId, Namespace, RequestId, TaskQueue, Timestamp, WorkflowId, WorkflowType};
+use crate::vocabulary::{
+    Headers, InvalidId, Namespace, RequestId, TaskQueue, Timestamp, WorkflowId, WorkflowName, WorkflowType,
+    WorkflowVersion,
+};
 use crate::worker::{Answers, Closings, Context, Shards};
 use crate::workflow::Workflow;
 
@@ -41,6 +56,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub struct Client {
     seams: Arc<ClientSeams>,
     deadline: Duration,
+    /// What travels with its calls.
+    headers: Headers,
 }
 
 /// What a client talks to.
@@ -55,8 +72,12 @@ pub(crate) struct ClientSeams {
     pub(crate) answers: Arc<Answers>,
     /// The code that is registered in this process, with a worker or without.
     pub(crate) workflows: HashMap<WorkflowType, Arc<dyn Definition>>,
+    /// Which version of a workflow is started by its name alone.
+    pub(crate) defaults: HashMap<WorkflowName, WorkflowVersion>,
     /// The worker of this process.
     pub(crate) local: Option<Local>,
+    /// What stands around its calls.
+    pub(crate) around: Surroundings,
 }
 
 /// The worker of a client's own process.
@@ -67,13 +88,22 @@ pub(crate) struct Local {
 
 impl Client {
     pub(crate) fn new(seams: ClientSeams) -> Self {
-        Self { seams: Arc::new(seams), deadline: DEADLINE }
+        Self { seams: Arc::new(seams), deadline: DEADLINE, headers: Headers::new() }
     }
 
     /// How long each call of this client tries to reach the store; 30 s unless set. Waiting for a result has no limit.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// What travels with each call of this client that sends something ([`Headers`]): with the runs that it starts and
+    /// into all that they call, with signals, queries and updates. Propagators and interceptors add to these. None
+    /// unless set.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Headers) -> Self {
+        self.headers = headers;
         self
     }
 
@@ -97,7 +127,7 @@ impl Client {
         workflow_id: impl TryInto<WorkflowId, Error: Into<InvalidId>>,
         input: W::Input,
     ) -> StartCall<W> {
-        StartCall::new(self.clone(), workflow_id.try_into().map_err(Into::into), input)
+        StartCall::new(self.clone(), workflow_id.try_into().map_err(Into::into), &input)
     }
 
     /// A handle on the open run of a workflow ID, else on its latest. Nothing is read until the handle is used.

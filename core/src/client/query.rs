@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 
 use super::RunHandle;
 use super::error::{QueryError, ReadError};
+use crate::around::ClientOperation;
 use crate::replay::Definition;
-use crate::vocabulary::{Payload, QueryName, RunKey};
+use crate::vocabulary::{Headers, Payload, QueryName, RunKey};
 use crate::worker::{NoAnswer, Question, ask_history};
 use crate::workflow::{NamesQuery, Workflow};
 
@@ -42,11 +43,22 @@ impl<W: Workflow> RunHandle<W> {
     /// # Errors
     /// [`QueryError`].
     pub async fn query_payload(&self, query: QueryName, argument: Payload) -> Result<Payload, QueryError> {
+        let call = self.call(ClientOperation::Query(query.clone()));
+        self.client.around(call, async |headers| self.ask(query, argument, headers).await).await
+    }
+
+    async fn ask(
+        &self,
+        query: QueryName,
+        argument: Payload,
+        headers: Headers,
+    ) -> Result<Payload, QueryError> {
         let info = self.describe().await?;
         if let Some(local) = &self.client.seams.local {
             let (answer, answered) = oneshot::channel();
             let (run_id, query, argument) = (info.run.run_id, query.clone(), argument.clone());
-            local.shards.ask(Question { run_id, query, argument, answer });
+            let headers = headers.clone();
+            local.shards.ask(Question { run_id, query, argument, headers, answer });
             if let Ok(answer) = answered.await {
                 return answer.map_err(QueryError::Refused);
             }
@@ -54,7 +66,7 @@ impl<W: Workflow> RunHandle<W> {
         let Some(definition) = self.client.seams.workflows.get(&info.workflow) else {
             return Err(QueryError::NotServed(info.workflow));
         };
-        self.ask_history(definition.clone(), info.run, query, argument).await
+        self.ask_history(definition.clone(), info.run, (query, argument, headers)).await
     }
 
     /// Asks a machine that is made for this, and thrown away.
@@ -62,12 +74,12 @@ impl<W: Workflow> RunHandle<W> {
         &self,
         definition: Arc<dyn Definition>,
         run: RunKey,
-        query: QueryName,
-        argument: Payload,
+        (query, argument, headers): (QueryName, Payload, Headers),
     ) -> Result<Payload, QueryError> {
         let records = self.client.records(&run).await?;
         let codec = self.client.seams.codec.clone();
-        let ask = move || ask_history(definition, run, &records, codec.as_ref(), (&query, &argument));
+        let ask =
+            move || ask_history(definition, run, &records, codec.as_ref(), (&query, &argument, &headers));
         let answered = self.client.seams.home.run_workflow_code(ask).await;
         answered.ok_or(QueryError::Stopped)?.map_err(|error| match error {
             NoAnswer::Query(fault) => QueryError::Refused(fault),

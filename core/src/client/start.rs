@@ -9,8 +9,11 @@ use futures::future::{BoxFuture, Either, select};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::by_name::Named;
 use super::error::StartError;
+use super::lifetime::Lifetime;
 use super::{Client, Local, RunHandle, UpdateHandle};
+use crate::around::{ClientCall, ClientOperation};
 use crate::backend::StoreError;
 use crate::commit;
 use crate::history::{
@@ -18,8 +21,8 @@ use crate::history::{
 };
 use crate::host::Role;
 use crate::vocabulary::{
-    AttributeValue, Attributes, InvalidId, Payload, RequestId, RunId, RunKey, SemanticsVersion, SignalName,
-    TaskQueue, UpdateName, WorkflowId,
+    Attributes, Headers, InvalidId, NamesAttribute, Payload, PayloadError, RequestId, RunId, RunKey,
+    SignalName, TaskQueue, UpdateName, WorkflowId, WorkflowType,
 };
 use crate::worker::{PendingStart, apply_until_known};
 use crate::workflow::{NamesSignal, NamesUpdate, Workflow, workflow_type};
@@ -31,7 +34,11 @@ const FIRST_TASK_MAX: Duration = Duration::from_millis(2);
 /// The wait while the open run that a signal is for closes.
 const CLOSING_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
-/// What a start does when its workflow ID has an open run.
+/// What a start does when its workflow ID has an open run; [`IdReusePolicy`] says what it does when it has closed ones.
+///
+/// Of Temporal's conflict policies, `Reject` is *fail*, `UseExisting` *use existing*, and `Terminate` *terminate
+/// existing*, and also its reuse policy *terminate if running*; of its reuse policies, `Allow` is *allow duplicate*,
+/// `AllowUnlessCompleted` *allow duplicate failed only*, and `Reject` *reject duplicate*.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdConflict {
@@ -53,9 +60,10 @@ enum Brought {
 /// A start that is sent when it is awaited.
 #[must_use = "nothing is started until this is awaited"]
 pub struct StartCall<W: Workflow> {
-    client: Client,
+    pub(super) client: Client,
+    pub(super) named: Named,
     workflow_id: Result<WorkflowId, InvalidId>,
-    input: W::Input,
+    input: Result<Payload, PayloadError>,
     request_id: RequestId,
     task_queue: TaskQueue,
     conflict: IdConflict,
@@ -63,15 +71,32 @@ pub struct StartCall<W: Workflow> {
     priority: i32,
     fairness_key: Option<Arc<str>>,
     attributes: Attributes,
+    headers: Headers,
+    pub(super) lifetime: Result<Lifetime, StartError>,
     /// What it brings to whichever run is open then.
     messages: Vec<Result<Brought, StartError>>,
     workflow: PhantomData<fn() -> W>,
 }
 
 impl<W: Workflow> StartCall<W> {
-    pub(super) fn new(client: Client, workflow_id: Result<WorkflowId, InvalidId>, input: W::Input) -> Self {
+    pub(super) fn new(client: Client, workflow_id: Result<WorkflowId, InvalidId>, input: &W::Input) -> Self {
+        let named = match workflow_type::<W>() {
+            Ok(WorkflowType { name, version }) => Named { name: Ok(name), version: Some(version) },
+            Err(error) => Named { name: Err(error), version: None },
+        };
+        Self::of(client, named, workflow_id, Payload::encode(input))
+    }
+
+    pub(super) fn of(
+        client: Client,
+        named: Named,
+        workflow_id: Result<WorkflowId, InvalidId>,
+        input: Result<Payload, PayloadError>,
+    ) -> Self {
         Self {
+            named,
             task_queue: client.seams.task_queue.clone(),
+            headers: client.headers.clone(),
             request_id: client.fresh_request(),
             client,
             workflow_id,
@@ -81,6 +106,7 @@ impl<W: Workflow> StartCall<W> {
             priority: 0,
             fairness_key: None,
             attributes: Attributes::new(),
+            lifetime: Ok(Lifetime::default()),
             messages: Vec::new(),
             workflow: PhantomData,
         }
@@ -110,21 +136,30 @@ impl<W: Workflow> StartCall<W> {
         self
     }
 
-    /// Greater goes first; 0 unless set.
+    /// Kept with the run, and with its activities, for stores to order work by: greater is to go first; 0 unless set. The
+    /// stores that there are take the oldest first.
     pub fn priority(mut self, priority: i32) -> Self {
         self.priority = priority;
         self
     }
 
-    /// The group within which turns are taken.
+    /// The group within which turns are to be taken: kept with the run, as its [`priority`](Self::priority) is.
     pub fn fairness_key(mut self, key: impl Into<Arc<str>>) -> Self {
         self.fairness_key = Some(key.into());
         self
     }
 
     /// Adds an attribute that the run can be found by.
-    pub fn attribute(mut self, name: impl Into<Arc<str>>, value: AttributeValue) -> Self {
-        self.attributes.insert(name.into(), value);
+    /// By a [`SearchKey`](crate::vocabulary::SearchKey), or by a name with a value that says its own type.
+    pub fn attribute<V>(mut self, key: impl NamesAttribute<V>, value: V) -> Self {
+        self.attributes.extend([key.with_value(value)]);
+        self
+    }
+
+    /// What travels with the run and into all that it calls, and with the messages that the start brings; what the
+    /// [client](Client::with_headers) lets travel unless set. Propagators and interceptors add to these.
+    pub fn headers(mut self, headers: Headers) -> Self {
+        self.headers = headers;
         self
     }
 
@@ -155,11 +190,26 @@ impl<W: Workflow> StartCall<W> {
     async fn send(mut self) -> Result<RunHandle<W>, StartError> {
         let workflow_id = self.workflow_id.clone()?;
         let messages: Vec<_> = std::mem::take(&mut self.messages).into_iter().collect::<Result<_, _>>()?;
-        let bodies = self.bodies(messages).map_err(StartError::Codec)?;
+        let workflow = match &self.named.name {
+            Ok(name) if name.as_str() != W::NAME => name.as_str().to_owned().into(),
+            _ => W::NAME.into(),
+        };
+        let call = ClientCall::new(ClientOperation::Start, workflow, workflow_id.clone(), None);
+        let client = self.client.clone().with_headers(std::mem::take(&mut self.headers));
+        client.around(call, |headers| self.send_with(workflow_id, messages, headers)).await
+    }
+
+    async fn send_with(
+        self,
+        workflow_id: WorkflowId,
+        messages: Vec<Brought>,
+        headers: Headers,
+    ) -> Result<RunHandle<W>, StartError> {
+        let bodies = self.bodies(messages, &headers).map_err(StartError::Codec)?;
         let clock = &self.client.seams.clock;
         let give_up = clock.elapsed() + self.client.deadline;
         loop {
-            let (start, started) = self.prepare(&workflow_id, &bodies)?;
+            let (start, started) = self.prepare(&workflow_id, &bodies, &headers)?;
             match self.client.start_once(&workflow_id, start, started).await {
                 // The open run is closing: the next try starts another.
                 Err(StartError::Refused(Refusal::RunClosed(_)))
@@ -173,7 +223,7 @@ impl<W: Workflow> StartCall<W> {
     }
 
     /// The messages that the start brings along, with their identities.
-    fn bodies(&self, messages: Vec<Brought>) -> Result<Vec<NewMessage>, HistoryError> {
+    fn bodies(&self, messages: Vec<Brought>, headers: &Headers) -> Result<Vec<NewMessage>, HistoryError> {
         let codec = self.client.seams.codec.as_ref();
         let of = |(index, brought)| {
             let request_id = match index {
@@ -181,8 +231,12 @@ impl<W: Workflow> StartCall<W> {
                 _ => RequestId::from_key(&format!("{}/{index}", self.request_id)),
             };
             let kind = match brought {
-                Brought::Signal(signal, input) => SignalReceived { signal, input, request_id }.into(),
-                Brought::Update(update, input) => UpdateRequested { update, input, request_id }.into(),
+                Brought::Signal(signal, input) => {
+                    SignalReceived { signal, input, request_id, headers: headers.clone() }.into()
+                }
+                Brought::Update(update, input) => {
+                    UpdateRequested { update, input, request_id, headers: headers.clone() }.into()
+                }
             };
             let body = encode_kind(kind, codec)?;
             Ok(NewMessage { request_id, body })
@@ -195,6 +249,7 @@ impl<W: Workflow> StartCall<W> {
         &self,
         workflow_id: &WorkflowId,
         inbox: &[NewMessage],
+        headers: &Headers,
     ) -> Result<(Start, WorkflowStarted), StartError> {
         let seams = &self.client.seams;
         let run = RunKey {
@@ -202,18 +257,19 @@ impl<W: Workflow> StartCall<W> {
             workflow_id: workflow_id.clone(),
             run_id: RunId(seams.home.fresh_id()),
         };
+        let name = self.named.name.clone()?;
+        let Some(version) = self.named.version else { return Err(StartError::UnknownWorkflow(name)) };
         let at = self.client.now();
+        let (queue, input) = (self.task_queue.clone(), self.input.clone()?);
+        let seed = commit::seed_of(run.run_id.0);
         let started = WorkflowStarted {
-            workflow: workflow_type::<W>()?,
-            semantics: SemanticsVersion::CURRENT,
-            task_queue: self.task_queue.clone(),
-            input: Payload::encode(&self.input)?,
-            seed: commit::seed_of(run.run_id.0),
             priority: self.priority,
             fairness_key: self.fairness_key.clone(),
             attributes: self.attributes.clone(),
-            continued_from: None,
+            headers: headers.clone(),
+            ..WorkflowStarted::new(WorkflowType { name, version }, queue, input, seed)
         };
+        let started = self.lifetime.clone()?.of(started, at);
         let codec = seams.codec.as_ref();
         let mut start =
             commit::start(run, self.request_id, started.clone(), at, codec).map_err(StartError::Codec)?;
@@ -224,7 +280,11 @@ impl<W: Workflow> StartCall<W> {
             IdConflict::Reject => IdConflictPolicy::Reject,
             IdConflict::UseExisting => IdConflictPolicy::UseExisting,
             IdConflict::Terminate(reason) => {
-                let closing = commit::closing_event(WorkflowTerminated { reason: reason.clone() }, at, codec);
+                let closing = commit::closing_event(
+                    WorkflowTerminated { reason: reason.clone(), reset_as: None },
+                    at,
+                    codec,
+                );
                 IdConflictPolicy::TerminateExisting(closing.map_err(StartError::Codec)?)
             }
         };
@@ -272,7 +332,8 @@ impl Client {
         started: WorkflowStarted,
     ) -> Result<RunHandle<W>, StartError> {
         let (seams, run) = (&self.seams, start.run.clone());
-        let local = seams.local.as_ref().and_then(|local| {
+        // One that begins later is claimed when it does.
+        let local = seams.local.as_ref().filter(|_| started.begins_at.is_none()).and_then(|local| {
             let owner = local.cx.owner_of(&started.workflow, &started.task_queue)?;
             start.owner = Some(owner);
             Some(local)

@@ -14,9 +14,10 @@ use serde::de::DeserializeOwned;
 
 use super::error::{ReadError, SendError, UpdateError};
 use super::{Client, RunHandle};
+use crate::around::ClientOperation;
 use crate::backend::{AnswerKey, Answered, Interest, RunInfo, RunStatus};
 use crate::history::{EventKind, UpdateRequested, decode_kind};
-use crate::vocabulary::{Payload, RequestId, RunKey, WorkflowId};
+use crate::vocabulary::{Payload, RequestId, RunKey, UpdateName, WorkflowId};
 use crate::worker::Sight;
 use crate::workflow::{NamesUpdate, Workflow};
 use crate::write::{CloseStatus, Target};
@@ -75,7 +76,7 @@ impl<W: Workflow> RunHandle<W> {
         I: Serialize + ?Sized,
     {
         let request_id = self.client.fresh_request();
-        self.deliver_update(update, argument, request_id).await
+        self.deliver_update(update.update_name()?, Payload::encode(argument)?, request_id).await
     }
 
     /// As [`send_update`](Self::send_update), under the caller's own request ID: sent again under it, it is carried out
@@ -92,12 +93,26 @@ impl<W: Workflow> RunHandle<W> {
     where
         I: Serialize + ?Sized,
     {
+        self.send_update_payload(update.update_name()?, Payload::encode(argument)?, request_id).await
+    }
+
+    /// As [`send_update_with`](Self::send_update_with), for an argument that is encoded already: one that came over a wire.
+    /// The answer as the handler encoded it is told by [`try_result_payload`](UpdateHandle::try_result_payload).
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send_update_payload<O>(
+        &self,
+        update: UpdateName,
+        input: Payload,
+        request_id: RequestId,
+    ) -> Result<UpdateHandle<O>, SendError> {
         // The store knows the answer for longer than it knows the request.
         let known = UpdateHandle::new(self.client.clone(), self.workflow_id.clone(), request_id, None);
         if known.answer().await.map_err(SendError::of_read)?.is_some() {
             return Ok(known);
         }
-        self.deliver_update(update, argument, request_id).await
+        self.deliver_update(update, input, request_id).await
     }
 
     /// The update that somebody has sent to this workflow ID under this request ID.
@@ -106,17 +121,17 @@ impl<W: Workflow> RunHandle<W> {
         UpdateHandle::new(self.client.clone(), self.workflow_id.clone(), request_id, None)
     }
 
-    async fn deliver_update<I, O>(
+    async fn deliver_update<O>(
         &self,
-        update: impl NamesUpdate<I, O>,
-        argument: &I,
+        update: UpdateName,
+        input: Payload,
         request_id: RequestId,
-    ) -> Result<UpdateHandle<O>, SendError>
-    where
-        I: Serialize + ?Sized,
-    {
-        let (update, input) = (update.update_name()?, Payload::encode(argument)?);
-        let run = self.send(UpdateRequested { update, input, request_id }.into(), request_id).await?;
+    ) -> Result<UpdateHandle<O>, SendError> {
+        let call = self.call(ClientOperation::Update(update.clone()));
+        let send = async |headers| {
+            self.send(UpdateRequested { update, input, request_id, headers }.into(), request_id).await
+        };
+        let run = self.client.around(call, send).await?;
         Ok(UpdateHandle::new(self.client.clone(), self.workflow_id.clone(), request_id, Some(run)))
     }
 }
@@ -136,6 +151,25 @@ impl<O> UpdateHandle<O> {
     #[must_use]
     pub fn request_id(&self) -> RequestId {
         self.key.request_id
+    }
+
+    /// What the update's handler has returned, as it encoded it; `None` as long as it has not. Looks once.
+    ///
+    /// # Errors
+    /// [`UpdateError`].
+    pub async fn try_result_payload(&self) -> Result<Option<Payload>, UpdateError> {
+        let mut run = match &self.run {
+            Some(run) => run.clone(),
+            None => self.open_or_latest().await?,
+        };
+        loop {
+            let sight = self.look(&run).await?;
+            match self.state(sight)? {
+                State::Elsewhere(next) => run = next,
+                State::Waiting | State::Accepted => return Ok(None),
+                State::Ended(result) => return result.map(Some),
+            }
+        }
     }
 
     /// Waits until the workflow has let the update in; its handler has begun then. Cancel safe.
@@ -267,18 +301,8 @@ impl<O: DeserializeOwned> UpdateHandle<O> {
     /// # Errors
     /// [`UpdateError`].
     pub async fn try_result(&self) -> Result<Option<O>, UpdateError> {
-        let mut run = match &self.run {
-            Some(run) => run.clone(),
-            None => self.open_or_latest().await?,
-        };
-        loop {
-            let sight = self.look(&run).await?;
-            match self.state(sight)? {
-                State::Elsewhere(next) => run = next,
-                State::Waiting | State::Accepted => return Ok(None),
-                State::Ended(result) => return result?.decode().map(Some).map_err(UpdateError::Payload),
-            }
-        }
+        let result = self.try_result_payload().await?;
+        result.map(|result| result.decode()).transpose().map_err(UpdateError::Payload)
     }
 }
 

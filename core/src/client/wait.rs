@@ -10,9 +10,10 @@ use futures::future::{Either, select};
 
 use super::error::{ReadError, ResultError};
 use super::{Client, RunHandle};
+use crate::around::ClientOperation;
 use crate::backend::{Interest, RunInfo};
 use crate::history::{EventKind, decode_kind};
-use crate::vocabulary::RunKey;
+use crate::vocabulary::{Payload, RunKey};
 use crate::worker::Waiter;
 use crate::workflow::Workflow;
 use crate::write::Target;
@@ -27,13 +28,27 @@ const REST_HERE: Duration = Duration::from_secs(1);
 const LOOK_MAX: usize = 500;
 
 impl<W: Workflow> RunHandle<W> {
-    /// Waits for the run to close and returns what its function returned. Follows runs that continue as new.
+    /// Waits for the run to close and returns what its function returned. Follows runs that continue as new, are
+    /// tried again or are reset.
     ///
     /// Cancel safe; it has no time limit of its own.
     ///
     /// # Errors
     /// [`ResultError`].
     pub async fn result(&self) -> Result<W::Output, ResultError> {
+        Ok(self.result_payload().await?.decode()?)
+    }
+
+    /// As [`result`](Self::result), for what the function returned as it was encoded.
+    ///
+    /// # Errors
+    /// [`ResultError`].
+    pub async fn result_payload(&self) -> Result<Payload, ResultError> {
+        let call = self.call(ClientOperation::AwaitResult);
+        self.client.around(call, async |_| self.closed_with().await).await
+    }
+
+    async fn closed_with(&self) -> Result<Payload, ResultError> {
         let mut waiter = self.waiter.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut run = match self.run_id {
             Some(run_id) => self.key(run_id),
@@ -47,12 +62,16 @@ impl<W: Workflow> RunHandle<W> {
                     self.client.closing(waiter, &run, false).await?
                 }
             };
+            if let Some(run_id) = closing.goes_on_as() {
+                run = self.key(run_id);
+                continue;
+            }
             match closing {
-                EventKind::WorkflowCompleted(body) => return Ok(body.result.decode()?),
+                EventKind::WorkflowCompleted(body) => return Ok(body.result),
                 EventKind::WorkflowFailed(body) => return Err(ResultError::Failed(body.failure)),
                 EventKind::WorkflowCancelled(_) => return Err(ResultError::Cancelled),
                 EventKind::WorkflowTerminated(body) => return Err(ResultError::Terminated(body.reason)),
-                EventKind::WorkflowContinuedAsNew(body) => run = self.key(body.new_run_id),
+                EventKind::WorkflowTimedOut(body) => return Err(ResultError::TimedOut(body.limit)),
                 _ => return Err(ReadError::NotFound.into()),
             }
         }

@@ -1,9 +1,10 @@
 //! How events become bytes: one format byte, then MessagePack.
 //!
-//! A record is `[1]` followed by `[places, events]`: `places` is an array of `[file, line]`, each source line once;
-//! an event is `[place, {kind: body}]`, where `place` is an index into `places` or nil, and `body` a map with field
-//! names. IDs and the time are not repeated inside; the [`Record`] carries them. A lone event kind (an inbox message)
-//! is `[1]` followed by `{kind: body}`.
+//! A record is `[1]` followed by `[places, events]` or `[places, events, ages]`: `places` is an array of `[file, line]`,
+//! each source line once; an event is `[place, {kind: body}]`, where `place` is an index into `places` or nil, and `body`
+//! a map with field names; `ages` says of each event how many microseconds before the record's time it was taken in, and
+//! stands there only if they differ. IDs and the time are not repeated inside; the [`Record`] carries them. A lone event
+//! kind (an inbox message) is `[1]` followed by `{kind: body}`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::codec::{CodecError, PayloadCodec};
 use super::event::{Event, EventKind};
 use super::record::Record;
-use crate::vocabulary::{EventId, Place};
+use crate::vocabulary::{EventId, Place, Timestamp};
 
 /// The format that this engine writes, the first byte of everything that it encodes.
 pub const FORMAT_VERSION: u8 = 1;
@@ -44,9 +45,13 @@ pub enum HistoryError {
 struct EncodedEvent<K>(Option<u32>, K);
 
 #[derive(Serialize, Deserialize)]
-struct EncodedRecord<K>(Vec<(Arc<str>, u32)>, Vec<EncodedEvent<K>>);
+struct EncodedRecord<K>(
+    Vec<(Arc<str>, u32)>,
+    Vec<EncodedEvent<K>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")] Vec<u64>,
+);
 
-/// Encodes the events of one workflow task; their payloads pass `codec`.
+/// Encodes the events of one workflow task; their payloads pass `codec`. The record's time is that of the last one.
 ///
 /// # Errors
 /// [`HistoryError::Codec`], and [`HistoryError::Damaged`] if a value does not encode.
@@ -63,7 +68,7 @@ pub fn encode_record(events: &[Event], codec: &dyn PayloadCodec) -> Result<Bytes
         });
         encoded.push(EncodedEvent(place, outward(event.kind.clone(), codec)?));
     }
-    write(&EncodedRecord(places, encoded))
+    write(&EncodedRecord(places, encoded, ages_of(events)))
 }
 
 /// Decodes a record into its events; their payloads pass `codec`.
@@ -71,21 +76,36 @@ pub fn encode_record(events: &[Event], codec: &dyn PayloadCodec) -> Result<Bytes
 /// # Errors
 /// [`HistoryError`] if any of it cannot be read; never a part of a record.
 pub fn decode_record(record: &Record, codec: &dyn PayloadCodec) -> Result<Vec<Event>, HistoryError> {
-    let EncodedRecord(places, encoded) = read::<EncodedRecord<EventKind>>(&record.bytes)?;
+    let EncodedRecord(places, encoded, ages) = read::<EncodedRecord<EventKind>>(&record.bytes)?;
     if encoded.len() != record.count as usize {
         let reason = format!("a record of {} events holds {}", record.count, encoded.len());
         return Err(HistoryError::Damaged(reason));
     }
+    if !ages.is_empty() && ages.len() != encoded.len() {
+        let reason = format!("a record of {} events holds {} ages", encoded.len(), ages.len());
+        return Err(HistoryError::Damaged(reason));
+    }
+    let at = |index: usize| {
+        let age = ages.get(index).copied().unwrap_or(0);
+        Timestamp::from_micros(record.at.as_micros().saturating_sub_unsigned(age))
+    };
     let place = |index: u32| match places.get(index as usize) {
         Some((file, line)) => Ok(Place { file: file.clone(), line: *line }),
         None => Err(HistoryError::Damaged(format!("place {index} of {} does not exist", places.len()))),
     };
     let mut events = Vec::with_capacity(encoded.len());
-    for (id, EncodedEvent(at, kind)) in (record.first.0..).map(EventId).zip(encoded) {
-        let kind = inward(kind, codec)?;
-        events.push(Event { id, at: record.at, place: at.map(place).transpose()?, kind });
+    for (index, EncodedEvent(line, kind)) in encoded.into_iter().enumerate() {
+        let (id, kind) = (EventId(record.first.0 + index as u64), inward(kind, codec)?);
+        events.push(Event { id, at: at(index), place: line.map(place).transpose()?, kind });
     }
     Ok(events)
+}
+
+/// How long before the last event each was taken in; empty if all were at one time.
+fn ages_of(events: &[Event]) -> Vec<u64> {
+    let last = events.last().map_or(0, |event| event.at.as_micros());
+    let age = |event: &Event| u64::try_from(last.saturating_sub(event.at.as_micros())).unwrap_or(0);
+    if events.iter().all(|event| age(event) == 0) { Vec::new() } else { events.iter().map(age).collect() }
 }
 
 /// Encodes a lone event kind, as an inbox message carries it.
@@ -105,16 +125,12 @@ pub fn decode_kind(bytes: &[u8], codec: &dyn PayloadCodec) -> Result<EventKind, 
 }
 
 fn outward(mut kind: EventKind, codec: &dyn PayloadCodec) -> Result<EventKind, HistoryError> {
-    if let Some(payload) = kind.payload_mut() {
-        *payload = codec.encode(payload.clone())?;
-    }
+    kind.change_payloads(|payload| codec.encode(payload.clone()).map(|changed| *payload = changed))?;
     Ok(kind)
 }
 
 fn inward(mut kind: EventKind, codec: &dyn PayloadCodec) -> Result<EventKind, HistoryError> {
-    if let Some(payload) = kind.payload_mut() {
-        *payload = codec.decode(payload.clone())?;
-    }
+    kind.change_payloads(|payload| codec.decode(payload.clone()).map(|changed| *payload = changed))?;
     Ok(kind)
 }
 

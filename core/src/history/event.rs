@@ -8,10 +8,19 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::child::{
+    ChildWorkflowCancelRequested, ChildWorkflowCancelled, ChildWorkflowCompleted, ChildWorkflowContinued,
+    ChildWorkflowDropped, ChildWorkflowFailed, ChildWorkflowRefused, ChildWorkflowScheduled,
+    ChildWorkflowStarted, ChildWorkflowTerminated, ChildWorkflowTimedOut, ParentLink,
+};
+use super::external::{ExternalCancelRequested, ExternalDelivered, ExternalRefused, ExternalSignalRequested};
+use super::runs::{
+    AttributesUpserted, MemoUpserted, WorkflowPaused, WorkflowReset, WorkflowResumed, WorkflowTimedOut,
+};
 use super::update::{UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected, UpdateRequested};
 use crate::vocabulary::{
-    ActivityName, Attempt, Attributes, EventId, Failure, PatchId, Payload, Place, RequestId, RetryPolicy,
-    RunId, SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
+    ActivityName, Attempt, Attributes, EventId, Failure, Headers, Memo, PatchId, Payload, Place, RequestId,
+    RetryPolicy, RunId, SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
 };
 
 /// One decision or one thing that happened.
@@ -108,6 +117,48 @@ event_kinds! {
     SideEffectRecorded,
     /// The run goes the new way of a change to its code.
     PatchRecorded,
+    /// The code started a child workflow.
+    ChildWorkflowScheduled,
+    /// The code asked the child to cancel, and waits for how it ends.
+    ChildWorkflowCancelRequested,
+    /// The code let go of the child before its outcome, and asked it to cancel. The child is on its own from then on.
+    ChildWorkflowDropped,
+    /// The child is open. Only where the code waits for that.
+    ChildWorkflowStarted,
+    /// There is no child: another run has its workflow ID.
+    ChildWorkflowRefused,
+    /// The child goes on as another run. Told once.
+    ChildWorkflowContinued,
+    /// The child returned a value.
+    ChildWorkflowCompleted,
+    /// The child returned an error.
+    ChildWorkflowFailed,
+    /// The child ended because of a cancel request.
+    ChildWorkflowCancelled,
+    /// The child was ended without asking its code.
+    ChildWorkflowTerminated,
+    /// The child took longer than it may.
+    ChildWorkflowTimedOut,
+    /// The code signalled another run.
+    ExternalSignalRequested,
+    /// The code asked another run to cancel.
+    ExternalCancelRequested,
+    /// What was asked of another run is in its inbox.
+    ExternalDelivered,
+    /// The run of which something was asked is closed, or there is none.
+    ExternalRefused,
+    /// The run took longer than it may. Closes the run.
+    WorkflowTimedOut,
+    /// A client has paused the run: its code rests until it is resumed.
+    WorkflowPaused,
+    /// A client has resumed the run.
+    WorkflowResumed,
+    /// The run begins as a copy of another one's events up to here.
+    WorkflowReset,
+    /// The code changed what the run can be found by.
+    AttributesUpserted,
+    /// The code changed what the run shows beside its history.
+    MemoUpserted,
 }
 
 /// See [`EventKind::WorkflowStarted`].
@@ -132,9 +183,43 @@ pub struct WorkflowStarted {
     /// What it was started with to be found by; a run that continues it inherits them.
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     pub attributes: Attributes,
-    /// The run that continued as this one.
+    /// The run that continued as this one, or failed and is tried again as this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_from: Option<RunId>,
+    /// The run that it is a child of; a run that continues it inherits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentLink>,
+    /// What it was started with to travel with all that it calls; a run that continues it inherits them.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
+    /// What it was started with to be shown; a run that continues it inherits what is shown then.
+    #[serde(default, skip_serializing_if = "Memo::is_empty")]
+    pub memo: Memo,
+    /// When its code begins, if that is later than this event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins_at: Option<Timestamp>,
+    /// The longest that the run may take, from when its code begins; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_timeout: Option<Duration>,
+    /// When it must have ended, with all runs that it continues as; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_deadline: Option<Timestamp>,
+    /// When it is tried again if it fails; a run that continues it inherits the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Box<RetryPolicy>>,
+    /// Which try it is.
+    #[serde(default = "first_attempt", skip_serializing_if = "is_first_attempt")]
+    pub attempt: Attempt,
+    /// What the try before this one left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<Box<Failure>>,
+    /// The run whose events this one begins with a copy of, if it is not the first: the code sees it as its own run until
+    /// a [`WorkflowReset`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_from: Option<RunId>,
+    /// What it came from, if it was reset to its first event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset: Option<Box<WorkflowReset>>,
 }
 
 /// See [`EventKind::WorkflowCompleted`].
@@ -149,6 +234,9 @@ pub struct WorkflowCompleted {
 pub struct WorkflowFailed {
     /// What the function returned.
     pub failure: Failure,
+    /// The run as which it is tried again, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried_as: Option<RunId>,
 }
 
 /// See [`EventKind::WorkflowCancelled`].
@@ -160,6 +248,9 @@ pub struct WorkflowCancelled {}
 pub struct WorkflowTerminated {
     /// Why, in the client's words.
     pub reason: Arc<str>,
+    /// The run as which it was reset, if that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_as: Option<RunId>,
 }
 
 /// See [`EventKind::WorkflowContinuedAsNew`].
@@ -171,6 +262,9 @@ pub struct WorkflowContinuedAsNew {
     pub input: Payload,
     /// The new run. Drawn from this run's random numbers, so that replay finds the same one.
     pub new_run_id: RunId,
+    /// The headers of the new run. Never compared.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
 }
 
 /// See [`EventKind::WorkflowCancelRequested`].
@@ -180,6 +274,9 @@ pub struct WorkflowCancelRequested {
     pub request_id: RequestId,
     /// Why, in the client's words.
     pub reason: Arc<str>,
+    /// The child that its parent means, by its first run; another run of the workflow ID passes it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<RunId>,
 }
 
 /// See [`EventKind::SignalReceived`].
@@ -191,6 +288,9 @@ pub struct SignalReceived {
     pub input: Payload,
     /// The message's identity, kept through continue-as-new.
     pub request_id: RequestId,
+    /// What the sender let travel with it.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
 }
 
 /// See [`EventKind::SignalSetAside`].
@@ -224,6 +324,9 @@ pub struct ActivityScheduled {
     /// at replay.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub local: bool,
+    /// Whether its outcome need not be stored before a further such step begins. Never compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub commit_later: bool,
     /// The longest that the whole call may take, from this event's time; `None` sets no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule_to_close: Option<Duration>,
@@ -236,6 +339,9 @@ pub struct ActivityScheduled {
     /// What a cancellation of the call does.
     #[serde(default, skip_serializing_if = "ActivityCancellation::is_try")]
     pub cancellation: ActivityCancellation,
+    /// What travels with the call into its attempts. Never compared.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
 }
 
 /// What a cancellation of an activity's call does.
@@ -272,6 +378,8 @@ impl ActivityScheduled {
             heartbeat: None,
             cancellation: ActivityCancellation::default(),
             local: false,
+            headers: Headers::new(),
+            commit_later: false,
         }
     }
 }
@@ -356,6 +464,14 @@ pub struct PatchRecorded {
     pub deprecated: bool,
 }
 
+fn first_attempt() -> Attempt {
+    Attempt(1)
+}
+
+fn is_first_attempt(attempt: &Attempt) -> bool {
+    *attempt == Attempt(1)
+}
+
 fn is_zero(priority: &i32) -> bool {
     *priority == 0
 }
@@ -377,7 +493,21 @@ impl EventKind {
             | Self::ActivityCompleted(_)
             | Self::ActivityFailed(_)
             | Self::TimerFired(_)
-            | Self::SideEffectRecorded(_) => false,
+            | Self::SideEffectRecorded(_)
+            | Self::ChildWorkflowStarted(_)
+            | Self::ChildWorkflowRefused(_)
+            | Self::ChildWorkflowContinued(_)
+            | Self::ChildWorkflowCompleted(_)
+            | Self::ChildWorkflowFailed(_)
+            | Self::ChildWorkflowCancelled(_)
+            | Self::ChildWorkflowTerminated(_)
+            | Self::ChildWorkflowTimedOut(_)
+            | Self::ExternalDelivered(_)
+            | Self::ExternalRefused(_)
+            | Self::WorkflowTimedOut(_)
+            | Self::WorkflowPaused(_)
+            | Self::WorkflowResumed(_)
+            | Self::WorkflowReset(_) => false,
             Self::ActivityScheduled(_)
             | Self::ActivityCancelled(_)
             | Self::ActivityCancelRequested(_)
@@ -389,7 +519,14 @@ impl EventKind {
             | Self::UpdateAccepted(_)
             | Self::UpdateRejected(_)
             | Self::UpdateCompleted(_)
-            | Self::UpdateFailed(_) => true,
+            | Self::UpdateFailed(_)
+            | Self::ChildWorkflowScheduled(_)
+            | Self::ChildWorkflowCancelRequested(_)
+            | Self::ChildWorkflowDropped(_)
+            | Self::ExternalSignalRequested(_)
+            | Self::ExternalCancelRequested(_)
+            | Self::AttributesUpserted(_)
+            | Self::MemoUpserted(_) => true,
             Self::WorkflowCompleted(_)
             | Self::WorkflowFailed(_)
             | Self::WorkflowCancelled(_)
@@ -418,6 +555,7 @@ impl EventKind {
                 | Self::WorkflowFailed(_)
                 | Self::WorkflowCancelled(_)
                 | Self::WorkflowTerminated(_)
+                | Self::WorkflowTimedOut(_)
                 | Self::WorkflowContinuedAsNew(_)
         )
     }
@@ -432,6 +570,15 @@ impl EventKind {
             Self::TimerFired(body) => Some(body.started),
             Self::TimerCancelled(body) => Some(body.started),
             Self::SideEffectRecorded(body) => Some(body.scheduled),
+            Self::ChildWorkflowDropped(body) => Some(body.scheduled),
+            Self::ChildWorkflowRefused(body) => Some(body.scheduled),
+            Self::ChildWorkflowCompleted(body) => Some(body.scheduled),
+            Self::ChildWorkflowFailed(body) => Some(body.scheduled),
+            Self::ChildWorkflowCancelled(body) => Some(body.scheduled),
+            Self::ChildWorkflowTerminated(body) => Some(body.scheduled),
+            Self::ChildWorkflowTimedOut(body) => Some(body.scheduled),
+            Self::ExternalDelivered(body) => Some(body.requested),
+            Self::ExternalRefused(body) => Some(body.requested),
             Self::WorkflowStarted(_)
             | Self::WorkflowCompleted(_)
             | Self::WorkflowFailed(_)
@@ -450,38 +597,35 @@ impl EventKind {
             | Self::UpdateAccepted(_)
             | Self::UpdateRejected(_)
             | Self::UpdateCompleted(_)
-            | Self::UpdateFailed(_) => None,
+            | Self::UpdateFailed(_)
+            | Self::ChildWorkflowScheduled(_)
+            | Self::ChildWorkflowCancelRequested(_)
+            | Self::ChildWorkflowStarted(_)
+            | Self::ChildWorkflowContinued(_)
+            | Self::ExternalSignalRequested(_)
+            | Self::ExternalCancelRequested(_)
+            | Self::WorkflowTimedOut(_)
+            | Self::WorkflowPaused(_)
+            | Self::WorkflowResumed(_)
+            | Self::WorkflowReset(_)
+            | Self::AttributesUpserted(_)
+            | Self::MemoUpserted(_) => None,
         }
     }
 
-    /// The payload that codecs change, if this kind holds one.
-    pub(super) fn payload_mut(&mut self) -> Option<&mut Payload> {
+    /// The child that tells this of itself: the event that scheduled it, and its first run.
+    #[must_use]
+    pub fn told_by_child(&self) -> Option<(EventId, RunId)> {
         match self {
-            Self::WorkflowStarted(body) => Some(&mut body.input),
-            Self::WorkflowCompleted(body) => Some(&mut body.result),
-            Self::WorkflowContinuedAsNew(body) => Some(&mut body.input),
-            Self::SignalReceived(body) => Some(&mut body.input),
-            Self::UpdateRequested(body) => Some(&mut body.input),
-            Self::UpdateCompleted(body) => Some(&mut body.result),
-            Self::UpdateRejected(body) => body.failure.details.as_mut(),
-            Self::UpdateFailed(body) => body.failure.details.as_mut(),
-            Self::ActivityScheduled(body) => Some(&mut body.input),
-            Self::ActivityCompleted(body) => Some(&mut body.result),
-            Self::SideEffectRecorded(body) => Some(&mut body.value),
-            Self::WorkflowFailed(body) => body.failure.details.as_mut(),
-            Self::ActivityFailed(body) => body.failure.details.as_mut(),
-            Self::WorkflowCancelled(_)
-            | Self::WorkflowTerminated(_)
-            | Self::WorkflowCancelRequested(_)
-            | Self::SignalSetAside(_)
-            | Self::UpdateAccepted(_)
-            | Self::ActivityCancelled(_)
-            | Self::ActivityCancelRequested(_)
-            | Self::TimerStarted(_)
-            | Self::TimerFired(_)
-            | Self::TimerCancelled(_)
-            | Self::SideEffectScheduled(_)
-            | Self::PatchRecorded(_) => None,
+            Self::ChildWorkflowStarted(body) => Some((body.scheduled, body.run_id)),
+            Self::ChildWorkflowRefused(body) => Some((body.scheduled, body.run_id)),
+            Self::ChildWorkflowContinued(body) => Some((body.scheduled, body.run_id)),
+            Self::ChildWorkflowCompleted(body) => Some((body.scheduled, body.run_id)),
+            Self::ChildWorkflowFailed(body) => Some((body.scheduled, body.run_id)),
+            Self::ChildWorkflowCancelled(body) => Some((body.scheduled, body.run_id)),
+            Self::ChildWorkflowTerminated(body) => Some((body.scheduled, body.run_id)),
+            Self::ChildWorkflowTimedOut(body) => Some((body.scheduled, body.run_id)),
+            _ => None,
         }
     }
 }

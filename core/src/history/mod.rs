@@ -2,13 +2,24 @@
 //!
 //! Knows nobody but the vocabulary. A store keeps [`Record`]s and never looks inside one.
 
+mod child;
 mod codec;
 mod encoding;
 mod event;
+mod external;
+mod payloads;
 mod record;
+mod runs;
+mod started;
 mod text;
 mod update;
 
+pub use child::{
+    ChildCancellation, ChildIdConflict, ChildWorkflowCancelRequested, ChildWorkflowCancelled,
+    ChildWorkflowCompleted, ChildWorkflowContinued, ChildWorkflowDropped, ChildWorkflowFailed,
+    ChildWorkflowRefused, ChildWorkflowScheduled, ChildWorkflowStarted, ChildWorkflowTerminated,
+    ChildWorkflowTimedOut, ParentClosePolicy, ParentLink,
+};
 pub use codec::{CodecChain, CodecError, PayloadCodec, Plain};
 pub use encoding::{FORMAT_VERSION, HistoryError, decode_kind, decode_record, encode_kind, encode_record};
 pub use event::{
@@ -18,7 +29,11 @@ pub use event::{
     WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed, WorkflowStarted,
     WorkflowTerminated,
 };
+pub use external::{ExternalCancelRequested, ExternalDelivered, ExternalRefused, ExternalSignalRequested};
 pub use record::Record;
+pub use runs::{
+    AttributesUpserted, MemoUpserted, WorkflowPaused, WorkflowReset, WorkflowResumed, WorkflowTimedOut,
+};
 pub use text::{PayloadText, Text, TextError, from_text, to_text};
 pub use update::{
     UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRefusal, UpdateRejected, UpdateRequested,

@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use crate::vocabulary::{EventId, Timestamp};
 
-/// The events of one workflow task, encoded together. They share one time.
+/// The events of one workflow task, encoded together. They share one time, unless they are those of steps that share a
+/// commit.
 ///
 /// A store indexes `first`, keeps `count` and `at` beside it, and never looks into `bytes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub struct Record {
     pub first: EventId,
     /// How many events it holds, at least 1.
     pub count: u32,
-    /// When its events were taken in.
+    /// When its events were taken in; the last of them.
     pub at: Timestamp,
     /// The encoded events: [`encode_record`](super::encode_record).
     pub bytes: Bytes,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(doc)]
 use super::event::EventKind;
-use crate::vocabulary::{Failure, Payload, RequestId, UpdateName};
+use crate::vocabulary::{Failure, Headers, Payload, RequestId, UpdateName};
 
 /// See [`EventKind::UpdateRequested`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct UpdateRequested {
     pub input: Payload,
     /// The request's identity, kept through continue-as-new; its answers are kept under it.
     pub request_id: RequestId,
+    /// What the sender let travel with it.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
 }
 
 /// See [`EventKind::UpdateAccepted`].

@@ -18,6 +18,8 @@ pub(crate) struct Call {
 
 enum Stage {
     Unpolled(Request),
+    /// A child that has started, whose end was not asked for yet.
+    Held(Slot),
     Issued(Slot),
     Ended,
 }
@@ -27,11 +29,16 @@ impl Call {
         Self { world, manner, stage: Stage::Unpolled(request) }
     }
 
+    /// The wait for the end of a child that is held.
+    pub(super) fn held(world: World, manner: Manner, slot: Option<Slot>) -> Self {
+        Self { world, manner, stage: slot.map_or(Stage::Ended, Stage::Held) }
+    }
+
     /// What will be asked for, until it has been.
     pub(crate) fn request(&mut self) -> Option<&mut Request> {
         match &mut self.stage {
             Stage::Unpolled(request) => Some(request),
-            Stage::Issued(_) | Stage::Ended => None,
+            Stage::Held(_) | Stage::Issued(_) | Stage::Ended => None,
         }
     }
 
@@ -47,17 +54,40 @@ impl Call {
                 drop(released);
                 Some(())
             }
+            Stage::Held(slot) => {
+                super::child::unhold(&self.world, &self.manner, slot);
+                Some(())
+            }
             Stage::Ended => Some(()),
         }
     }
 
-    fn issue(&self, request: Request, cx: Option<&Context<'_>>) -> Option<Slot> {
+    fn poll_issued(&mut self, slot: Slot, cx: &Context<'_>) -> Poll<Resolution> {
+        let (resolution, released) = self.world.state().poll(slot, cx.waker());
+        drop(released);
+        match resolution {
+            Some(resolution) => Poll::Ready(resolution),
+            None => {
+                self.stage = Stage::Issued(slot);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn issue(&self, mut request: Request, cx: Option<&Context<'_>>) -> Option<Slot> {
         let mut state = self.world.state();
         state.location = Some(self.manner.location);
         if state.cancels(&self.manner) {
             // Released first: the request may hold a closure of the user, which is dropped here.
             drop(state);
             return None;
+        }
+        state.carry(&self.manner, &mut request);
+        if let Some(around) = state.around.clone() {
+            // Code of the user runs in there.
+            drop(state);
+            around.outbound(&self.world, &self.manner, &mut request);
+            state = self.world.state();
         }
         Some(state.issue(request, &self.manner, cx.map(Context::waker)))
     }
@@ -78,17 +108,11 @@ impl Future for Call {
                 }
                 None => Poll::Ready(Resolution::Cancelled(Reach::Run)),
             },
-            Stage::Issued(slot) => {
-                let (resolution, released) = self.world.state().poll(slot, cx.waker());
-                drop(released);
-                match resolution {
-                    Some(resolution) => Poll::Ready(resolution),
-                    None => {
-                        self.stage = Stage::Issued(slot);
-                        Poll::Pending
-                    }
-                }
+            Stage::Held(slot) => {
+                self.world.state().attach(slot, &self.manner, cx.waker());
+                self.poll_issued(slot, cx)
             }
+            Stage::Issued(slot) => self.poll_issued(slot, cx),
             Stage::Ended => panic!("a call was polled after it had ended"),
         }
     }
@@ -96,8 +120,10 @@ impl Future for Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if let Stage::Issued(slot) = self.stage {
-            let_go(&self.world, &self.manner, slot);
+        match self.stage {
+            Stage::Issued(slot) => let_go(&self.world, &self.manner, slot),
+            Stage::Held(slot) => super::child::unhold(&self.world, &self.manner, slot),
+            Stage::Unpolled(_) | Stage::Ended => {}
         }
     }
 }

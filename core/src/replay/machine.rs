@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::Definition;
 use super::error::{HistoryFault, TaskError};
+use super::family::Family;
 use super::foreign::{Alarm, Lookout};
 use super::matching::Passed;
+use super::pause::Rest;
 use super::presence::MachineId;
 use super::tasks::Tasks;
 use super::world::World;
@@ -31,11 +33,15 @@ pub struct Machine {
     pub(super) head: EventId,
     pub(super) last_at: Timestamp,
     pub(super) closed: bool,
+    pub(super) family: Family,
     /// What history took in after the code had ended.
     pub(super) passed: Option<Passed>,
     pub(super) fault: Option<TaskError>,
-    /// The last inbox event that was replayed, and the commands after it, until all of them are known.
+    /// The last inbox events that were replayed, and the commands after the last, until all that decides about them is
+    /// known.
     pub(super) held_back: Vec<Event>,
+    /// What waits while the run is paused.
+    pub(super) rest: Rest,
 }
 
 /// How a machine is run.
@@ -74,9 +80,11 @@ impl Machine {
             head: EventId(0),
             last_at: Timestamp::EPOCH,
             closed: false,
+            family: Family::default(),
             passed: None,
             fault: None,
             held_back: Vec::new(),
+            rest: Rest::default(),
         }
     }
 
@@ -137,10 +145,20 @@ impl Machine {
             .filter(|event| event.kind.closes())
             .expect("events are absorbed before the closing event, which stands last");
         into.push(Event { id: closing.id, at: closing.at, place: None, kind: kind.clone() });
+        self.family.take(closing.id, &kind);
+        if let EventKind::WorkflowTimedOut(body) = &mut closing.kind {
+            body.absorbed += 1;
+        }
+        self.world.state().measure(&kind);
         self.world.state().absorb(kind);
         self.head = closing.id.next();
         closing.id = self.head;
         into.push(closing);
+    }
+
+    /// Hears how a child has ended when the code has: it is no longer this run's to see to. History does not hold it.
+    pub fn bury(&mut self, kind: &EventKind) {
+        self.family.take(self.head, kind);
     }
 
     /// Whether something foreign was found since the last step, or a step has failed.
@@ -171,6 +189,9 @@ impl Machine {
             if let EventKind::ActivityScheduled(body) = &kind {
                 state.recorded(self.head, at, || body.clone());
             }
+            self.family.take(self.head, &kind);
+            state.measure(&kind);
+            state.show(&kind, false);
             self.closed |= kind.closes();
             into.push(Event { id: self.head, at, place, kind });
         }

@@ -36,22 +36,51 @@ impl Machine {
     }
 
     /// Holds an inbox event back until all that was asked for after it is known: the code may ask whether a patch is
-    /// among it.
+    /// among it. Messages that nothing was asked for after are held back together: the run's time may have been over
+    /// before them.
     fn hold_back(&mut self, event: Event) -> Result<(), TaskError> {
-        if event.kind.is_command() && self.held_back.is_empty() {
-            return self.replay_one(event);
+        let Some(last) = self.held_back.last().map(|last| &last.kind) else {
+            return if event.kind.is_command() { self.replay_one(event) } else { self.hold(event) };
+        };
+        let (after_message, after_command) = (last.is_message(), last.is_command());
+        match &event.kind {
+            EventKind::WorkflowTimedOut(body) => {
+                self.tell_all_but(body.absorbed as usize)?;
+                let absorbed = std::mem::take(&mut self.held_back);
+                absorbed.into_iter().try_for_each(|event| self.absorb_replayed(event))?;
+            }
+            kind if kind.is_command() => {
+                if !after_command {
+                    self.tell_all_but(1)?;
+                }
+            }
+            kind if kind.is_message() && after_message => {}
+            _ => self.tell_held_back()?,
         }
-        if !event.kind.is_command() {
-            self.tell_held_back()?;
-        }
+        self.hold(event)
+    }
+
+    fn hold(&mut self, event: Event) -> Result<(), TaskError> {
         self.held_back.push(event);
         Ok(())
     }
 
     fn tell_held_back(&mut self) -> Result<(), TaskError> {
-        let step = std::mem::take(&mut self.held_back);
-        self.world.state().foresee(step.get(1..).unwrap_or_default());
-        step.into_iter().try_for_each(|event| self.replay_one(event))
+        self.tell_all_but(0)
+    }
+
+    /// Tells what is held back, step by step, and goes on holding back the last of it.
+    fn tell_all_but(&mut self, kept: usize) -> Result<(), TaskError> {
+        let kept = self.held_back.split_off(self.held_back.len().saturating_sub(kept));
+        let mut told = std::mem::replace(&mut self.held_back, kept).into_iter().peekable();
+        while let Some(event) = told.next() {
+            let commands: Vec<Event> =
+                std::iter::from_fn(|| told.next_if(|event| event.kind.is_command())).collect();
+            self.world.state().foresee(&commands);
+            self.replay_one(event)?;
+            commands.into_iter().try_for_each(|event| self.replay_one(event))?;
+        }
+        Ok(())
     }
 
     /// Takes in what is held back, when nothing more will come.
@@ -111,15 +140,14 @@ impl Machine {
             match state.issued.front() {
                 None => {}
                 // A run can be terminated before its first workflow task is committed.
-                Some(_)
-                    if matches!(event.kind, EventKind::WorkflowTerminated(_)) && self.head == EventId(1) =>
-                {
+                Some(_) if ends_before_first_task(&event) => {
                     state.issued.clear();
                 }
                 Some(command) if command.kind.closes() => {
                     let description = describe(&event.kind);
                     self.passed.get_or_insert(Passed { event: event.id, description });
                     (self.head, self.last_at) = (event.id, event.at);
+                    state.measure(&event.kind);
                     state.absorb(event.kind);
                     return Ok(());
                 }
@@ -135,6 +163,7 @@ impl Machine {
             && state.match_patch(marker)
         {
             (self.head, self.last_at) = (event.id, event.at);
+            state.measure(&event.kind);
             return Ok(());
         }
         let patch_gone = matches!(event.kind, EventKind::PatchRecorded(_)).then_some(PATCH_GONE);
@@ -158,6 +187,12 @@ impl Machine {
         (self.head, self.last_at) = (event.id, event.at);
         self.closed = command.kind.closes();
         state.issued.pop_front();
+        self.family.take(event.id, &event.kind);
+        if let EventKind::ChildWorkflowScheduled(body) = &event.kind {
+            state.child_recorded(event.id, body);
+        }
+        state.measure(&event.kind);
+        state.show(&event.kind, true);
         if let EventKind::ActivityScheduled(body) = event.kind {
             state.recorded(event.id, event.at, || body);
         }
@@ -169,6 +204,16 @@ impl Passed {
     fn mismatch(self, command: &Command) -> TaskError {
         mismatch(self.event, self.description, command, ENDS_EARLY)
     }
+}
+
+/// Whether a run was ended from outside before its first workflow task was committed.
+fn ends_before_first_task(event: &Event) -> bool {
+    let before = match &event.kind {
+        EventKind::WorkflowTerminated(_) => 1,
+        EventKind::WorkflowTimedOut(body) => 1 + u64::from(body.absorbed),
+        _ => return false,
+    };
+    event.id == EventId(before).next()
 }
 
 fn mismatch(event_id: EventId, expected: String, command: &Command, hint: &'static str) -> TaskError {

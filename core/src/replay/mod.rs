@@ -4,17 +4,21 @@
 //! No clock, no I/O, no async runtime. Imports the vocabulary, history, commands, and the classes of task failures;
 //! `workflow` puts what users meet on top, and the worker, the tester and the debugger drive it.
 
+mod around;
 mod call;
 mod check;
-mod condition;
+mod child;
 mod divergence;
 mod error;
+mod family;
 mod foreign;
 mod limits;
 mod machine;
 mod mailboxes;
 mod matching;
 mod operations;
+mod overtime;
+mod pause;
 mod presence;
 mod queries;
 mod random;
@@ -30,27 +34,30 @@ mod world;
 
 use futures::future::BoxFuture;
 
+pub(crate) use around::Around;
 pub(crate) use call::Call;
 pub use check::check;
 #[cfg(feature = "worker")]
 pub(crate) use check::panics_of;
-pub(crate) use condition::Condition;
+pub(crate) use child::HeldChild;
 pub use divergence::{Divergence, Row, Verdict};
 pub use error::{HistoryFault, Nondeterminism, TaskError};
+pub use family::{Child, Family};
 pub use foreign::Alarm;
 pub use limits::Overdue;
 pub use machine::{Machine, MachineOptions, PanicPolicy};
 pub(crate) use operations::Resolution;
+pub(crate) use overtime::timed_out;
 pub use queries::QueryFault;
 pub(crate) use receive::Receive;
 pub(crate) use scope::Scope;
-pub(crate) use standing::Standing;
-pub(crate) use state::{Manner, Received, Request};
+pub(crate) use standing::{Wait, Wanted};
+pub(crate) use state::{ChildRequest, Manner, Received, Request};
 pub(crate) use step::panic_message;
 pub(crate) use updates::Updates;
 pub use world::World;
 
-use crate::vocabulary::{Failure, Payload, PayloadError, WorkflowType};
+use crate::vocabulary::{Failure, Headers, Payload, PayloadError, WorkflowType};
 
 /// The user's function, ready to be launched. [`workflow::definition`](crate::workflow::definition) makes one.
 pub trait Definition: Send + Sync + 'static {
@@ -81,6 +88,8 @@ pub enum Conclusion {
         workflow: WorkflowType,
         /// Its argument.
         input: Payload,
+        /// What travels with all that it calls.
+        headers: Headers,
     },
 }
 

@@ -1,5 +1,5 @@
 //! The table of what the code has called and not finished with: activities, timers, side effects, awaited signals
-//! and conditions.
+//! and what the code itself brings about.
 //!
 //! A slot lives as long as either a future of the code or an outcome still to come needs it, and is used again after
 //! that: the table is as large as what is open, whatever the length of the history.
@@ -7,12 +7,15 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::Location;
+use std::sync::Arc;
 use std::task::Waker;
 
+use super::child::StartedChild;
 use super::scope::Scope;
+use super::state::OpenChild;
 use super::{SideEffect, Step};
 use crate::history::{ActivityCancellation, ActivityScheduled};
-use crate::vocabulary::{EventId, Failure, Payload, SignalName, Timestamp};
+use crate::vocabulary::{EventId, Failure, Payload, SignalName, Timestamp, WorkflowId};
 
 /// The slot of an operation. Valid until the operation is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +24,7 @@ pub(crate) struct Slot(u32);
 /// One call of the code.
 pub(super) struct Operation {
     pub(super) kind: Kind,
-    /// The event that the call becomes; meaningless for a signal or a condition, which is no command.
+    /// The event that the call becomes; meaningless for what is no command.
     pub(super) event: EventId,
     pub(super) location: &'static Location<'static>,
     pub(super) shielded: bool,
@@ -49,10 +52,11 @@ pub(super) enum Kind {
     Signal(SignalName),
     /// The place of a handler of updates; not cancelled.
     Updates,
-    /// A condition that the machine lets the code ask again.
-    Condition,
     /// Something that only the code itself can bring about.
     Standing,
+    Child(Box<OpenChild>),
+    /// Something that is asked of another run.
+    External,
 }
 
 /// How a call ended.
@@ -68,6 +72,20 @@ pub(crate) enum Resolution {
     Recorded(Payload),
     /// The run was asked to cancel, or the code has cancelled its scope.
     Cancelled(Reach),
+    /// The child is open.
+    Started(StartedChild),
+    /// What was asked of another run is in its inbox.
+    Delivered,
+    /// The run of which something was asked is not open.
+    Refused,
+    /// There is no child: another run has this workflow ID.
+    IdTaken(WorkflowId),
+    /// The child ended because of a cancel request.
+    ChildCancelled,
+    /// The child was ended without asking its code, for this reason.
+    Terminated(Arc<str>),
+    /// The child took longer than it may.
+    TimedOut,
 }
 
 /// How far a cancellation reaches.
@@ -93,14 +111,14 @@ impl Operation {
 
     /// Whether the code waits for it, and something from outside can end that.
     pub(super) fn can_wake(&self) -> bool {
-        self.waits() && !matches!(self.kind, Kind::Condition | Kind::Standing)
+        self.waits() && !matches!(self.kind, Kind::Standing)
     }
 }
 
 impl Operations {
     pub(super) fn insert(&mut self, operation: Operation) -> Slot {
         let event = match operation.kind {
-            Kind::Signal(..) | Kind::Updates | Kind::Condition | Kind::Standing => None,
+            Kind::Signal(..) | Kind::Updates | Kind::Standing => None,
             _ => Some(operation.event),
         };
         let slot = self.free.pop().unwrap_or_else(|| {

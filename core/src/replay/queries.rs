@@ -8,7 +8,7 @@ use super::machine::Machine;
 use super::presence::{self, Doing};
 use super::step::panic_message;
 use super::world::World;
-use crate::vocabulary::{Payload, PayloadError, QueryName};
+use crate::vocabulary::{Failure, Headers, Payload, PayloadError, QueryName};
 
 /// Answers a query from what the code shares.
 pub(crate) type QueryHandler = Arc<dyn Fn(&Payload) -> Result<Payload, QueryFault> + Send + Sync>;
@@ -26,6 +26,8 @@ pub enum QueryFault {
     Argument(PayloadError),
     /// What the handler returned cannot be passed.
     Answer(PayloadError),
+    /// An interceptor has refused it.
+    Intercepted(Box<Failure>),
     /// The handler panicked, with this message.
     Panicked(String),
 }
@@ -36,6 +38,7 @@ impl fmt::Display for QueryFault {
             Self::Unknown { known } => write!(f, "the workflow handles no such query; it handles {known:?}"),
             Self::Argument(error) => write!(f, "the query's argument is of another type: {error}"),
             Self::Answer(error) => write!(f, "the query's answer cannot be passed: {error}"),
+            Self::Intercepted(failure) => write!(f, "an interceptor refused the query: {failure}"),
             Self::Panicked(message) => write!(f, "the query's handler panicked: {message}"),
         }
     }
@@ -60,18 +63,29 @@ impl World {
 }
 
 impl Machine {
-    /// Asks the code, as it rests after the last event; also after its end. Nothing changes by it.
+    /// Asks the code, as it rests after the last event; also after its end. Nothing changes by it. The headers are for
+    /// interceptors.
     ///
     /// # Errors
     /// [`QueryFault`].
-    pub fn query(&self, name: &QueryName, argument: &Payload) -> Result<Payload, QueryFault> {
+    pub fn query(
+        &self,
+        name: &QueryName,
+        argument: &Payload,
+        headers: &Headers,
+    ) -> Result<Payload, QueryFault> {
+        let around = self.world.around();
         let handler = {
             let state = self.world.state();
             let unknown = || QueryFault::Unknown { known: state.queries.keys().cloned().collect() };
             state.queries.get(name).cloned().ok_or_else(unknown)?
         };
         let _inside = presence::enter(self.id, Doing::Querying);
-        catch_unwind(AssertUnwindSafe(|| handler(argument)))
+        let ask = || {
+            let admitted = around.map_or(Ok(()), |around| around.admit_query(name, argument, headers));
+            admitted.map_err(QueryFault::Intercepted).and_then(|()| handler(argument))
+        };
+        catch_unwind(AssertUnwindSafe(ask))
             .unwrap_or_else(|panic| Err(QueryFault::Panicked(panic_message(panic.as_ref()))))
     }
 

@@ -8,6 +8,7 @@ use super::Conclusion;
 use super::error::{HistoryFault, TaskError};
 use super::machine::{Machine, PanicPolicy};
 use super::presence::{self, Doing};
+use super::random::Random;
 use super::state::Aftermath;
 use crate::history::{Event, EventKind, WorkflowStarted};
 use crate::vocabulary::{EventId, Failure, FailureKind, Place, SemanticsVersion};
@@ -16,8 +17,11 @@ impl Machine {
     /// Applies an inbox event, whichever way it came, and polls until all rests.
     pub(super) fn step(&mut self, event: Event) -> Result<(), TaskError> {
         self.check_inbox_event(&event)?;
-        self.lookout.work();
+        self.family.take(event.id, &event.kind);
         (self.head, self.last_at) = (event.id, event.at);
+        self.world.state().measure(&event.kind);
+        let Some(event) = self.hold_while_paused(event) else { return Ok(()) };
+        self.lookout.work();
         self.world.state().begin(event.id, event.at);
         let polled = catch_unwind(AssertUnwindSafe(|| self.apply_and_poll(event)));
         let done = polled.unwrap_or_else(|panic| self.panicked(panic.as_ref()));
@@ -35,13 +39,8 @@ impl Machine {
         if first != (event.id == EventId(1)) {
             return Err(HistoryFault::Misplaced(event.id));
         }
-        let of = match &event.kind {
-            EventKind::ActivityCompleted(body) => body.scheduled,
-            EventKind::ActivityFailed(body) => body.scheduled,
-            EventKind::TimerFired(body) => body.started,
-            EventKind::SideEffectRecorded(body) => body.scheduled,
-            _ => return Ok(()),
-        };
+        let told = event.kind.told_by_child().map(|(scheduled, _)| scheduled);
+        let Some(of) = told.or(event.kind.outcome_of()) else { return Ok(()) };
         if of >= event.id {
             return Err(HistoryFault::OutcomeOfNothing { event_id: event.id, of });
         }
@@ -51,18 +50,32 @@ impl Machine {
     fn apply_and_poll(&mut self, event: Event) -> Result<(), TaskError> {
         match event.kind {
             EventKind::WorkflowStarted(body) => self.launch(body)?,
-            EventKind::WorkflowTerminated(_) => {
+            EventKind::WorkflowTerminated(_) | EventKind::WorkflowTimedOut(_) => {
+                self.absorb_held();
                 self.closed = true;
                 self.abandon();
                 return Ok(());
             }
-            kind => {
-                let _inside = presence::enter(self.id, Doing::Applying);
-                let mut aftermath = Aftermath::default();
-                let applied = self.world.state().apply(kind, &mut aftermath);
-                applied.map_err(|of| HistoryFault::OutcomeOfNothing { event_id: event.id, of })?;
-                aftermath.wakers.into_iter().for_each(Waker::wake);
+            EventKind::WorkflowReset(body) => {
+                self.world.state().random = Random::from_seed(body.seed);
+                self.world.sees(body.run_id);
+                return Ok(());
             }
+            EventKind::WorkflowResumed(_) => return self.apply_held(),
+            _ => return self.apply(event),
+        }
+        self.poll_until_rest();
+        Ok(())
+    }
+
+    /// Applies an event that concerns what the code waits for, and polls until all rests.
+    pub(super) fn apply(&mut self, event: Event) -> Result<(), TaskError> {
+        {
+            let _inside = presence::enter(self.id, Doing::Applying);
+            let mut aftermath = Aftermath::default();
+            let applied = self.world.state().apply(event.kind, &mut aftermath);
+            applied.map_err(|of| HistoryFault::OutcomeOfNothing { event_id: event.id, of })?;
+            aftermath.wakers.into_iter().for_each(Waker::wake);
         }
         self.poll_until_rest();
         Ok(())
@@ -70,21 +83,11 @@ impl Machine {
 
     fn poll_until_rest(&mut self) {
         let _inside = presence::enter(self.id, Doing::Polling);
-        let mut asked_conditions = false;
         loop {
-            let moved = self.tasks.poll_until_rest();
+            self.tasks.poll_until_rest();
             let mut aftermath = Aftermath::default();
             let mut state = self.world.state();
             state.wake_overlooked(&mut aftermath);
-            if !aftermath.wakers.is_empty() {
-                asked_conditions = false;
-            } else if self.tasks.main_is_alive() {
-                // Once after all else has moved, and again as long as that meets one.
-                if state.take_conditions_met() || (moved && !asked_conditions) {
-                    state.wake_conditions(&mut aftermath);
-                    asked_conditions = true;
-                }
-            }
             if aftermath.wakers.is_empty() {
                 if state.conclusion.is_none() {
                     state.refuse_unknown_updates();
@@ -105,6 +108,9 @@ impl Machine {
             return Err(HistoryFault::OtherWorkflow { bound: body.workflow, given: given.clone() }.into());
         }
         let input = body.input.clone();
+        if let Some(run_id) = body.copied_from {
+            self.world.sees(run_id);
+        }
         self.world.state().start(body);
         let world = self.world.clone();
         let _inside = presence::enter(self.id, Doing::Polling);
@@ -134,7 +140,9 @@ impl Machine {
     }
 
     fn conclude(&mut self, conclusion: Conclusion) {
-        self.world.state().conclude(conclusion);
+        self.absorb_held();
+        let run_id = self.world.run().run_id;
+        self.world.state().conclude(conclusion, run_id);
         self.abandon();
     }
 

@@ -38,6 +38,8 @@ struct Agenda {
     machine: MachineId,
     lookout: Arc<Lookout>,
     main: AtomicBool,
+    /// Whether the run has ended without its main body.
+    stopped: AtomicBool,
     others: Mutex<VecDeque<Turn>>,
 }
 
@@ -56,6 +58,11 @@ impl Spawner {
     pub(super) fn spawn(&self, future: BoxFuture<'static, ()>) {
         self.0.others().push_back(Turn::New(future));
     }
+
+    /// Lets nobody be polled any more.
+    pub(super) fn stop(&self) {
+        self.0.stopped.store(true, Ordering::Release);
+    }
 }
 
 /// What the waker of a task rings.
@@ -68,8 +75,8 @@ struct Bell {
 
 impl Tasks {
     pub(super) fn new(machine: MachineId, lookout: Arc<Lookout>) -> Self {
-        let agenda =
-            Agenda { machine, lookout, main: AtomicBool::new(false), others: Mutex::new(VecDeque::new()) };
+        let (main, stopped) = (AtomicBool::new(false), AtomicBool::new(false));
+        let agenda = Agenda { machine, lookout, main, stopped, others: Mutex::new(VecDeque::new()) };
         Self { agenda: Arc::new(agenda), tasks: Vec::new(), vacant: Vec::new() }
     }
 
@@ -101,16 +108,13 @@ impl Tasks {
     }
 
     /// Polls what was woken until all rests, or until the main body has ended. The thread is inside of the machine.
-    /// Returns whether anything was polled.
-    pub(super) fn poll_until_rest(&mut self) -> bool {
-        let mut polled = false;
+    pub(super) fn poll_until_rest(&mut self) {
         while let Some(turn) = self.agenda.next() {
             let id = match turn {
                 Turn::Woken(id) => id,
                 Turn::New(future) => self.place(future),
             };
             let Some(task) = &mut self.tasks[id.0 as usize] else { continue };
-            polled = true;
             task.bell.rung.store(false, Ordering::Release);
             if task.future.as_mut().poll(&mut Context::from_waker(&task.waker)).is_pending() {
                 continue;
@@ -124,7 +128,6 @@ impl Tasks {
             }
             self.vacant.push(id);
         }
-        polled
     }
 
     /// Whether the main body was launched and has not ended.
@@ -163,6 +166,9 @@ impl Agenda {
     }
 
     fn next(&self) -> Option<Turn> {
+        if self.stopped.load(Ordering::Acquire) {
+            return None;
+        }
         let other = self.others().pop_front();
         other.or_else(|| self.main.swap(false, Ordering::AcqRel).then_some(Turn::Woken(TaskId::MAIN)))
     }

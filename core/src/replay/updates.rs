@@ -76,8 +76,23 @@ impl World {
     }
 
     /// Whether handlers run, or are about to; the waker is woken when they have ended.
-    pub(crate) fn updates_run(&self, waker: &Waker) -> bool {
-        self.state().updates_run(waker)
+    pub(crate) fn handlers_run(&self, waker: &Waker) -> bool {
+        self.state().handlers_run(waker)
+    }
+
+    /// A handler that answers nobody begins.
+    pub(crate) fn handler_begins(&self, location: &'static Location<'static>) {
+        if self.is_polled_here(location) {
+            self.state().handler_begins();
+        }
+    }
+
+    /// A handler that answers nobody has ended.
+    pub(crate) fn handler_ends(&self, location: &'static Location<'static>) {
+        if self.is_polled_here(location) {
+            let woken = self.state().handler_ends();
+            woken.into_iter().for_each(Waker::wake);
+        }
     }
 
     fn decide(&self, location: &'static Location<'static>, command: CommandKind) {

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::around::Around;
 use super::foreign::{Foreign, Lookout};
 use super::presence::{self, Doing, MachineId};
 use super::state::State;
 use super::tasks::Spawner;
-use crate::history::WorkflowStarted;
-use crate::vocabulary::{EventId, PatchId, Payload, RunKey, Timestamp};
+use crate::history::{AttributesUpserted, MemoUpserted, WorkflowStarted};
+use crate::vocabulary::{AttributeValue, EventId, PatchId, Payload, RunId, RunKey, Timestamp};
 
 /// A run as its code sees it; cheap to clone. Given to [`Definition::launch`](super::Definition::launch).
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub struct World(Arc<Shared>);
 struct Shared {
     machine: MachineId,
     run: RunKey,
+    /// The runs that the code has seen as its own, in turn, where it was copied from others; all but the first.
+    seen: OnceLock<Box<Seen>>,
     replaying: AtomicBool,
     lookout: Arc<Lookout>,
     spawner: Spawner,
@@ -26,16 +29,38 @@ struct Shared {
     state: Mutex<State>,
 }
 
+/// One link of the chain of runs that the code has seen as its own.
+struct Seen {
+    run: RunKey,
+    next: OnceLock<Box<Seen>>,
+}
+
 impl World {
     pub(super) fn new(machine: MachineId, run: RunKey, lookout: Arc<Lookout>, spawner: Spawner) -> Self {
-        let (replaying, state) = (AtomicBool::new(true), Mutex::new(State::new()));
-        Self(Arc::new(Shared { machine, run, replaying, lookout, spawner, state }))
+        let (replaying, state) = (AtomicBool::new(true), Mutex::new(State::new(run.run_id)));
+        let seen = OnceLock::new();
+        Self(Arc::new(Shared { machine, run, seen, replaying, lookout, spawner, state }))
     }
 
-    /// The run.
+    /// The run, as its code sees it now: in the copied part of a history that was reset, the run that was copied.
     #[must_use]
     pub fn run(&self) -> &RunKey {
-        &self.0.run
+        let mut run = (&self.0.run, &self.0.seen);
+        while let Some(seen) = run.1.get() {
+            run = (&seen.run, &seen.next);
+        }
+        run.0
+    }
+
+    /// The code sees this run as its own from now on.
+    pub(super) fn sees(&self, run_id: RunId) {
+        let mut last = &self.0.seen;
+        while let Some(seen) = last.get() {
+            last = &seen.next;
+        }
+        let run = RunKey { run_id, ..self.0.run.clone() };
+        // Only the machine does this, one event at a time.
+        let _ = last.set(Box::new(Seen { run, next: OnceLock::new() }));
     }
 
     /// Whether the event being applied was stored before: what the code does now, it has done already.
@@ -86,6 +111,16 @@ impl World {
         self.state().started.clone()
     }
 
+    /// What stands around the code from now on.
+    pub(crate) fn surround(&self, around: Arc<dyn Around>) {
+        self.state().around = Some(around);
+    }
+
+    /// What stands around the code, if anything does.
+    pub(crate) fn around(&self) -> Option<Arc<dyn Around>> {
+        self.state().around.clone()
+    }
+
     /// Whether the run was asked to cancel.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.state().is_cancelled()
@@ -107,6 +142,35 @@ impl World {
         if self.is_polled_here(location) && !self.replaying() {
             self.state().published = Some(status);
         }
+    }
+
+    /// How many bytes the history takes, up to the event being applied.
+    pub(crate) fn history_bytes(&self) -> u64 {
+        self.state().history_bytes
+    }
+
+    /// Changes what the run can be found by.
+    pub(crate) fn upsert_attributes(&self, location: &'static Location<'static>, body: AttributesUpserted) {
+        if self.is_polled_here(location) {
+            self.state().upsert_attributes(location, body);
+        }
+    }
+
+    /// Changes the run's memo.
+    pub(crate) fn upsert_memo(&self, location: &'static Location<'static>, body: MemoUpserted) {
+        if self.is_polled_here(location) {
+            self.state().upsert_memo(location, body);
+        }
+    }
+
+    /// An attribute of the run, as its code has left it.
+    pub(crate) fn attribute(&self, name: &str) -> Option<AttributeValue> {
+        self.state().shown.attributes.get(name).cloned()
+    }
+
+    /// An entry of the run's memo, as its code has left it.
+    pub(crate) fn memo(&self, name: &str) -> Option<Payload> {
+        self.state().shown.memo.get(name).cloned()
     }
 
     /// Draws from the run's random numbers.

@@ -4,19 +4,25 @@
 //! imports this one.
 
 mod attribute;
+mod derived;
 mod failure;
+mod headers;
 mod id;
 mod jitter;
 mod payload;
 mod place;
 mod predicate;
 mod retry;
+mod reuse;
+mod search;
 mod timeout;
 mod timestamp;
 mod value;
 
 pub use attribute::{AttributeValue, Attributes, Memo};
+pub use derived::Purpose;
 pub use failure::{Cause, Failure, FailureKind};
+pub use headers::{Headers, Propagated};
 pub use id::{
     ActivityName, Attempt, EventId, FencingToken, InvalidId, Namespace, PatchId, Position, QueryName,
     RequestId, RunId, RunKey, SemanticsVersion, SignalName, TEXT_ID_BYTES_MAX, TaskQueue, UpdateName,
@@ -26,6 +32,8 @@ pub use payload::{Encoding, PAYLOAD_BYTES_MAX, Payload, PayloadError};
 pub use place::Place;
 pub use predicate::FailurePredicate;
 pub use retry::RetryPolicy;
+pub use reuse::IdReusePolicy;
+pub use search::{NamesAttribute, SearchKey, SearchValue};
 pub use timeout::TimeoutKind;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub(crate) use value::Value;

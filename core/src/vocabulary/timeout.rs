@@ -1,4 +1,4 @@
-//! Which limit a call of an activity ran into.
+//! Which limit a call of an activity, or a run, ran into.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,4 +14,8 @@ pub enum TimeoutKind {
     ScheduleToClose,
     /// A running attempt was silent for too long.
     Heartbeat,
+    /// A run took too long.
+    Run,
+    /// A run and those that it has continued as, or was tried again as, took too long together.
+    Execution,
 }

@@ -34,6 +34,8 @@ pub(super) struct ActivityJob {
     pub(super) run: RunKey,
     /// The run's token at the time; meaningless for a queued one.
     pub(super) token: FencingToken,
+    /// By which load of the run it was begun; says nothing of a queued one.
+    pub(super) load: u32,
     pub(super) scheduled: EventId,
     pub(super) attempt: Attempt,
     pub(super) call: ActivityScheduled,
@@ -69,6 +71,7 @@ pub(super) struct SideEffectJob {
 pub(super) struct EndedActivity {
     pub(super) run: RunKey,
     pub(super) token: FencingToken,
+    pub(super) load: u32,
     pub(super) scheduled: EventId,
     pub(super) attempt: Attempt,
     pub(super) call: ActivityScheduled,
@@ -105,24 +108,31 @@ impl EndedActivity {
 }
 
 impl ActivityJob {
-    /// The end of a job that was asked to stop before it began.
-    fn never_begun(self, at: Timestamp) -> EndedActivity {
-        let Self { run, token, scheduled, attempt, call, close_by, queued, .. } = self;
-        let result = Err(Failure::of_kind(FailureKind::Cancelled, NEVER_BEGUN));
+    /// The end of this attempt, as its outcome says and nothing else.
+    pub(super) fn ended(self, result: Result<Payload, Failure>, at: Timestamp) -> EndedActivity {
+        let Self { run, token, load, scheduled, attempt, call, close_by, queued, .. } = self;
+        let (asked, deferred, details) = (false, None, None);
         EndedActivity {
             run,
             token,
+            load,
             scheduled,
             attempt,
             call,
             close_by,
             result,
-            asked: true,
-            deferred: None,
-            details: None,
+            asked,
+            deferred,
+            details,
             queued,
             at,
         }
+    }
+
+    /// The end of a job that was asked to stop before it began.
+    fn never_begun(self, at: Timestamp) -> EndedActivity {
+        let result = Err(Failure::of_kind(FailureKind::Cancelled, NEVER_BEGUN));
+        EndedActivity { asked: true, ..self.ended(result, at) }
     }
 }
 
@@ -190,7 +200,7 @@ fn enter(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, job: B
 /// When, and after what, a local call is tried again: here, since it has no row to wait in.
 fn again_here(job: &ActivityJob, result: &Result<Payload, Failure>) -> Option<(Duration, Failure)> {
     let failure = result.as_ref().err().filter(|_| job.call.local)?;
-    let delay = job.call.retry.delay_after(job.attempt, failure)?;
+    let delay = job.call.retry.delay_in((job.run.run_id, job.scheduled), job.attempt, failure)?;
     tracing::debug!(name = %job.call.activity, run = %job.run, attempt = %job.attempt, %failure, "a local call failed");
     Some((delay, failure.clone()))
 }
@@ -236,10 +246,14 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
         if !may_begin(&cx) {
             return;
         }
-        let span = tracing::info_span!("activity", name = %job.call.activity, run = %job.run, attempt = %job.attempt);
+        let headers = job.call.headers.clone();
+        let around = &cx.registry.around;
+        // A span's parent is what is current where it is made.
+        let span = around.within(&headers, || span(&job));
         let slot = Arc::new(slot);
         let watched = cx.pulses.watch(key, attempt);
-        let Some(result) = run(&cx, &job, &slot).instrument(span).await else { return };
+        let body = around.surround(&headers, run(&cx, &job, &slot).instrument(span));
+        let Some(result) = body.await else { return };
         let (details, row) = watched.ended().unzip();
         if let (Err(_), Some(details), Some(worker)) = (&result, &details, row.flatten()) {
             heartbeats::tell_last(&cx, &job, worker, details.clone()).await;
@@ -247,34 +261,34 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
         // The slot is free before the run goes on, so that its next call can have it.
         drop(slot);
         if let Some((delay, failure)) = again_here(&job, &result) {
+            if job.call.commit_later {
+                shards.waits(job.run.run_id, job.token);
+            }
             cx.clock.sleep(delay).await;
-            if bodies.again(key, attempt) {
-                (job.attempt, job.last_failure) = (attempt.next(), Some(failure));
+            if let Some(cancel) = bodies.again(key, attempt) {
+                (job.attempt, job.last_failure, job.cancel) = (attempt.next(), Some(failure), cancel);
                 enter(&cx, &shards, &bodies, Box::new(job));
             }
         } else if let Some(asked) = bodies.ended(key, attempt) {
-            let ActivityJob { run, token, scheduled, attempt, call, close_by, queued, .. } = job;
             let at = cx.now();
-            let deferred = deferral(&call, &result, began, at);
-            shards.activity_ended(EndedActivity {
-                run,
-                token,
-                scheduled,
-                attempt,
-                call,
-                close_by,
-                result,
-                asked,
-                deferred,
-                details,
-                queued,
-                at,
-            });
+            let deferred = deferral(&job.call, &result, began, at);
+            shards.activity_ended(EndedActivity { asked, deferred, details, ..job.ended(result, at) });
         }
     });
     if !blocking {
         running.begun(key, attempt, task);
     }
+}
+
+/// The span of an attempt.
+fn span(job: &ActivityJob) -> tracing::Span {
+    tracing::info_span!(
+        "activity",
+        activity = %job.call.activity,
+        workflow_id = %job.run.workflow_id,
+        run_id = %job.run.run_id,
+        attempt = %job.attempt,
+    )
 }
 
 /// A blocking body that keeps its slot until it returns, whoever still waits for it.
@@ -299,10 +313,15 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Option<R
         heartbeat_details: job.details.clone(),
     };
     let context = ActivityContext::new(info, cx.registry.state.clone(), job.cancel.clone());
-    let context = context.with_outlet(cx.pulses.clone());
+    let context = context.with_outlet(cx.pulses.clone()).with_headers(call.headers.clone());
+    let around = &cx.registry.around;
+    let start = || {
+        let context = around.prepare_attempt(context);
+        around.attempt(&context, &call.input, definition.start(context.clone(), &call.input))
+    };
     let pulse = cx.pulses.begin(job);
     let attempt = async {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| definition.start(context, &call.input))) {
+        match std::panic::catch_unwind(AssertUnwindSafe(start)) {
             Ok(ActivityRun::Async(body)) => {
                 let ended = AssertUnwindSafe(body).catch_unwind().await;
                 Some(ended.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))))
@@ -310,7 +329,12 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Option<R
             Ok(ActivityRun::Blocking(body)) => {
                 // A thread for it may come late: then nobody wants it any more.
                 let (own, cancel) = (cx.clone(), job.cancel.clone());
-                let body = move || (!cancel.is_cancelled() && may_begin(&own)).then(body);
+                let (span, headers) = (tracing::Span::current(), call.headers.clone());
+                let body = move || {
+                    let begins = !cancel.is_cancelled() && may_begin(&own);
+                    let around = &own.registry.around;
+                    begins.then(|| around.within(&headers, || span.in_scope(body)))
+                };
                 match cx.home.run_blocking(in_slot(body, slot.clone())).await {
                     Ok(result) => result,
                     Err(Some(panic)) => Some(Err(panicked(panic.as_ref()))),
@@ -417,6 +441,7 @@ pub(super) mod tests {
                 run_id: RunId::fresh(),
             },
             token: FencingToken(1),
+            load: 0,
             scheduled: EventId(scheduled),
             attempt: Attempt(1),
             call: ActivityScheduled::new(ActivityName::new("charge").unwrap(), Payload::encode(&()).unwrap()),

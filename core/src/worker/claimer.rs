@@ -9,11 +9,13 @@ use futures::{FutureExt, future::BoxFuture};
 use super::activities::{self, ActivityJob, EndedActivity, Job, NEVER_BEGUN};
 use super::context::{Context, Life};
 use super::running::Running;
+use super::settler;
 use super::shard::Input;
 use super::thread::Shards;
 use crate::activity::CancelFlag;
 use crate::backend::{ActivityRequest, Claim, Claimed, ClaimedActivity, Interest, Mark, StoreErrorKind};
 use crate::history::{ActivityScheduled, EventKind, HistoryError, decode_kind};
+use crate::host::Role;
 use crate::vocabulary::{
     Failure, FailureKind, FencingToken, Payload, SemanticsVersion, TimeoutKind, Timestamp,
 };
@@ -111,6 +113,10 @@ async fn hand_out(
     claimed: Claimed,
 ) {
     for run in claimed.runs {
+        if run.unsettled {
+            cx.home.spawn(Role::Engine, settler::settle(cx.clone(), life.clone(), run));
+            continue;
+        }
         shards.send_to(run.run.run_id, Input::Claimed(Box::new(run)));
     }
     for unread in claimed.unread {
@@ -171,37 +177,26 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
     };
     let close_by = claimed.close_by;
     let (run, scheduled, attempt, worker) = (claimed.run, claimed.scheduled, claimed.attempt, life.worker);
-    let token = FencingToken(0);
-    if let Some(failure) = trouble {
-        let queued = Some(worker);
-        let (result, at) = (Err(failure), cx.now());
-        return Prepared::Ended(Box::new(EndedActivity {
-            run,
-            token,
-            scheduled,
-            attempt,
-            call,
-            close_by,
-            result,
-            asked: claimed.cancel_requested,
-            deferred: None,
-            details: None,
-            queued,
-            at,
-        }));
-    }
-    let (queued, cancel) = (Some(worker), CancelFlag::default());
-    Prepared::Job(Job::Activity(Box::new(ActivityJob {
+    let job = Box::new(ActivityJob {
         run,
-        token,
+        // It is fenced by its row.
+        token: FencingToken(0),
+        load: 0,
         scheduled,
         attempt,
         call,
         close_by,
         last_failure: last_failure.ok().flatten(),
         details: details.ok().flatten(),
-        queued,
-        cancel,
+        queued: Some(worker),
+        cancel: CancelFlag::default(),
         step: None,
-    })))
+    });
+    match trouble {
+        Some(failure) => {
+            let ended = job.ended(Err(failure), cx.now());
+            Prepared::Ended(Box::new(EndedActivity { asked: claimed.cancel_requested, ..ended }))
+        }
+        None => Prepared::Job(Job::Activity(job)),
+    }
 }

@@ -14,7 +14,7 @@ use super::thread::Shards;
 use crate::backend::{StoreError, StoreErrorKind};
 use crate::history::EventKind;
 use crate::vocabulary::{FencingToken, RequestId, RunId};
-use crate::write::{Batch, Outcome, Refusal, Write};
+use crate::write::{Applied, Batch, Outcome, Refusal, Write};
 
 /// The wait before a batch is applied again after a store's fault, doubled each time.
 const AGAIN_AFTER: Duration = Duration::from_millis(5);
@@ -33,6 +33,8 @@ pub(super) struct Ticket {
     pub(super) closing: Option<EventKind>,
     /// The first task of the run that continues this one.
     pub(super) successor: Option<FirstTask>,
+    /// The first tasks of children that may begin here.
+    pub(super) children: Vec<FirstTask>,
     /// Whether the shard waits for this outcome.
     pub(super) of_commit: bool,
 }
@@ -47,6 +49,7 @@ impl Ticket {
             jobs: Vec::new(),
             closing: None,
             successor: None,
+            children: Vec::new(),
             of_commit: true,
         }
     }
@@ -83,6 +86,10 @@ pub(super) async fn carry_out(
             }
             jobs.append(&mut ticket.jobs);
             successors.extend(ticket.successor.take());
+            if let Ok(Applied::Committed { started, .. }) = &outcome {
+                let begun = std::mem::take(&mut ticket.children).into_iter();
+                successors.extend(begun.filter(|child| started.contains(&child.run.run_id)));
+            }
             if let Some(kind) = &ticket.closing {
                 cx.closings.closed(ticket.run_id, kind);
             }

@@ -32,6 +32,12 @@ pub struct WorkerOptions {
     /// [`Engine::health`](crate::Engine::health), and the worker goes on with another thread, under a new lease. Looked
     /// at as often as the lease is renewed, and found that much later.
     pub blocked_after: Duration,
+    /// How many events a run's history may have; 1,000,000. A run that comes there is parked, visibly, with all that it was
+    /// sent: a worker with a higher limit takes it up where it stands, a reset to an earlier event goes on without it. It
+    /// cannot continue as new by itself any more: long before, at half of this, the log warns of it, and its code is told
+    /// to from [`SUGGESTED_EVENTS`](crate::workflow::SUGGESTED_EVENTS) on. How long a history is, is the head of its
+    /// [`RunInfo`](crate::backend::RunInfo).
+    pub history_events_max: u64,
     /// What a panic of workflow code does: fail the task, which is tried again (the default), or fail the run.
     pub panics: PanicPolicy,
 }
@@ -51,6 +57,7 @@ impl Default for WorkerOptions {
             claim_interval: Duration::from_secs(1),
             shutdown_grace: Duration::from_secs(10),
             blocked_after: Duration::from_secs(10),
+            history_events_max: 1_000_000,
             panics: PanicPolicy::default(),
         }
     }

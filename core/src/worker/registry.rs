@@ -5,18 +5,23 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::activity::{ActivityDefinition, SharedState};
+use crate::around::Surroundings;
 use crate::replay::Definition;
-use crate::vocabulary::{ActivityName, WorkflowType};
+use crate::vocabulary::{ActivityName, WorkflowName, WorkflowType, WorkflowVersion};
 
 /// The workflows and activities of a worker, and what its activities share.
 #[derive(Default)]
 pub(crate) struct Registry {
     /// By name and version.
     pub(crate) workflows: HashMap<WorkflowType, Arc<dyn Definition>>,
+    /// Which version of a workflow is started by its name alone, where that is not the highest.
+    pub(crate) defaults: HashMap<WorkflowName, WorkflowVersion>,
     /// By name.
     pub(crate) activities: HashMap<ActivityName, ActivityDefinition>,
     /// What a step passes before it runs; a tester fakes it there.
     pub(crate) steps: Option<StepHook>,
+    /// What stands around their attempts.
+    pub(crate) around: Surroundings,
     /// What activities are given.
     pub(crate) state: Arc<SharedState>,
 }
@@ -35,6 +40,17 @@ impl Registry {
             .collect();
         names.sort();
         names
+    }
+
+    /// Which version of each workflow is started by its name alone.
+    pub(crate) fn default_versions(&self) -> HashMap<WorkflowName, WorkflowVersion> {
+        let mut versions: HashMap<WorkflowName, WorkflowVersion> = HashMap::new();
+        for WorkflowType { name, version } in self.workflows.keys() {
+            let highest = versions.entry(name.clone()).or_insert(*version);
+            *highest = (*version).max(*highest);
+        }
+        versions.extend(self.defaults.iter().map(|(name, version)| (name.clone(), *version)));
+        versions
     }
 
     /// The workflows served, in order.

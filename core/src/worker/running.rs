@@ -156,15 +156,16 @@ impl Running {
         bodies.of.remove(&key).map(|body| body.asked)
     }
 
-    /// A local call goes on to its next attempt; `false` if it was stopped.
-    pub(super) fn again(&self, key: (RunId, EventId), failed: Attempt) -> bool {
-        match self.lock().of.get_mut(&key).filter(|body| body.attempt == failed) {
-            Some(body) => {
-                (body.attempt, body.abort) = (failed.next(), None);
-                true
-            }
-            None => false,
+    /// A local call goes on to its next attempt, which is told to stop by this; `None` if it was stopped.
+    pub(super) fn again(&self, key: (RunId, EventId), failed: Attempt) -> Option<CancelFlag> {
+        let mut bodies = self.lock();
+        let body = bodies.of.get_mut(&key).filter(|body| body.attempt == failed)?;
+        (body.attempt, body.abort) = (failed.next(), None);
+        if !body.asked {
+            // An attempt that took too long was told to stop, and that attempt only.
+            body.cancel = CancelFlag::default();
         }
+        Some(body.cancel.clone())
     }
 
     /// Stops bodies: an async one is dropped, a blocking one is told. Their outcome counts for nothing.

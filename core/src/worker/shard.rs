@@ -67,7 +67,7 @@ pub(super) enum Input {
     /// A start with its first task.
     Start(Arc<PendingStart>),
     /// A run that was started, and is held here, without its first task.
-    Begin(FirstTask),
+    Begin(Box<FirstTask>),
     Claimed(Box<ClaimedRun>),
     Unread(UnreadInbox),
     /// What was read for a run, under this token and by this load.
@@ -75,6 +75,8 @@ pub(super) enum Input {
     Activity(Box<EndedActivity>),
     /// A call that runs without a row needs one.
     NeedsRow(RunId, FencingToken, RowRequest),
+    /// A step of this run waits for its next attempt.
+    Waits(RunId, FencingToken),
     /// Where the calls of this run stand.
     Looked(RunId, FencingToken, Standing),
     SideEffect(EndedSideEffect),
@@ -188,7 +190,7 @@ impl Shard {
     pub(super) fn handle(&mut self, input: Input, now: Timestamp) {
         match input {
             Input::Start(pending) => self.start(&pending, now),
-            Input::Begin(first_task) => self.begin(first_task),
+            Input::Begin(first_task) => self.begin(*first_task),
             Input::Claimed(claimed) => self.claimed(*claimed),
             Input::Unread(unread) => self.unread(unread),
             Input::Loaded(run_id, load, loaded) => self.loaded(run_id, load, loaded, now),
@@ -200,6 +202,7 @@ impl Shard {
                 let cx = self.cx.clone();
                 self.with(run_id, token, |run| run.looked(&cx, standing));
             }
+            Input::Waits(run_id, token) => self.with(run_id, token, Run::close_group),
             Input::SideEffect(ended) => {
                 self.with(ended.run_id, ended.token, |run| run.offer_side_effect(ended));
             }
@@ -217,6 +220,7 @@ impl Shard {
             }
             Input::Question(question) => {
                 if let Some(run) = self.runs.get_mut(&question.run_id) {
+                    self.touched.push(question.run_id);
                     run.ask(question);
                 }
             }
@@ -224,6 +228,7 @@ impl Shard {
             Input::NewLife(life) => self.new_life(life),
             Input::Drain => {
                 self.draining = true;
+                self.runs.values_mut().for_each(Run::close_group);
                 // In the order of their start, so that a shutdown takes the same course each time.
                 let mut all: Vec<RunId> = self.runs.keys().copied().collect();
                 all.sort_unstable();
@@ -248,6 +253,11 @@ impl Shard {
         if run.needs_loading(now) && self.cx.polls.is_blocked(run_id) {
             let submission = run.park(&self.cx, self.life.worker, &Trouble::Blocked, now);
             self.effects.orders.push(submission.into());
+        } else if run.needs_loading(now)
+            && let Err(trouble) = run.is_too_long(&self.cx)
+        {
+            let submission = run.park(&self.cx, self.life.worker, &trouble, now);
+            self.effects.orders.push(submission.into());
         } else if run.needs_loading(now) {
             let options = self.alarms.options(&self.cx, run_id, run.token);
             let find_queued = run.loading(options);
@@ -261,11 +271,12 @@ impl Shard {
                 self.effects.orders.push(submission.into());
             }
         }
-        let step = run.step(&self.cx, self.life.worker, now);
+        let stepped = run.step(&self.cx, self.life.worker, now);
+        self.effects.jobs.extend(stepped.jobs);
         if run.begins_look() {
             self.effects.looks.push(Look { run: run.key.clone(), token: run.token });
         }
-        let submission = step.or_else(|| {
+        let submission = stepped.submission.or_else(|| {
             let leaves = self.draining && run.can_leave();
             leaves.then(|| run.release(self.life.worker)).flatten()
         });
@@ -283,7 +294,8 @@ impl Shard {
                 self.effects.orders.push(submission.into());
             }
         }
-        let submission = run.step(&self.cx, self.life.worker, now);
+        // A first task holds nothing: nothing begins before the start is stored.
+        let submission = run.step(&self.cx, self.life.worker, now).submission;
         // A client that found this too slow has sent the start itself, and will say when the run may begin.
         let Some((start, started)) = pending.take() else { return };
         let ticket = Ticket { started: Some(started), of_commit: false, ..Ticket::new(run_id, run.token) };
@@ -503,6 +515,8 @@ impl Shard {
         let Some(run) = self.runs.get_mut(&run_id) else { return };
         let (due, counted, idle, parked) = (run.next_due(), run.live_bytes(), run.is_idle(), run.is_parked());
         let pinned = run.is_rowless();
+        let strays = run.take_strays();
+        self.effects.stops.extend(strays.into_iter().map(|scheduled| Stop::Call(run_id, scheduled)));
         let notes = &mut run.notes;
         self.parked_count = self.parked_count + usize::from(parked) - usize::from(notes.parked);
         notes.parked = parked;

@@ -111,7 +111,7 @@ impl Shards {
     }
 
     pub(crate) fn begin(&self, first_task: FirstTask) {
-        self.send_to(first_task.run.run_id, Input::Begin(first_task));
+        self.send_to(first_task.run.run_id, Input::Begin(Box::new(first_task)));
     }
 
     /// Asks a run, if it is live here.
@@ -126,6 +126,11 @@ impl Shards {
 
     pub(super) fn activity_ended(&self, ended: EndedActivity) {
         self.send_to(ended.run.run_id, Input::Activity(Box::new(ended)));
+    }
+
+    /// A grouped step has failed, and waits for its next attempt.
+    pub(super) fn waits(&self, run_id: RunId, token: FencingToken) {
+        self.send_to(run_id, Input::Waits(run_id, token));
     }
 
     pub(super) fn side_effect_ended(&self, ended: EndedSideEffect) {

@@ -85,22 +85,25 @@ impl<T> StepCall<T> {
     ///
     /// # Determinism
     /// Kept in the call's event; what history holds goes on to apply after a change of the code. Never compared.
-    pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.0.with(|body| body.retry = policy);
-        self
+    pub fn retry(self, policy: RetryPolicy) -> Self {
+        self.with(|body| body.retry = policy)
     }
 
     /// Sets the longest that one attempt may take; without it there is no limit.
     ///
     /// # Determinism
     /// As for [`retry`](Self::retry).
-    pub fn start_to_close(mut self, timeout: Duration) -> Self {
-        self.0.with(|body| body.start_to_close = Some(timeout));
-        self
+    pub fn start_to_close(self, timeout: Duration) -> Self {
+        self.with(|body| body.start_to_close = Some(timeout))
     }
 
     pub(super) fn new(call: Result<Call, CallError>) -> Self {
         Self(Typed::new(call))
+    }
+
+    pub(super) fn with(mut self, change: impl FnOnce(&mut ActivityScheduled)) -> Self {
+        self.0.with(change);
+        self
     }
 }
 
@@ -153,7 +156,7 @@ impl<T: DeserializeOwned> Typed<Call, T> {
             }
             Resolution::Failed(failure) => Err(CallError::Failed(Box::new(failure))),
             Resolution::Cancelled(_) => Err(CallError::Cancelled),
-            Resolution::Fired => unreachable!("only a timer is resolved so"),
+            _ => unreachable!("only a timer, a child, or a request to another run is resolved so"),
         })
     }
 }
@@ -189,9 +192,7 @@ impl Future for Sleep {
         Poll::Ready(match ready!(Pin::new(&mut self.0).poll(cx)) {
             Resolution::Cancelled(_) => Err(CallError::Cancelled),
             Resolution::Fired => Ok(()),
-            Resolution::Value(_) | Resolution::Recorded(_) | Resolution::Failed(_) => {
-                unreachable!("a timer is never resolved so")
-            }
+            _ => unreachable!("a timer is never resolved so"),
         })
     }
 }

@@ -13,7 +13,10 @@ use super::{CallError, Workflow, WorkflowError, WorkflowResult, definition};
 use crate::activity::Activity;
 use crate::history::ActivityScheduled;
 use crate::replay::{Call, Manner, Request, Scope, World};
-use crate::vocabulary::{ActivityName, EventId, Payload, RunId, RunKey, TaskQueue, Timestamp, WorkflowType};
+use crate::vocabulary::{
+    ActivityName, Attempt, EventId, Failure, Headers, Payload, RunId, RunKey, TaskQueue, Timestamp,
+    WorkflowType,
+};
 
 /// A workflow's view of its run. Cheap to clone; clones stand for the same run.
 ///
@@ -24,6 +27,8 @@ pub struct WorkflowContext {
     world: World,
     shielded: bool,
     scope: Option<Scope>,
+    /// What its calls carry, if that is not what the run does.
+    headers: Option<Headers>,
 }
 
 /// What a workflow may know of its run. See [`WorkflowContext::info`].
@@ -38,13 +43,40 @@ pub struct WorkflowInfo {
     pub task_queue: TaskQueue,
     /// The run that continued as this one.
     pub continued_from: Option<RunId>,
-    /// The event being applied: how long the history is. A long one is a reason to continue as new.
+    /// The run that it is a child of, or whose child it continues.
+    pub parent: Option<RunKey>,
+    /// The event being applied: how long the history is.
     pub history_length: EventId,
+    /// About how many bytes the history takes, up to the event being applied.
+    pub history_bytes: u64,
+    /// Whether the history has become so long that the run had better
+    /// [continue as new](WorkflowContext::continue_as_new): from [`SUGGESTED_EVENTS`](super::SUGGESTED_EVENTS) events or
+    /// [`SUGGESTED_BYTES`](super::SUGGESTED_BYTES) on.
+    pub continue_as_new_suggested: bool,
+    /// Which try this is, by the start's retry policy; the first is 1.
+    pub attempt: Attempt,
+    /// What the try before this one left.
+    pub last_failure: Option<Failure>,
+    /// The longest that this run may take, from when its code begins.
+    pub run_timeout: Option<Duration>,
+    /// When the workflow must have ended, with all runs that it continues as.
+    pub execution_deadline: Option<Timestamp>,
 }
 
+/// From how many events on a run is told to continue as new. Part of the engine's semantics.
+pub const SUGGESTED_EVENTS: u64 = 10_000;
+/// From how many bytes of history on a run is told to continue as new. Part of the engine's semantics.
+pub const SUGGESTED_BYTES: u64 = 16 * 1024 * 1024;
+
 impl WorkflowContext {
-    pub(super) fn new(world: World) -> Self {
-        Self { world, shielded: false, scope: None }
+    pub(crate) fn new(world: World) -> Self {
+        Self { world, shielded: false, scope: None, headers: None }
+    }
+
+    /// The context that a call of this manner was made through.
+    pub(crate) fn of(world: World, manner: &Manner) -> Self {
+        let Manner { shielded, scope, headers, .. } = manner.clone();
+        Self { world, shielded, scope, headers }
     }
 
     pub(super) fn world(&self) -> &World {
@@ -164,13 +196,21 @@ impl WorkflowContext {
         self.world.is_cancelled() || self.scope.as_ref().is_some_and(Scope::is_cancelled)
     }
 
+    pub(super) fn headers_here(&self) -> Option<&Headers> {
+        self.headers.as_ref()
+    }
+
+    pub(crate) fn carrying(&self, headers: Headers) -> Self {
+        Self { headers: Some(headers), ..self.clone() }
+    }
+
     pub(super) fn scope_here(&self) -> Option<&Scope> {
         self.scope.as_ref()
     }
 
     /// This context under a shield, or in another scope.
     pub(super) fn moved(&self, shielded: bool, scope: Option<Scope>) -> Self {
-        Self { world: self.world.clone(), shielded, scope }
+        Self { world: self.world.clone(), shielded, scope, headers: self.headers.clone() }
     }
 
     pub(super) fn is_shielded(&self) -> bool {
@@ -211,19 +251,28 @@ impl WorkflowContext {
     #[must_use]
     pub fn info(&self) -> WorkflowInfo {
         let started = self.world.started().expect("code runs only after event 1 was taken in");
+        let (history_length, history_bytes) = (self.world.event(), self.world.history_bytes());
         WorkflowInfo {
             run: self.world.run().clone(),
             workflow: started.workflow.clone(),
             task_queue: started.task_queue.clone(),
             continued_from: started.continued_from,
-            history_length: self.world.event(),
+            parent: started.parent.as_ref().map(|parent| parent.parent(self.world.run())),
+            history_length,
+            history_bytes,
+            continue_as_new_suggested: history_length.0 >= SUGGESTED_EVENTS
+                || history_bytes >= SUGGESTED_BYTES,
+            attempt: started.attempt,
+            last_failure: started.last_failure.as_deref().cloned(),
+            run_timeout: started.run_timeout,
+            execution_deadline: started.execution_deadline,
         }
     }
 
     /// Ends this run, to go on as a new one of this workflow ID with an empty history: return what this returns.
     ///
-    /// What the code has not read, signals and a cancel request, goes to the new run in order. Open activities and
-    /// timers are cancelled.
+    /// What the code has not read, signals and a cancel request, goes to the new run in order, and so do the
+    /// [headers](Self::headers). Open activities and timers are cancelled.
     ///
     /// # Errors
     /// Always: the error is what says so. If the input does not encode, it fails the run.
@@ -235,11 +284,12 @@ impl WorkflowContext {
         // A unit struct: it names the type.
         let _ = workflow;
         let (workflow, input) = (definition::workflow_type::<W>()?, Payload::encode(input)?);
-        Err(WorkflowError::continue_as_new(workflow, input))
+        Err(WorkflowError::continue_as_new(workflow, input, self.headers()))
     }
 
     pub(super) fn manner(&self, location: &'static Location<'static>) -> Manner {
-        Manner { location, shielded: self.shielded, scope: self.scope.clone() }
+        let (scope, headers) = (self.scope.clone(), self.headers.clone());
+        Manner { location, shielded: self.shielded, scope, headers }
     }
 }
 

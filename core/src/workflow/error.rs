@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::TimedOut;
+use super::{ChildError, ExternalError, TimedOut};
 use crate::replay::Conclusion;
-use crate::vocabulary::{Failure, FailureKind, InvalidId, Payload, PayloadError, WorkflowType};
+use crate::vocabulary::{Failure, FailureKind, Headers, InvalidId, Payload, PayloadError, WorkflowType};
 
 /// The longest chain of sources that is looked through for a cancellation.
 const CHAIN_MAX: usize = 64;
@@ -81,8 +81,8 @@ impl From<InvalidId> for CallError {
 /// Why a workflow function ends without a value.
 ///
 /// `?` takes in every error, with its type's name and its chain of sources; for that to be possible this type is no
-/// `std::error::Error` itself (as `anyhow::Error` is none). An activity's [`CallError::Failed`] keeps its failure as
-/// it is, and an error with a [`CallError::Cancelled`] anywhere in its chain of sources ends a run that was asked to
+/// `std::error::Error` itself (as `anyhow::Error` is none). An activity's [`CallError::Failed`] and a child's keep their failure as
+/// it is, and an error with a [`CallError::Cancelled`] (or that of a child, or of an external call) anywhere in its chain of sources ends a run that was asked to
 /// cancel as cancelled.
 ///
 /// # Examples
@@ -110,6 +110,7 @@ enum Ending {
     ContinueAsNew {
         workflow: WorkflowType,
         input: Payload,
+        headers: Headers,
     },
 }
 
@@ -165,15 +166,17 @@ impl WorkflowError {
         matches!(&*self.0, Ending::Cancelled(_))
     }
 
-    pub(super) fn continue_as_new(workflow: WorkflowType, input: Payload) -> Self {
-        Self(Box::new(Ending::ContinueAsNew { workflow, input }))
+    pub(super) fn continue_as_new(workflow: WorkflowType, input: Payload, headers: Headers) -> Self {
+        Self(Box::new(Ending::ContinueAsNew { workflow, input, headers }))
     }
 
     pub(super) fn into_conclusion(self, cancel_requested: bool) -> Conclusion {
         match *self.0 {
             Ending::Cancelled(_) if cancel_requested => Conclusion::Cancelled,
             Ending::Failed(failure) | Ending::Cancelled(failure) => Conclusion::Failed(failure),
-            Ending::ContinueAsNew { workflow, input } => Conclusion::ContinueAsNew { workflow, input },
+            Ending::ContinueAsNew { workflow, input, headers } => {
+                Conclusion::ContinueAsNew { workflow, input, headers }
+            }
         }
     }
 
@@ -194,8 +197,9 @@ impl<E: Error + 'static> From<E> for WorkflowError {
             return Self(Box::new(Ending::Cancelled(failure)));
         }
         let call = (&error as &dyn Any).downcast_ref::<CallError>();
-        let mut failure =
-            call.and_then(CallError::failure).cloned().unwrap_or_else(|| Failure::from_error(&error));
+        let child = (&error as &dyn Any).downcast_ref::<ChildError>();
+        let kept = call.and_then(CallError::failure).or_else(|| child.and_then(ChildError::failure));
+        let mut failure = kept.cloned().unwrap_or_else(|| Failure::from_error(&error));
         if (&error as &dyn Any).is::<TimedOut>() {
             failure.kind = FailureKind::Timeout;
         }
@@ -207,7 +211,10 @@ fn comes_from_cancel(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     for _ in 0..CHAIN_MAX {
         let Some(error) = next else { return false };
-        if error.downcast_ref::<CallError>().is_some_and(CallError::is_cancelled) {
+        if error.downcast_ref::<CallError>().is_some_and(CallError::is_cancelled)
+            || error.downcast_ref::<ChildError>().is_some_and(ChildError::is_cancelled)
+            || error.downcast_ref::<ExternalError>().is_some_and(ExternalError::is_cancelled)
+        {
             return true;
         }
         next = error.source();

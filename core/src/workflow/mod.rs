@@ -3,14 +3,20 @@
 //! A workflow is a deterministic `async fn` over a [`WorkflowContext`]. What it awaits of ours is recorded; everything
 //! else in it runs again at each replay, and must do the same each time. Thin and typed, over `replay`.
 
+mod async_signal_handlers;
 mod calls;
 mod cancellation;
 mod chance;
+mod child_error;
+mod children;
 mod context;
 mod deadline;
 mod definition;
 mod error;
+mod external;
 mod finished;
+mod group;
+mod headers;
 mod limits;
 mod names;
 mod patch;
@@ -20,33 +26,37 @@ mod saga;
 mod scope;
 mod semaphore;
 mod shared;
+mod shown;
 mod signal_handlers;
 mod signals;
 mod step;
 mod together;
-mod until;
 mod updates;
+mod wait_until;
 
 use std::future::Future;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use crate::history::ActivityCancellation;
+pub use crate::history::{ActivityCancellation, ChildCancellation, ChildIdConflict, ParentClosePolicy};
 pub use calls::{ActivityCall, SideEffectCall, Sleep, StepCall};
-pub use context::{WorkflowContext, WorkflowInfo};
+pub use child_error::{ChildError, ExternalError};
+pub use children::{ChildCall, ChildHandle, ChildStart};
+pub use context::{SUGGESTED_BYTES, SUGGESTED_EVENTS, WorkflowContext, WorkflowInfo};
 pub use deadline::TimedOut;
 pub use definition::{definition, workflow_type};
 pub use error::{CallError, WorkflowError, WorkflowResult};
+pub use external::{ExternalCall, ExternalWorkflow};
 pub use finished::HandlersFinished;
 pub use names::{NamesQuery, NamesSignal, NamesUpdate, QueryType, SignalType, UpdateType};
 pub use saga::{CompensationId, FailedCompensation, Saga, Uncompensated};
 pub use scope::CancelScope;
 pub use semaphore::{Acquire, Mutex, MutexGuard, Permit, Semaphore};
-pub use shared::{Shared, WaitUntil};
+pub use shared::Shared;
 pub use signals::{Signal, Signals};
 pub use together::{All, TryAll, all, try_all};
-pub use until::Until;
+pub use wait_until::WaitUntil;
 
 /// A deterministic function whose every decision is kept in a history.
 ///

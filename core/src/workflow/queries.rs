@@ -36,7 +36,7 @@ impl<S: Send + 'static> Shared<S> {
         O: Serialize,
     {
         let name = query.query_name().unwrap_or_else(|error| panic!("{error}"));
-        let cell = self.cell().clone();
+        let cell = self.cell.clone();
         let answer = move |argument: &Payload| {
             let argument = argument.decode::<I>().map_err(QueryFault::Argument)?;
             let answer = handler(&cell.lock(), argument);

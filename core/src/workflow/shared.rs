@@ -6,12 +6,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
-use super::{CallError, WorkflowContext};
-use crate::replay::{Manner, Standing, World};
+use super::WorkflowContext;
 
 /// A value that a workflow's main body and its handlers share; made by
 /// [`WorkflowContext::share`]. Cheap to clone; clones are the same value.
@@ -31,12 +29,12 @@ use crate::replay::{Manner, Standing, World};
 ///     let saved = cx.share(0);
 ///     saved.handle_signal(ADD, |saved, more| *saved += more);
 ///     cx.wait_until(&saved, move |saved| *saved >= goal).await?;
-///     Ok(saved.with(|saved| *saved))
+///     Ok(saved.read(|saved| *saved))
 /// }
 /// ```
 pub struct Shared<S> {
     pub(super) cx: WorkflowContext,
-    cell: Arc<Cell<S>>,
+    pub(super) cell: Arc<Cell<S>>,
 }
 
 /// The value, and who waits for it to change.
@@ -52,19 +50,8 @@ struct Waiting {
     wakers: BTreeMap<u64, Waker>,
 }
 
-/// Waits until a shared value is so; made by [`WorkflowContext::wait_until`].
-#[must_use = "nothing is waited for until this is awaited"]
-pub struct WaitUntil<S, F> {
-    world: World,
-    manner: Manner,
-    cell: Arc<Cell<S>>,
-    is_so: F,
-    standing: Option<Standing>,
-    key: Option<u64>,
-}
-
 impl WorkflowContext {
-    /// Shares a value between this code and its handlers.
+    /// Shares a value between the branches of this code and its handlers.
     ///
     /// # Determinism
     /// Nothing is persisted.
@@ -72,26 +59,10 @@ impl WorkflowContext {
         let (value, waiting) = (Mutex::new(value), Mutex::default());
         Shared { cx: self.clone(), cell: Arc::new(Cell { value, waiting }) }
     }
-
-    /// Waits until this is so, looking again whenever the value may have changed. Dropping it waits no longer.
-    ///
-    /// # Errors
-    /// The await gives [`CallError::Cancelled`] when the run is asked to cancel.
-    ///
-    /// # Determinism
-    /// Nothing is persisted.
-    #[track_caller]
-    pub fn wait_until<S, F>(&self, shared: &Shared<S>, is_so: F) -> WaitUntil<S, F>
-    where
-        F: FnMut(&S) -> bool + Send,
-    {
-        let (world, manner) = (self.world().clone(), self.manner(Location::caller()));
-        WaitUntil { world, manner, cell: shared.cell.clone(), is_so, standing: None, key: None }
-    }
 }
 
 impl<S: Send + 'static> Shared<S> {
-    /// Borrows the value, to read or to change it, and then wakes whoever [waits](WorkflowContext::wait_until) for it.
+    /// Borrows the value to change it, and then wakes whoever [waits](WorkflowContext::wait_until) for it.
     ///
     /// # Panics
     /// Inside of another `with` of the same value, and inside of a query.
@@ -106,8 +77,13 @@ impl<S: Send + 'static> Shared<S> {
         result
     }
 
-    pub(super) fn cell(&self) -> &Arc<Cell<S>> {
-        &self.cell
+    /// Borrows the value to read it. Wakes nobody.
+    ///
+    /// # Panics
+    /// Inside of a [`with`](Self::with) of the same value, and inside of another `read` of it.
+    #[track_caller]
+    pub fn read<R>(&self, borrow: impl FnOnce(&S) -> R) -> R {
+        borrow(&self.cell.lock())
     }
 }
 
@@ -128,50 +104,30 @@ impl<S> Cell<S> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Puts someone in line for the next change; it keeps its place.
+    pub(super) fn wait(&self, place: &mut Option<u64>, waker: &Waker) {
+        let mut waiting = self.waiting();
+        let place = *place.get_or_insert_with(|| {
+            waiting.next += 1;
+            waiting.next
+        });
+        let before = waiting.wakers.insert(place, waker.clone());
+        drop(waiting);
+        drop(before);
+    }
+
+    /// Someone waits no longer.
+    pub(super) fn leave(&self, place: u64) {
+        let waker = self.waiting().wakers.remove(&place);
+        drop(waker);
+    }
+
     fn wake(&self) {
         if self.waiting().wakers.is_empty() {
             return;
         }
         let woken = std::mem::take(&mut self.waiting().wakers);
         woken.into_values().for_each(Waker::wake);
-    }
-}
-
-impl<S, F> Future for WaitUntil<S, F>
-where
-    F: FnMut(&S) -> bool + Send + Unpin,
-{
-    type Output = Result<(), CallError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if !this.world.is_polled_here(this.manner.location) {
-            return Poll::Pending;
-        }
-        if this.world.stand(&this.manner, &mut this.standing, cx.waker()).is_cancelled() {
-            return Poll::Ready(Err(CallError::Cancelled));
-        }
-        if (this.is_so)(&this.cell.lock()) {
-            this.world.sit_down(&this.manner, &mut this.standing);
-            return Poll::Ready(Ok(()));
-        }
-        let mut waiting = this.cell.waiting();
-        let key = *this.key.get_or_insert_with(|| {
-            waiting.next += 1;
-            waiting.next
-        });
-        waiting.wakers.insert(key, cx.waker().clone());
-        Poll::Pending
-    }
-}
-
-impl<S, F> Drop for WaitUntil<S, F> {
-    fn drop(&mut self) {
-        if let Some(key) = self.key {
-            let waker = self.cell.waiting().wakers.remove(&key);
-            drop(waker);
-        }
-        self.world.sit_down(&self.manner, &mut self.standing);
     }
 }
 
@@ -184,11 +140,5 @@ impl<S> Clone for Shared<S> {
 impl<S> fmt::Debug for Shared<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").finish_non_exhaustive()
-    }
-}
-
-impl<S, F> fmt::Debug for WaitUntil<S, F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WaitUntil").finish_non_exhaustive()
     }
 }

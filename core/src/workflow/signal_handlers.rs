@@ -3,12 +3,14 @@
 //! Nothing is persisted beside the signals themselves. Replay calls them again, at the same events, in the same order.
 
 use std::panic::Location;
+use std::pin::pin;
 
 use serde::de::DeserializeOwned;
 
 use super::names::NamesSignal;
 use super::shared::Shared;
 use super::signals::Signals;
+use crate::vocabulary::Headers;
 
 impl<S: Send + 'static> Shared<S> {
     /// Has a closure take each signal of a [type](super::SignalType), or of a name, from now on: those that came before
@@ -28,17 +30,42 @@ impl<S: Send + 'static> Shared<S> {
         signal: impl NamesSignal<T>,
         mut handler: impl FnMut(&mut S, T) + Send + 'static,
     ) {
-        let cx = self.cx.shielded();
-        let name = signal.signal_name().unwrap_or_else(|error| panic!("{error}"));
-        let manner = cx.manner(Location::caller());
-        let location = manner.location;
-        let mut signals = Signals::new(cx.world().clone(), manner, Ok(name));
         let shared = self.clone();
+        self.for_each_signal(signal, Location::caller(), move |value, _| {
+            shared.with(|state| handler(state, value));
+        });
+    }
+
+    /// Calls this for each signal, in a task of its own.
+    pub(super) fn for_each_signal<T: DeserializeOwned + Send + 'static>(
+        &self,
+        signal: impl NamesSignal<T>,
+        location: &'static Location<'static>,
+        mut handle: impl FnMut(T, &Headers) + Send + 'static,
+    ) {
+        let name = signal.signal_name().unwrap_or_else(|error| panic!("{error}"));
+        let world = self.cx.world().clone();
+        let mut signals = Signals::new(world.clone(), self.cx.shielded().manner(location), Ok(name));
+        // Until it has seen what came before it, whoever waits for handlers waits for it.
+        world.handler_begins(location);
+        let mut begun = true;
         self.cx.world().spawn(
             location,
             Box::pin(async move {
-                while let Ok(value) = signals.recv().await {
-                    shared.with(|state| handler(state, value));
+                loop {
+                    let received = {
+                        let mut next = pin!(signals.recv());
+                        std::future::poll_fn(|task| {
+                            let polled = next.as_mut().poll(task);
+                            if polled.is_pending() && std::mem::take(&mut begun) {
+                                world.handler_ends(location);
+                            }
+                            polled
+                        })
+                        .await
+                    };
+                    let Ok(value) = received else { return };
+                    handle(value, signals.headers());
                 }
             }),
         );

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use super::CallError;
 use crate::history::SignalReceived;
 use crate::replay::{Manner, Receive, Received, World};
-use crate::vocabulary::{InvalidId, SignalName};
+use crate::vocabulary::{Headers, InvalidId, SignalName};
 
 /// The signals of a name, as [`WorkflowContext::signals`](super::WorkflowContext::signals) makes it.
 ///
@@ -30,6 +30,8 @@ pub struct Signals<T> {
     name: Result<SignalName, Option<InvalidId>>,
     receive: Option<Receive>,
     ended: bool,
+    /// Those of the last one taken.
+    headers: Headers,
     value: PhantomData<fn() -> T>,
 }
 
@@ -40,7 +42,7 @@ pub struct Signal<T>(Signals<T>);
 impl<T: DeserializeOwned> Signals<T> {
     pub(super) fn new(world: World, manner: Manner, name: Result<SignalName, InvalidId>) -> Self {
         let name = name.map_err(Some);
-        Self { world, manner, name, receive: None, ended: false, value: PhantomData }
+        Self { world, manner, name, receive: None, ended: false, headers: Headers::new(), value: PhantomData }
     }
 
     /// The next message. Cancel safe: dropped before it is ready, it takes none.
@@ -56,11 +58,20 @@ impl<T: DeserializeOwned> Signals<T> {
     /// What is there is what history has taken in until the event being applied: the same at each replay.
     pub fn drain(&mut self) -> VecDeque<T> {
         let mut drained = VecDeque::new();
-        let Ok(name) = &self.name else { return drained };
-        while let Some(message) = self.world.take_signal(name, &self.manner) {
+        let Ok(name) = self.name.clone() else { return drained };
+        while let Some(message) = self.world.take_signal(&name, &self.manner) {
             drained.extend(self.decoded(&message));
         }
         drained
+    }
+
+    /// What the signal was sent with that was taken last.
+    ///
+    /// # Determinism
+    /// From the signal's event.
+    #[must_use]
+    pub fn headers(&self) -> &Headers {
+        &self.headers
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, CallError>>> {
@@ -93,9 +104,15 @@ impl<T: DeserializeOwned> Signals<T> {
     }
 
     /// The message as a `T`; one that is none is set aside.
-    fn decoded(&self, message: &SignalReceived) -> Option<T> {
+    fn decoded(&mut self, message: &SignalReceived) -> Option<T> {
+        if let Some(around) = self.world.around() {
+            around.signal(&self.world, message);
+        }
         match message.input.decode() {
-            Ok(value) => Some(value),
+            Ok(value) => {
+                self.headers = message.headers.clone();
+                Some(value)
+            }
             Err(error) => {
                 self.world.set_signal_aside(message, &error, &self.manner);
                 None
@@ -107,6 +124,18 @@ impl<T: DeserializeOwned> Signals<T> {
 impl<T: DeserializeOwned> Signal<T> {
     pub(super) fn new(world: World, manner: Manner, name: Result<SignalName, InvalidId>) -> Self {
         Self(Signals::new(world, manner, name))
+    }
+
+    /// The signal, and what it was [sent with](Headers).
+    ///
+    /// # Errors
+    /// As for the signal alone.
+    ///
+    /// # Determinism
+    /// As for the signal alone.
+    pub async fn with_headers(mut self) -> Result<(T, Headers), CallError> {
+        let value = self.0.recv().await?;
+        Ok((value, self.0.headers))
     }
 }
 

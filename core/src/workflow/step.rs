@@ -22,7 +22,8 @@ impl WorkflowContext {
     /// better be its input, which is compared at replay.
     ///
     /// It begins when the commit that holds all before it is stored, and its outcome is stored before the code goes on
-    /// to the next effect: one commit a step. If the process dies in between, the next holder of the run runs it again.
+    /// to the next effect: one commit a step, unless the call lets several [share one](StepCall::commit_later). If the process
+    /// dies in between, the next holder of the run runs it again.
     ///
     /// # Errors
     /// The await gives [`CallError::Failed`] when the retry policy has given up, [`CallError::Cancelled`] when the run, or

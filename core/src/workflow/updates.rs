@@ -75,10 +75,12 @@ impl<S: Send + 'static> Shared<S> {
             Box::pin(async move {
                 loop {
                     let update = std::future::poll_fn(|task| updates.poll_next(task)).await;
-                    match valid(shared.cell(), &update, &validator) {
+                    match admitted(cx.world(), &update)
+                        .and_then(|()| valid(&shared.cell, &update, &validator))
+                    {
                         Ok(argument) => {
                             cx.world().accept_update(location, &update);
-                            let run = handler(cx.clone(), shared.clone(), argument);
+                            let run = handler(cx.carrying(update.headers.clone()), shared.clone(), argument);
                             cx.world()
                                 .spawn(location, Box::pin(end(cx.world().clone(), location, update, run)));
                         }
@@ -90,6 +92,12 @@ impl<S: Send + 'static> Shared<S> {
             }),
         );
     }
+}
+
+/// Whether interceptors let an update go to its validator.
+fn admitted(world: &World, update: &UpdateRequested) -> Result<(), (UpdateRefusal, Box<Failure>)> {
+    let Some(around) = world.around() else { return Ok(()) };
+    around.admit_update(world, update).map_err(|failure| (UpdateRefusal::Validator, failure))
 }
 
 /// The argument of an update, if it is one and the validator lets it in.
@@ -109,14 +117,21 @@ fn valid<S, I: DeserializeOwned>(
 }
 
 /// Carries an update out, and says what came of it.
-async fn end<O: Serialize>(
+async fn end<O: Serialize + Send + 'static>(
     world: World,
     location: &'static Location<'static>,
     update: UpdateRequested,
-    run: impl Future<Output = WorkflowResult<O>>,
+    run: impl Future<Output = WorkflowResult<O>> + Send + 'static,
 ) {
-    let returned = run.await.and_then(|output| Ok(Payload::encode(&output)?));
-    world.end_update(location, update.request_id, returned.map_err(|error| failure_of(&error)));
+    let handler = async {
+        let returned = run.await.and_then(|output| Ok(Payload::encode(&output)?));
+        returned.map_err(|error| failure_of(&error))
+    };
+    let outcome = match world.around() {
+        Some(around) => around.update(&world, &update, Box::pin(handler)).await,
+        None => handler.await,
+    };
+    world.end_update(location, update.request_id, outcome);
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> WorkflowError {
@@ -124,7 +139,7 @@ fn panicked(panic: &(dyn Any + Send)) -> WorkflowError {
 }
 
 /// What history holds of an error; a handler cannot continue the run as new.
-fn failure_of(error: &WorkflowError) -> Failure {
+pub(super) fn failure_of(error: &WorkflowError) -> Failure {
     let none = || Failure::new("WorkflowError", "only the main body can continue the run as new");
     error.failure().cloned().unwrap_or_else(none)
 }

@@ -80,7 +80,7 @@ pub struct Shown {
 pub struct NewRecord {
     /// How many events, at least 1.
     pub count: u32,
-    /// When they were taken in. A store keeps the later of this and the time of the record before.
+    /// When the last of them was taken in. A store keeps the later of this and the time of the record before.
     pub at: Timestamp,
     /// [`encode_record`](crate::history::encode_record).
     pub bytes: Bytes,

@@ -15,12 +15,13 @@ mod start;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::vocabulary::IdReusePolicy;
 pub use activity::{ActivityReport, ActivityVerdict, NewActivityTask};
 pub use commit::{Commit, Hold, NewRecord, Next, OpenRun, Shown, TaskFailure, TaskFailureKind};
 pub use message::{Answer, ClosingEvent, Errand, NewMessage, Outgoing, Send, Target, Terminate};
 pub use outcome::{Applied, Outcome, Refusal};
 pub use remove::Remove;
-pub use start::{CloseStatus, ExistingId, IdConflictPolicy, IdReusePolicy, Replacement, Start};
+pub use start::{CloseStatus, ExistingId, IdConflictPolicy, Replacement, Start};
 
 /// How long a store remembers the identity of an applied write.
 pub const IDENTITY_KEPT: Duration = Duration::from_secs(24 * 3_600);

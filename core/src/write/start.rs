@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::commit::NewRecord;
 use super::message::{ClosingEvent, NewMessage};
 use crate::vocabulary::{
-    Attributes, EventId, Memo, RequestId, RunId, RunKey, SemanticsVersion, TaskQueue, Timestamp, WorkerId,
-    WorkflowType,
+    Attributes, EventId, IdReusePolicy, Memo, RequestId, RunId, RunKey, SemanticsVersion, TaskQueue,
+    Timestamp, WorkerId, WorkflowType,
 };
 
 /// Opens a run with event 1, if the workflow ID allows it.
@@ -37,7 +37,8 @@ pub struct Start {
     pub memo: Memo,
     /// Event 1, alone in its record.
     pub record: NewRecord,
-    /// The events from 2 on, of a run that begins as a copy of another; none for any other.
+    /// The events from 2 on, of a run that begins as a copy of another; none for any other. Such a run may have open calls
+    /// without rows: it counts as [`rowless`](super::OpenRun::rowless) until a commit says otherwise.
     pub copied: Vec<NewRecord>,
     /// What to do when the workflow ID is open.
     pub conflict: IdConflictPolicy,
@@ -90,18 +91,6 @@ pub struct Replacement {
     pub closing: ClosingEvent,
     /// When, by the store's time as the client knows it.
     pub at: Timestamp,
-}
-
-/// What a start does when its workflow ID has no open run but closed ones; the latest counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum IdReusePolicy {
-    /// Starts.
-    #[default]
-    Allow,
-    /// Starts unless the latest run completed.
-    AllowUnlessCompleted,
-    /// Refuses with [`IdTaken`](super::Refusal::IdTaken).
-    Reject,
 }
 
 /// The run that holds a workflow ID.

@@ -28,7 +28,12 @@ fn events(text: &Path) -> Vec<Event> {
 }
 
 fn record(events: &[Event], bytes: Vec<u8>) -> Record {
-    Record { first: events[0].id, count: events.len() as u32, at: events[0].at, bytes: bytes.into() }
+    Record {
+        first: events[0].id,
+        count: events.len() as u32,
+        at: events[events.len() - 1].at,
+        bytes: bytes.into(),
+    }
 }
 
 #[test]

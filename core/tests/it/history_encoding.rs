@@ -10,7 +10,7 @@ use crate::random_history::Random;
 /// A record of some events as a store would give it back.
 fn record(events: &[Event], bytes: impl Into<Vec<u8>>) -> Record {
     let count = u32::try_from(events.len()).unwrap();
-    Record { first: events[0].id, count, at: events[0].at, bytes: bytes.into().into() }
+    Record { first: events[0].id, count, at: events[events.len() - 1].at, bytes: bytes.into().into() }
 }
 
 /// Some events with one time, as those of a record have.
@@ -18,6 +18,15 @@ fn events(seed: u64, count: usize) -> Vec<Event> {
     let mut events = Random::new(seed).history(count);
     let at = events[0].at;
     events.iter_mut().for_each(|event| event.at = at);
+    events
+}
+
+/// Some events of different times, as those of steps that share a commit have.
+fn grouped(seed: u64, count: usize) -> Vec<Event> {
+    let mut events = events(seed, count);
+    for (index, event) in events.iter_mut().enumerate() {
+        event.at = event.at + std::time::Duration::from_micros(7 * index as u64 / 3);
+    }
     events
 }
 
@@ -29,6 +38,15 @@ fn started(bytes: &[u8]) -> Result<EventKind, HistoryError> {
 fn records_are_read_back() {
     for seed in 0..200 {
         let events = events(seed, 20);
+        let bytes = encode_record(&events, &Plain).unwrap();
+        assert_eq!(decode_record(&record(&events, bytes), &Plain), Ok(events), "seed {seed}");
+    }
+}
+
+#[test]
+fn events_of_different_times_keep_them() {
+    for seed in 0..50 {
+        let events = grouped(seed, 20);
         let bytes = encode_record(&events, &Plain).unwrap();
         assert_eq!(decode_record(&record(&events, bytes), &Plain), Ok(events), "seed {seed}");
     }
@@ -216,10 +234,11 @@ fn payloads_pass_the_codec_on_their_way_out_and_back() {
         signal: SignalName::new("decision").unwrap(),
         input: Payload::encode("a secret").unwrap(),
         request_id: RequestId::from_key("1"),
+        headers: [("token", Payload::encode("another secret").unwrap())].into_iter().collect(),
     };
     let codec = Inverting::default();
     let bytes = encode_kind(secret.clone().into(), &codec).unwrap();
-    assert_eq!(codec.encoded.load(Ordering::Relaxed), 1);
+    assert_eq!(codec.encoded.load(Ordering::Relaxed), 2);
     assert!(!bytes.windows(6).any(|window| window == b"secret"));
     assert_eq!(decode_kind(&bytes, &codec), Ok(secret.clone().into()));
     // What was stored before the codec was set up can still be read.

@@ -8,6 +8,7 @@ mod blocked;
 mod combine;
 mod compile_errors;
 mod golden;
+mod guide;
 mod history_encoding;
 mod history_text;
 mod macros;

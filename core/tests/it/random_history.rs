@@ -1,5 +1,7 @@
 //! Random histories under a seed: every kind, every field absent and present, odd values preferred.
 
+mod others;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,22 +40,49 @@ impl Random {
         match name {
             "WorkflowStarted" => self.workflow_started().into(),
             "WorkflowCompleted" => WorkflowCompleted { result: self.payload() }.into(),
-            "WorkflowFailed" => WorkflowFailed { failure: self.failure() }.into(),
+            "WorkflowFailed" => {
+                WorkflowFailed { failure: self.failure(), retried_as: self.optional(Self::run_id) }.into()
+            }
             "WorkflowCancelled" => WorkflowCancelled {}.into(),
-            "WorkflowTerminated" => WorkflowTerminated { reason: self.text() }.into(),
+            "WorkflowTerminated" => {
+                WorkflowTerminated { reason: self.text(), reset_as: self.optional(Self::run_id) }.into()
+            }
+            "WorkflowTimedOut" => WorkflowTimedOut {
+                limit: [TimeoutKind::Run, TimeoutKind::Execution][self.below(2) as usize],
+                absorbed: self.below(3) as u32,
+                retried_as: self.optional(Self::run_id),
+            }
+            .into(),
+            "WorkflowPaused" => {
+                WorkflowPaused { request_id: RequestId(self.uuid()), reason: self.text() }.into()
+            }
+            "WorkflowResumed" => WorkflowResumed { request_id: RequestId(self.uuid()) }.into(),
+            "WorkflowReset" => self.workflow_reset().into(),
+            "AttributesUpserted" => {
+                let removed = (0..self.below(3)).map(|_| self.text()).collect();
+                AttributesUpserted { attributes: self.attributes(), removed }.into()
+            }
+            "MemoUpserted" => {
+                let removed = (0..self.below(3)).map(|_| self.text()).collect();
+                MemoUpserted { memo: self.memo(), removed }.into()
+            }
             "WorkflowContinuedAsNew" => WorkflowContinuedAsNew {
                 workflow: self.workflow(),
                 input: self.payload(),
                 new_run_id: RunId(self.uuid()),
+                headers: self.headers(),
             }
             .into(),
             "WorkflowCancelRequested" => {
-                WorkflowCancelRequested { request_id: RequestId(self.uuid()), reason: self.text() }.into()
+                let child = self.optional(|random| RunId(random.uuid()));
+                WorkflowCancelRequested { request_id: RequestId(self.uuid()), reason: self.text(), child }
+                    .into()
             }
             "SignalReceived" => SignalReceived {
                 signal: SignalName::new(self.name()).unwrap(),
                 input: self.payload(),
                 request_id: RequestId(self.uuid()),
+                headers: self.headers(),
             }
             .into(),
             "SignalSetAside" => SignalSetAside {
@@ -66,6 +95,7 @@ impl Random {
                 update: UpdateName::new(self.name()).unwrap(),
                 input: self.payload(),
                 request_id: RequestId(self.uuid()),
+                headers: self.headers(),
             }
             .into(),
             "UpdateAccepted" => UpdateAccepted { request_id: RequestId(self.uuid()) }.into(),
@@ -99,7 +129,10 @@ impl Random {
             "PatchRecorded" => {
                 PatchRecorded { patch: PatchId::new(self.name()).unwrap(), deprecated: self.flag() }.into()
             }
-            other => panic!("{other} is a new kind: say here how a random one is made"),
+            other => match self.kind_of_others(other) {
+                Some(kind) => kind,
+                None => panic!("{other} is a new kind: say here how a random one is made"),
+            },
         }
     }
 
@@ -113,8 +146,38 @@ impl Random {
             priority: self.optional(|random| random.next() as i32).unwrap_or(0),
             fairness_key: self.optional(Self::text),
             attributes: self.attributes(),
-            continued_from: self.optional(|random| RunId(random.uuid())),
+            continued_from: self.optional(Self::run_id),
+            memo: self.memo(),
+            begins_at: self.optional(Self::timestamp),
+            run_timeout: self.optional(Self::duration),
+            execution_deadline: self.optional(Self::timestamp),
+            retry: self.optional(|random| Box::new(random.retry())),
+            attempt: self.attempt(),
+            last_failure: self.optional(|random| Box::new(random.failure())),
+            copied_from: self.optional(Self::run_id),
+            reset: self.optional(|random| Box::new(random.workflow_reset())),
+            parent: self.optional(Self::parent_link),
+            headers: self.headers(),
         }
+    }
+
+    fn run_id(&mut self) -> RunId {
+        RunId(self.uuid())
+    }
+
+    fn workflow_reset(&mut self) -> WorkflowReset {
+        WorkflowReset {
+            from: self.run_id(),
+            to: self.id(),
+            run_id: self.run_id(),
+            seed: self.next(),
+            reason: self.text(),
+            request_id: RequestId(self.uuid()),
+        }
+    }
+
+    fn memo(&mut self) -> Memo {
+        (0..self.below(3)).map(|_| (self.text(), self.payload())).collect()
     }
 
     fn activity_scheduled(&mut self) -> ActivityScheduled {
@@ -125,6 +188,7 @@ impl Random {
             retry: self.optional(Self::retry).unwrap_or_default(),
             start_to_close: self.optional(Self::duration),
             local: self.flag(),
+            commit_later: self.flag(),
             schedule_to_close: self.optional(Self::duration),
             schedule_to_start: self.optional(Self::duration),
             heartbeat: self.optional(Self::duration),
@@ -133,7 +197,13 @@ impl Random {
                 ActivityCancellation::Wait,
                 ActivityCancellation::Abandon,
             ][self.below(3) as usize],
+            headers: self.headers(),
         }
+    }
+
+    fn headers(&mut self) -> Headers {
+        let count = self.below(3);
+        (0..count).map(|_| (self.text(), self.payload())).collect()
     }
 
     fn attributes(&mut self) -> Attributes {

@@ -49,7 +49,7 @@ async fn hold_account(cx: WorkflowContext, cents: u64) -> WorkflowResult<u64> {
         Ok(())
     });
     cx.wait_until(&state, |account| account.closed).await?;
-    Ok(state.with(|account| account.cents))
+    Ok(state.read(|account| account.cents))
 }
 
 async fn run() -> Result<(u64, String, u64), Box<dyn Error>> {

@@ -1,10 +1,10 @@
 //! Actions: what may happen from outside.
 
+use std::fmt;
 use std::sync::Arc;
 
-use retell::client::{ReadError, RunHandle, SendError};
-use retell::vocabulary::{Payload, RequestId, SignalName, WorkflowId};
-use retell::workflow::{Workflow, WorkflowContext, WorkflowResult};
+use retell::client::{AnyWorkflow, ReadError, RunHandle, SendError, UpdateError};
+use retell::vocabulary::{InvalidId, Payload, RequestId, SignalName, UpdateName, WorkflowId};
 
 use crate::tester::Tester;
 
@@ -25,6 +25,7 @@ enum Kind {
 #[derive(Clone)]
 pub(super) enum Message {
     Signal(SignalName, Payload),
+    Update(UpdateName, Payload),
     Cancel,
     Terminate,
 }
@@ -53,7 +54,9 @@ impl Action {
     /// The identity under which it is sent, if it is a message that an inbox holds.
     pub(super) fn request(&self) -> Option<RequestId> {
         match &self.kind {
-            Kind::Message(_, Message::Signal(..) | Message::Cancel) => Some(RequestId::from_key(&self.name)),
+            Kind::Message(_, Message::Signal(..) | Message::Update(..) | Message::Cancel) => {
+                Some(RequestId::from_key(&self.name))
+            }
             Kind::Message(_, Message::Terminate) | Kind::Custom(_) => None,
         }
     }
@@ -72,12 +75,15 @@ impl Action {
             Kind::Custom(act) => return Ok(act(tester)),
             Kind::Message(workflow_id, message) => (workflow_id, message),
         };
-        let run: RunHandle<AnyWorkflow> =
-            tester.client().handle(AnyWorkflow, workflow_id.clone()).map_err(|error| error.to_string())?;
+        let run = run_of(tester, workflow_id).map_err(|error| error.to_string())?;
         let request = RequestId::from_key(&self.name);
         let sent = match message {
             Message::Signal(signal, value) => {
                 tester.call(run.signal_payload(signal.clone(), value.clone(), request))
+            }
+            Message::Update(update, argument) => {
+                let sent = run.send_update_payload::<()>(update.clone(), argument.clone(), request);
+                tester.call(sent).map(drop)
             }
             Message::Cancel => tester.call(run.cancel_with("explored", request)),
             Message::Terminate => tester.call(run.terminate("explored")),
@@ -91,15 +97,26 @@ impl Action {
     }
 }
 
-/// Stands for whatever workflow has an ID: messages do not ask which.
-struct AnyWorkflow;
-
-impl Workflow for AnyWorkflow {
-    type Input = ();
-    type Output = ();
-    const NAME: &'static str = "any";
-
-    async fn run(_cx: WorkflowContext, (): ()) -> WorkflowResult<()> {
-        Ok(())
+impl Action {
+    /// What has come of it, if it is an update: `None` as long as nothing has.
+    pub(super) fn answer(&self, tester: &Tester) -> Result<Option<Payload>, UpdateError> {
+        let Kind::Message(workflow_id, Message::Update(..)) = &self.kind else { return Ok(None) };
+        let run = run_of(tester, workflow_id).map_err(SendError::from)?;
+        tester.call(run.sent_update::<()>(RequestId::from_key(&self.name)).try_result_payload())
     }
+
+    /// Whether it is one that is answered.
+    pub(super) fn is_update(&self) -> bool {
+        matches!(self.kind, Kind::Message(_, Message::Update(..)))
+    }
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Action").field(&self.name).finish()
+    }
+}
+
+fn run_of(tester: &Tester, workflow_id: &WorkflowId) -> Result<RunHandle<AnyWorkflow>, InvalidId> {
+    tester.client().handle(AnyWorkflow, workflow_id.clone())
 }

@@ -4,12 +4,14 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use retell::client::ResultError;
+use retell::client::{ResultError, UpdateError};
 use retell::history::Event;
 use retell::vocabulary::RunKey;
 use retell::workflow::Workflow;
 use retell::write::CloseStatus;
+use serde::de::DeserializeOwned;
 
+use super::action::Action;
 use crate::fakes::Calls;
 use crate::tester::Tester;
 
@@ -18,6 +20,7 @@ use crate::tester::Tester;
 pub struct Ending<'a> {
     pub(super) tester: &'a Tester,
     pub(super) calls: Calls,
+    pub(super) actions: &'a [Action],
     /// The actions that were done, and whether each was accepted.
     pub(super) done: &'a BTreeMap<String, bool>,
     pub(super) crashes: usize,
@@ -92,6 +95,15 @@ impl Ending<'_> {
     #[must_use]
     pub fn accepted(&self, action: &str) -> bool {
         self.done.get(action).copied().unwrap_or(false)
+    }
+
+    /// What came of an update of [`Explorer::update`](crate::Explorer::update), by the action's name
+    /// (`account: update deposit`); `None` if it was not sent, or not accepted, or its handler has not ended.
+    #[must_use]
+    pub fn answer<O: DeserializeOwned>(&self, action: &str) -> Option<Result<O, UpdateError>> {
+        let update = self.actions.iter().find(|known| known.name() == action && self.accepted(action))?;
+        let answer = update.answer(self.tester).transpose()?;
+        Some(answer.and_then(|answer| answer.decode().map_err(UpdateError::Payload)))
     }
 
     /// How often the worker died.

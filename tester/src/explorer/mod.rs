@@ -19,7 +19,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use retell::vocabulary::{Payload, SignalName, WorkflowId};
+use retell::vocabulary::{Payload, SignalName, UpdateName, WorkflowId};
 use serde::Serialize;
 
 use crate::tester::Tester;
@@ -151,6 +151,20 @@ impl Explorer {
         let value = Payload::encode(value).unwrap_or_else(|error| panic!("{error}"));
         let signal = SignalName::new(signal).unwrap_or_else(|error| panic!("{error}"));
         self.message(workflow_id, &format!("signal {signal}"), Message::Signal(signal, value))
+    }
+
+    /// An update that may come at any time. It may come again if [`duplicates`](Self::duplicates) are allowed.
+    ///
+    /// Once no run of the workflow ID is open, it has its answer, which [`Ending::answer`] tells: completed, failed,
+    /// refused, or that the run ended first. Anything else is a violation.
+    ///
+    /// # Panics
+    /// If an ID or a name is none, or the argument does not encode.
+    #[track_caller]
+    pub fn update<T: Serialize + ?Sized>(self, workflow_id: &str, update: &str, argument: &T) -> Self {
+        let argument = Payload::encode(argument).unwrap_or_else(|error| panic!("{error}"));
+        let update = UpdateName::new(update).unwrap_or_else(|error| panic!("{error}"));
+        self.message(workflow_id, &format!("update {update}"), Message::Update(update, argument))
     }
 
     /// A cancel request that may come at any time.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use retell::client::UpdateError;
 use retell::vocabulary::WorkflowId;
 
 use super::Explorer;
@@ -245,7 +246,8 @@ impl<'a> Stage<'a> {
         self.keeps_the_laws()?;
         self.tester.check().map_err(|trouble| Broken::of(&trouble))?;
         let crashes = self.spent[index(Cost::Crash).unwrap_or(0)];
-        let ending = Ending { tester: &self.tester, calls: self.tester.calls(), done: &self.done, crashes };
+        let (calls, actions) = (self.tester.calls(), &self.explorer.actions);
+        let ending = Ending { tester: &self.tester, calls, actions, done: &self.done, crashes };
         for invariant in &self.explorer.invariants {
             let holds = guarded(|| (invariant.holds)(&ending))?;
             if !holds {
@@ -272,8 +274,26 @@ impl<'a> Stage<'a> {
                 let detail = format!("{} {broken}", action.name());
                 return Err(Broken::new("what was accepted is in history once", detail));
             }
+            if let Some(broken) = self.unanswered(action) {
+                return Err(Broken::new("every update is answered", format!("{} {broken}", action.name())));
+            }
         }
         Ok(())
+    }
+
+    /// Why the caller of an update is left without an answer, in words: nobody is, once the runs have ended.
+    fn unanswered(&self, action: &Action) -> Option<String> {
+        if !action.is_update() || action.target().is_some_and(|target| self.open.contains(target)) {
+            return None;
+        }
+        match action.answer(&self.tester) {
+            Ok(None) => Some("has no answer though its run has ended".to_owned()),
+            Ok(Some(_))
+            | Err(UpdateError::Refused { .. } | UpdateError::Failed(_) | UpdateError::RunEnded { .. }) => {
+                None
+            }
+            Err(error) => Some(format!("has no answer: {error}")),
+        }
     }
 
     /// The histories and the calls, for a person.

@@ -6,6 +6,8 @@ use std::fmt;
 use retell::activity::{Activity, ActivityInfo};
 use retell::history::PayloadText;
 use retell::vocabulary::{ActivityName, Attempt, EventId, Failure, Payload, RunId, RunKey, Timestamp};
+use retell::workflow::Workflow;
+use serde::de::DeserializeOwned;
 
 /// One attempt of a call that was made.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,9 +75,24 @@ impl Calls {
     #[track_caller]
     pub fn of<A: Activity>(&self, activity: A) -> Vec<TypedCall<A::Input>> {
         let _ = activity;
-        self.named(A::NAME)
+        self.typed(A::NAME)
+    }
+
+    /// The runs of a child workflow that was faked, each as the call that its stand-in made.
+    ///
+    /// # Panics
+    /// If an input is not of the workflow's type.
+    #[track_caller]
+    pub fn of_child<W: Workflow>(&self, workflow: W) -> Vec<TypedCall<W::Input>> {
+        let _ = workflow;
+        self.typed(W::NAME)
+    }
+
+    #[track_caller]
+    fn typed<I: DeserializeOwned>(&self, name: &str) -> Vec<TypedCall<I>> {
+        self.named(name)
             .map(|call| {
-                let input = call.input.decode().unwrap_or_else(|error| panic!("{:?}: {error}", A::NAME));
+                let input = call.input.decode().unwrap_or_else(|error| panic!("{name:?}: {error}"));
                 TypedCall { input, call: call.clone() }
             })
             .collect()

@@ -5,6 +5,7 @@
 
 mod answer;
 mod calls;
+mod child;
 mod expectations;
 mod fake;
 mod real;
@@ -23,6 +24,7 @@ use retell::vocabulary::{ActivityName, Failure, Payload};
 pub use calls::{Call, Calls, TypedCall};
 pub use fake::Fake;
 
+pub(crate) use child::StandIn;
 pub(crate) use expectations::Expected;
 pub(crate) use real::RealRuntime;
 

@@ -1,8 +1,10 @@
 //! The real code of activities, on a runtime of its own; time stands still while it runs.
 
+use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
 
 use retell::activity::{ActivityContext, ActivityDefinition, ActivityRun};
+use retell::around::{ContextPropagator, within};
 use retell::vocabulary::{Failure, FailureKind, Payload};
 use tokio::runtime::{Builder, Runtime};
 
@@ -13,6 +15,7 @@ use crate::world::RealCode;
 pub(crate) struct RealRuntime {
     runtime: Arc<Lazy>,
     running: RealCode,
+    propagators: Arc<OnceLock<Vec<Arc<dyn ContextPropagator>>>>,
 }
 
 #[derive(Default)]
@@ -20,7 +23,7 @@ struct Lazy(OnceLock<Runtime>);
 
 impl RealRuntime {
     pub(crate) fn new(running: RealCode) -> Self {
-        Self { runtime: Arc::default(), running }
+        Self { runtime: Arc::default(), running, propagators: Arc::default() }
     }
 
     pub(crate) fn get(&self) -> &Runtime {
@@ -28,6 +31,11 @@ impl RealRuntime {
             let built = Builder::new_multi_thread().worker_threads(1).enable_all().build();
             built.expect("a runtime of one thread can be had")
         })
+    }
+
+    /// Carries context along with calls. The first time counts.
+    pub(crate) fn propagate(&self, propagators: Vec<Arc<dyn ContextPropagator>>) {
+        let _ = self.propagators.set(propagators);
     }
 
     /// Runs an attempt to its end.
@@ -38,10 +46,17 @@ impl RealRuntime {
         input: &Payload,
     ) -> Result<Payload, Failure> {
         let running = self.running.begin(code.name().as_str());
+        // What is current where the engine polls this is not so on another thread.
+        let (headers, propagators) =
+            (cx.headers().clone(), self.propagators.get().cloned().unwrap_or_default());
         let result = match code.start(cx, input) {
             // On the runtime itself, whose timers and sockets it may use.
-            ActivityRun::Async(body) => Abort(self.get().spawn(body)).await,
+            ActivityRun::Async(mut body) => {
+                let body = poll_fn(move |cx| within(&propagators, &headers, || body.as_mut().poll(cx)));
+                Abort(self.get().spawn(body)).await
+            }
             ActivityRun::Blocking(body) => {
+                let body = move || within(&propagators, &headers, body);
                 self.get().spawn_blocking(body).await.map_err(|error| error.try_into_panic().ok())
             }
         };

@@ -10,9 +10,10 @@ use futures::future::{BoxFuture, join_all, select_all};
 use retell::clock::Clock;
 use retell::prelude::*;
 use retell::vocabulary::{Failure, Payload, RunKey};
-use retell::workflow::CallError;
+use retell::workflow::{CallError, ChildError, ExternalError, ParentClosePolicy};
 use serde::{Deserialize, Serialize};
 
+use super::load::workflow_id;
 use super::stage::{BodyWatch, Site, on_stage};
 
 /// The signal that programs listen to.
@@ -47,6 +48,10 @@ enum Op {
     Join(Vec<Op>),
     Race(Vec<Op>),
     Shielded(Box<Op>),
+    /// A child, awaited, or let go of under a policy.
+    Child(Box<Program>, Option<ParentClosePolicy>),
+    /// Signals whatever is open under the workflow ID of this number.
+    Tell(u32),
     /// The code panics so many times here, until a deploy heals it.
     Stumble {
         label: u64,
@@ -117,6 +122,16 @@ impl Program {
         self.so_far + self.ops.iter().map(Op::sum).sum::<u64>()
     }
 
+    /// What the last of its runs returns, if nobody ends it.
+    fn result(&self, so_far: u64) -> u64 {
+        let sum = so_far + self.ops.iter().map(Op::sum).sum::<u64>();
+        match &self.end {
+            End::Value => sum,
+            End::Error => 0,
+            End::Continue(next) => next.result(sum),
+        }
+    }
+
     /// Whether it ends with an error of its own.
     pub(super) fn fails(&self) -> bool {
         self.end == End::Error
@@ -131,7 +146,7 @@ impl Program {
 impl Op {
     fn draw(lots: &mut fastrand::Rng, left: &mut u32, depth: u32) -> Self {
         *left = left.saturating_sub(1);
-        match lots.u32(..20) {
+        match lots.u32(..23) {
             0..=6 => Self::Call(Call::draw(lots)),
             7 | 8 => Self::Sleep(millis(lots)),
             9 | 10 => Self::Listen(millis(lots)),
@@ -143,8 +158,22 @@ impl Op {
             15 if depth > 0 => Self::Shielded(Box::new(Self::draw(lots, left, depth - 1))),
             16 | 17 if depth > 0 => Self::Join(Self::several(lots, left, depth)),
             18 | 19 if depth > 0 => Self::Race(Self::several(lots, left, depth)),
+            20 | 21 if *left > 0 => Self::child(lots, left),
+            22 => Self::Tell(lots.u32(..4)),
             _ => Self::Call(Call::draw(lots)),
         }
+    }
+
+    fn child(lots: &mut fastrand::Rng, left: &mut u32) -> Self {
+        let ops = lots.u32(1..=*left);
+        *left -= ops;
+        let policy = match lots.u32(..8) {
+            0 => Some(ParentClosePolicy::Terminate),
+            1 => Some(ParentClosePolicy::RequestCancel),
+            2 => Some(ParentClosePolicy::Abandon),
+            _ => None,
+        };
+        Self::Child(Box::new(Program::draw(lots, ops)), policy)
     }
 
     fn several(lots: &mut fastrand::Rng, left: &mut u32, depth: u32) -> Vec<Self> {
@@ -156,12 +185,15 @@ impl Op {
             Self::Call(call) => call.sum(),
             Self::Effect(value) => *value,
             Self::Shielded(op) => op.sum(),
+            Self::Child(program, None) => program.result(0),
             Self::Join(ops) => ops.iter().map(Self::sum).sum(),
             Self::Sleep(_)
             | Self::Listen(_)
             | Self::Hear
             | Self::Detach(_)
             | Self::Chance
+            | Self::Child(_, Some(_))
+            | Self::Tell(_)
             | Self::Stumble { .. }
             | Self::Race(_) => 0,
         }
@@ -271,6 +303,11 @@ fn go(cx: WorkflowContext, op: Op) -> BoxFuture<'static, Result<u64, CallError>>
             }
             Op::Race(ops) => select_all(ops.into_iter().map(|op| go(cx.clone(), op))).await.0.map(|_| 0),
             Op::Shielded(op) => go(cx.shielded(), *op).await,
+            Op::Child(program, policy) => child(&cx, &program, policy).await,
+            Op::Tell(id) => match cx.external(workflow_id(id)).signal("word", &id).await {
+                Ok(()) | Err(ExternalError::NotOpen(_)) => Ok(0),
+                Err(_) => Err(CallError::Cancelled),
+            },
             Op::Stumble { label, times } => {
                 stumble(cx.run(), label, times);
                 Ok(0)
@@ -278,6 +315,22 @@ fn go(cx: WorkflowContext, op: Op) -> BoxFuture<'static, Result<u64, CallError>>
         }
     }
     .boxed()
+}
+
+async fn child(
+    cx: &WorkflowContext,
+    program: &Program,
+    policy: Option<ParentClosePolicy>,
+) -> Result<u64, CallError> {
+    let call = cx.child(Interpreter, program);
+    let told = match policy {
+        Some(policy) => call.parent_close_policy(policy).detach().map(|()| 0),
+        None => call.await,
+    };
+    match told {
+        Err(ChildError::Cancelled) => Err(CallError::Cancelled),
+        told => Ok(told.unwrap_or(0)),
+    }
 }
 
 /// The closure of a side effect: tells the oracle that it begins.

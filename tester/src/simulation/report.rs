@@ -49,6 +49,8 @@ figures! {
     virtual_seconds,
     /// Runs that were opened.
     runs,
+    /// Of these, children.
+    children,
     /// Workflow tasks that the store committed.
     commits,
     /// Events that histories hold.

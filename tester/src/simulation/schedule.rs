@@ -141,7 +141,8 @@ impl Schedule {
             self.rest()?;
             let open: Vec<RunKey> = self.stage.oracle().open().cloned().collect();
             let now = self.elapsed();
-            if open.is_empty() {
+            let unsettled = self.stage.oracle().has_unsettled();
+            if open.is_empty() && !unsettled {
                 // Those who wait for results hear of them.
                 let until = *closed_at.get_or_insert(now + Duration::from_secs(5));
                 if now >= until && self.plan.deeds.is_empty() {
@@ -152,6 +153,7 @@ impl Schedule {
             }
             if now >= end {
                 let what = format!("{} are still open {SETTLES_WITHIN:?} after the last fault", open.len());
+                let what = if unsettled { format!("{what}, others are unsettled") } else { what };
                 return Err(Broken::new("H6", format!("{what}: {open:?}")));
             }
             if now >= signal_at && !open.is_empty() {

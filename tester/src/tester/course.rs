@@ -77,7 +77,7 @@ impl Tester {
         }
     }
 
-    /// The run that was started last under a workflow ID.
+    /// The run that was started last under a workflow ID, by the test or as a child.
     ///
     /// # Panics
     /// If none was.
@@ -90,6 +90,12 @@ impl Tester {
             Err(error) => panic!("{error}"),
         };
         TestRun::new(self.another(), handle, key)
+    }
+
+    /// Whether a run was started under a workflow ID, by the test or as a child.
+    #[must_use]
+    pub fn was_started(&self, workflow_id: &str) -> bool {
+        self.inner.started().keys().any(|id| id.as_str() == workflow_id)
     }
 
     /// The time of the world.

@@ -4,13 +4,14 @@ use std::panic::Location;
 
 use retell::activity::Activity;
 use retell::vocabulary::ActivityName;
+use retell::workflow::{Workflow, definition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Tester;
 use super::inner::lock;
 use super::trouble::Trouble;
-use crate::fakes::{Calls, Expected, Fake};
+use crate::fakes::{Calls, Expected, Fake, StandIn};
 
 /// # Fakes
 impl Tester {
@@ -37,6 +38,32 @@ impl Tester {
             "{name:?} is first faked after the first start, so that no worker serves it"
         );
         Fake::new(self.inner.fakes.clone(), name, Location::caller())
+    }
+
+    /// Begins a fake of a child workflow: its runs are real ones, whose code is a stand-in that asks this fake once. It is
+    /// counted, ordered and found among the [`calls`](Self::calls) as an activity of the workflow's name.
+    ///
+    /// Whether a fake is taken, how long it takes, and how it ends are said as for an activity; what fails ends the child
+    /// with that failure. A child that is asked to cancel ends as cancelled.
+    ///
+    /// # Panics
+    /// If the workflow's name is none, if an activity of this name is registered, or if the workflow was not faked before
+    /// the first start.
+    #[track_caller]
+    pub fn fake_child<W: Workflow>(&self, workflow: W) -> Fake<W::Input, W::Output> {
+        let _ = workflow;
+        let definition = definition::<StandIn<W>>().unwrap_or_else(|error| panic!("{error}"));
+        let name = ActivityName::new(W::NAME).unwrap_or_else(|error| panic!("{error}"));
+        let mut setup = lock(&self.inner.setup);
+        assert!(
+            !setup.activities.contains_key(&name),
+            "{name:?} is an activity too: the fakes could not be told apart"
+        );
+        if !self.inner.has_begun() {
+            setup.workflows.insert(definition.workflow_type().clone(), definition);
+        }
+        drop(setup);
+        self.fake_named(W::NAME)
     }
 
     /// Expects that the calls of these activities are made in this order, and no others of them; checked when the test

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
+use retell::Engine;
 use retell::backend::{Backend, LeaseAction, Renewal, RunInfo};
 use retell::client::Client;
 use retell::clock::{Clock, ManualClock};
 use retell::history::{Event, decode_record};
 use retell::vocabulary::{EventId, RequestId, RunKey, Timestamp, WorkflowId};
-use retell::{Engine, Orchestrator};
+use retell::write::Target;
 
 use tokio::sync::watch;
 
@@ -127,9 +128,7 @@ impl Inner {
                 tally: self.tally.clone(),
             }));
             // Without a worker, it has the workflows' code to answer queries by.
-            let workflows = setup.workflows.values().cloned();
-            let outside = workflows.fold(outside, Orchestrator::workflow_definition);
-            Begun { client: outside.codec(setup.codec.clone()).client(), follower }
+            Begun { client: setup.register_client(outside).client(), follower }
         })
     }
 
@@ -151,6 +150,7 @@ impl Inner {
             self.hold.subscribe(),
         ));
         let (process, orchestrator) = self.world().orchestrator(wire.clone());
+        self.real.propagate(lock(&self.setup).propagators.clone());
         let orchestrator = lock(&self.setup).register(orchestrator, &self.fakes);
         let engine =
             outside_of_runtimes(|| self.world().start(orchestrator)).map_err(|stuck| self.trouble(stuck))?;
@@ -306,9 +306,18 @@ impl Inner {
         lock(&self.started).insert(run.workflow_id.clone(), run.clone());
     }
 
-    /// What was started here.
+    /// What was started here, by the test and as children.
     pub(crate) fn started(&self) -> BTreeMap<WorkflowId, RunKey> {
-        lock(&self.started).clone()
+        let mut started = lock(&self.started).clone();
+        let asked = lock(&self.tally).children.clone();
+        if asked.is_empty() {
+            return started;
+        }
+        let targets: Vec<Target> = asked.into_iter().map(Target::from).collect();
+        for child in World::read(self.store.describe(&targets)).into_iter().flatten() {
+            started.insert(child.run.workflow_id.clone(), child.run);
+        }
+        started
     }
 
     /// The run of a workflow ID that was started here.

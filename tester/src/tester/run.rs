@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use retell::backend::{RunInfo, RunStatus};
-use retell::client::{QueryError, ReadError, ResultError, RunHandle, SendError, UpdateError, UpdateHandle};
+use retell::client::{
+    QueryError, ReadError, ResetError, ResultError, RunHandle, SendError, UpdateError, UpdateHandle,
+};
 use retell::history::{Event, EventKind};
-use retell::vocabulary::{RequestId, RunKey};
+use retell::vocabulary::{EventId, Headers, RequestId, RunKey};
 use retell::workflow::{NamesQuery, NamesSignal, NamesUpdate, Workflow};
 use retell::write::CloseStatus;
 use serde::Serialize;
@@ -37,6 +39,13 @@ impl<W: Workflow> TestRun<W> {
         &self.key
     }
 
+    /// The same run, spoken to with these headers, as by [`RunHandle::with_headers`].
+    #[must_use]
+    pub fn with_headers(&self, headers: Headers) -> Self {
+        let handle = self.handle.with_headers(headers);
+        Self::new(self.tester.another(), handle, self.key.clone())
+    }
+
     /// Lets the world go on until the run has closed, and returns what its function returned. Time jumps to whatever is
     /// next due. Follows runs that continue as new.
     ///
@@ -60,16 +69,7 @@ impl<W: Workflow> TestRun<W> {
 
     fn drive_to_result(&self) -> Result<Result<W::Output, ResultError>, Trouble> {
         let inner = self.tester.inner();
-        let closed = inner.drive(|| {
-            let info = self.last();
-            match (info.status, info.failure) {
-                (RunStatus::Running, None) => None,
-                (RunStatus::Running, Some(failure)) => {
-                    Some(Err(Trouble::TaskFailed { run: info.run, failure }))
-                }
-                (RunStatus::Closed(_), _) => Some(Ok(())),
-            }
-        })?;
+        let closed = inner.drive(|| self.closed().map(|_| Ok(())).or_else(|| self.task_failed().map(Err)))?;
         closed.unwrap_or_else(|| Err(Trouble::Still(still(inner, "the result"))))?;
         inner.call(self.handle.result()).map_err(|stuck| inner.trouble(stuck))
     }
@@ -179,7 +179,7 @@ impl<W: Workflow> TestRun<W> {
         let inner = self.tester.inner();
         let answered = inner.drive(|| {
             let looked = inner.call(sent.try_result()).map_err(|stuck| inner.trouble(stuck));
-            looked.map(Result::transpose).transpose()
+            looked.map(Result::transpose).transpose().or_else(|| self.task_failed().map(Err))
         });
         let still = || Trouble::Still(still(inner, "the answer to the update"));
         or_panic(answered.and_then(|answered| answered.unwrap_or_else(|| Err(still()))))
@@ -201,6 +201,37 @@ impl<W: Workflow> TestRun<W> {
     #[track_caller]
     pub fn terminate(&self, reason: &str) -> Result<(), SendError> {
         self.ask(self.handle.terminate(reason))
+    }
+
+    /// Pauses the run: it has been stored when this returns, and is taken in when the world goes on.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn pause(&self, reason: &str) -> Result<(), SendError> {
+        self.ask(self.handle.pause(reason))
+    }
+
+    /// Lets a paused run go on.
+    ///
+    /// # Errors
+    /// As for a client.
+    #[track_caller]
+    pub fn resume(&self) -> Result<(), SendError> {
+        self.ask(self.handle.resume())
+    }
+
+    /// Resets the run to one of its events, open or closed; gives the run that goes on from there.
+    ///
+    /// # Errors
+    /// As for a client in another process that has the workflow's code.
+    #[track_caller]
+    pub fn reset(&self, to: EventId, reason: &str) -> Result<Self, ResetError> {
+        let handle = self.ask(self.handle.reset(to, reason).into_future())?;
+        let run_id = handle.run_id().expect("a run that was reset has an ID");
+        let key = RunKey { run_id, ..self.key.clone() };
+        self.tester.inner().note_started(&key);
+        Ok(Self::new(self.tester.another(), handle, key))
     }
 
     /// The run as it stands in the store. Nothing happens meanwhile.
@@ -255,16 +286,21 @@ impl<W: Workflow> TestRun<W> {
     #[track_caller]
     pub fn wait_for(&self, is_like: impl Fn(&EventKind) -> bool) {
         let inner = self.tester.inner();
-        let has_come = || self.has_event(&is_like).then_some(());
-        let come = inner
-            .drive(has_come)
-            .and_then(|come| come.ok_or_else(|| Trouble::Still(still(inner, "the event"))));
-        or_panic(come);
+        let has_come = || self.has_event(&is_like).then_some(Ok(())).or_else(|| self.task_failed().map(Err));
+        let still = || Trouble::Still(still(inner, "the event"));
+        or_panic(inner.drive(has_come).and_then(|come| come.unwrap_or_else(|| Err(still()))));
     }
 
     /// Whether its history, or that of a run that it continued as, has an event like this.
     pub fn has_event(&self, is_like: impl Fn(&EventKind) -> bool) -> bool {
         self.histories().iter().any(|(_, events)| events.iter().any(|event| is_like(&event.kind)))
+    }
+
+    /// That the last workflow task of its chain failed: without a deploy there is nothing to wait for.
+    fn task_failed(&self) -> Option<Trouble> {
+        let RunInfo { run, status, failure, .. } = self.last();
+        let failure = failure.filter(|_| status == RunStatus::Running)?;
+        Some(Trouble::TaskFailed { run, failure })
     }
 
     /// The last run of its chain.

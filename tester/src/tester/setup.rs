@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use retell::Orchestrator;
 use retell::activity::{Activity, ActivityDefinition, SharedState};
+use retell::around::{ContextPropagator, Interceptor, intercepted};
 use retell::history::{PayloadCodec, Plain};
 use retell::replay::Definition;
 use retell::vocabulary::{ActivityName, Timestamp, WorkflowType};
@@ -38,6 +39,8 @@ pub(crate) struct Setup {
     /// Whether anything is in it.
     pub(crate) shares: bool,
     pub(crate) codec: Arc<dyn PayloadCodec>,
+    pub(crate) propagators: Vec<Arc<dyn ContextPropagator>>,
+    pub(crate) interceptors: Vec<Arc<dyn Interceptor>>,
     pub(crate) options: WorkerOptions,
     pub(crate) time: Time,
     /// Whether a second machine follows each run.
@@ -58,6 +61,8 @@ impl Default for Setup {
             state: SharedState::default(),
             shares: false,
             codec: Arc::new(Plain),
+            propagators: Vec::new(),
+            interceptors: Vec::new(),
             options,
             time: Time::Jumps,
             replays: true,
@@ -70,8 +75,11 @@ impl Setup {
     /// The second machine for each run, unless it is switched off.
     pub(crate) fn follower(&self) -> Option<Arc<Follower>> {
         let codec = Arc::new(self.codec.clone());
-        let follower =
-            || Follower::new(self.workflows.clone(), codec, self.options.panics, self.whole_replays);
+        let around = |(served, code): (&WorkflowType, &Arc<dyn Definition>)| {
+            (served.clone(), intercepted(code.clone(), self.interceptors.iter().cloned()))
+        };
+        let workflows = self.workflows.iter().map(around).collect();
+        let follower = || Follower::new(workflows, codec, self.options.panics, self.whole_replays);
         self.replays.then(|| Arc::new(follower()))
     }
 
@@ -80,19 +88,23 @@ impl Setup {
         self.activities.contains_key(activity) || fakes.names().contains(activity)
     }
 
+    /// Registers what belongs to a client too: the code of workflows, and what stands around calls.
+    pub(crate) fn register_client(&self, orchestrator: Orchestrator) -> Orchestrator {
+        let orchestrator = orchestrator.codec(self.codec.clone());
+        let workflows = self.workflows.values().cloned();
+        let orchestrator = workflows.fold(orchestrator, Orchestrator::workflow_definition);
+        let orchestrator = self.propagators.iter().cloned().fold(orchestrator, Orchestrator::propagate);
+        self.interceptors.iter().cloned().fold(orchestrator, Orchestrator::intercept)
+    }
+
     /// Registers all of it.
     pub(crate) fn register(&self, orchestrator: Orchestrator, fakes: &Arc<Fakes>) -> Orchestrator {
         let mut names = fakes.names();
         names.extend(self.activities.keys().cloned());
         names.sort();
         names.dedup();
-        let orchestrator = self.workflows.values().cloned().fold(
-            orchestrator
-                .shared_state(self.state.clone())
-                .codec(self.codec.clone())
-                .options(self.options.clone()),
-            Orchestrator::workflow_definition,
-        );
+        let orchestrator = self.register_client(orchestrator);
+        let orchestrator = orchestrator.shared_state(self.state.clone()).options(self.options.clone());
         let for_steps = fakes.clone();
         let orchestrator = orchestrator.step_hook(move |step| {
             // Nothing in a step's name says whether it is faked: the fakes are asked when it runs.
@@ -185,6 +197,27 @@ impl Tester {
     #[track_caller]
     pub fn codec(self, codec: impl PayloadCodec) -> Self {
         self.set(|setup| setup.codec = Arc::new(codec))
+    }
+
+    /// Carries context of the program along with calls, as [`Orchestrator::propagate`] does.
+    ///
+    /// # Panics
+    /// After the first start.
+    #[must_use]
+    #[track_caller]
+    pub fn propagate(self, propagator: impl ContextPropagator) -> Self {
+        self.set(|setup| setup.propagators.push(Arc::new(propagator)))
+    }
+
+    /// Puts an interceptor around calls, workflows and activities, as [`Orchestrator::intercept`] does; fakes are called
+    /// within it too. The second machine has it around each workflow, so that one which does not replay is found.
+    ///
+    /// # Panics
+    /// After the first start.
+    #[must_use]
+    #[track_caller]
+    pub fn intercept(self, interceptor: impl Interceptor) -> Self {
+        self.set(|setup| setup.interceptors.push(Arc::new(interceptor)))
     }
 
     /// Changes the worker's options: slots, caches, what a panic does. Lease and threads are the tester's own.

@@ -67,6 +67,13 @@ fn open_run(inner: &Inner, info: &RunInfo, text: &mut String) {
             EventKind::TimerStarted(timer) => {
                 let _ = write!(text, "\n    sleeps until {} (event {}{place})", timer.due, event.id);
             }
+            EventKind::ChildWorkflowScheduled(child) => {
+                let _ = write!(
+                    text,
+                    "\n    waits for child workflow {:?} ({}) (event {}{place})",
+                    child.workflow_id, child.workflow, event.id
+                );
+            }
             _ => {}
         }
     }
@@ -79,9 +86,16 @@ fn open_calls(events: &[Event]) -> BTreeMap<EventId, &Event> {
         if let Some(of) = event.kind.outcome_of() {
             open.remove(&of);
         }
-        if matches!(event.kind, EventKind::ActivityScheduled(_) | EventKind::TimerStarted(_)) {
+        if matches!(event.kind, EventKind::ActivityScheduled(_) | EventKind::TimerStarted(_))
+            || is_awaited(&event.kind)
+        {
             open.insert(event.id, event);
         }
     }
     open
+}
+
+/// Whether this schedules a child whose end is told.
+fn is_awaited(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::ChildWorkflowScheduled(child) if !child.unheard)
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use retell::backend::{LeaseAction, StoreError};
-use retell::vocabulary::{WorkerId, WorkflowId};
-use retell::write::{Batch, Next, Write};
+use retell::vocabulary::{RunKey, WorkerId, WorkflowId};
+use retell::write::{Batch, Errand, Next, Write};
 use tokio::sync::watch;
 
 use crate::follower::Follower;
@@ -31,6 +31,8 @@ pub(crate) struct Tally {
     pub(crate) written: BTreeSet<WorkflowId>,
     /// Whether a run was closed.
     pub(crate) closed: bool,
+    /// The children that were to be started, in order; some may have been refused.
+    pub(crate) children: Vec<RunKey>,
 }
 
 impl Tally {
@@ -45,6 +47,12 @@ impl Tally {
                     let targets =
                         commit.outgoing.iter().map(|outgoing| outgoing.errand.workflow_id().clone());
                     self.written.extend(targets);
+                    self.children.extend(commit.outgoing.iter().filter_map(
+                        |outgoing| match &outgoing.errand {
+                            Errand::Start(start) => Some(start.run.clone()),
+                            Errand::Send(_) | Errand::Terminate(_) => None,
+                        },
+                    ));
                     self.closed |= !matches!(commit.next, Next::Open(_));
                     &commit.run.workflow_id
                 }

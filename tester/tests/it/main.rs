@@ -4,14 +4,18 @@
 #![allow(clippy::unwrap_used)]
 
 mod activities;
+mod around;
 mod corpus;
 mod explorer;
 mod fakes;
 mod guide;
 mod messages;
+mod others;
 mod outside;
+mod pairs;
 mod recorded;
 mod replay;
+mod runs;
 mod shop;
 mod simulation;
 mod snapshot;

@@ -41,6 +41,7 @@ pub async fn a_replacement_begins_as_a_copy_with_what_was_not_taken_in(world: Wo
     assert_eq!(counts, [(1, 1), (2, 2), (4, 1)]);
     let claimed = world.claim(worker).await.runs;
     assert_eq!((&claimed[0].run, claimed[0].head), (&asleep.run, EventId(4)), "what waits has woken it");
+    assert!(claimed[0].rowless, "calls that were open in the copied part have no rows");
     assert_eq!(texts(&claimed[0].inbox), ["applied again", "not taken in"]);
     let mut new = Held::of(worker, &claimed[0]);
     let commit = world.new_commit(&new);

@@ -11,6 +11,7 @@
 //! process that crashes is an engine that is dropped without shutdown, together with its handle on the store.
 
 pub mod cases;
+mod keeper;
 mod probe;
 mod scene;
 mod tap;

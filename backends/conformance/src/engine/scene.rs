@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use futures::future::{Either, select};
@@ -11,12 +11,13 @@ use retell::backend::Backend;
 use retell::client::RunHandle;
 use retell::clock::ManualClock;
 use retell::history::Event;
-use retell::vocabulary::{EventId, Namespace};
+use retell::vocabulary::EventId;
 use retell::worker::WorkerOptions;
 use retell::workflow::Workflow;
 use retell::{Engine, Orchestrator, StartupError};
 use tokio::sync::oneshot;
 
+use super::keeper::{Keeper, KeptClock};
 use super::probe::Probe;
 use super::tap::{Tap, Tapped, Untouched};
 use crate::StoreUnderTest;
@@ -41,6 +42,7 @@ pub struct Scene {
     mode: Mode,
     pub(crate) clock: ManualClock,
     pub(crate) probe: Probe,
+    keepers: Mutex<Vec<Weak<Keeper>>>,
 }
 
 /// One process: an engine on a handle of its own. Dropping it is a crash that nobody waits for.
@@ -58,7 +60,8 @@ pub(crate) struct Setup<'a> {
 
 impl Scene {
     pub(super) fn new(subject: impl StoreUnderTest, clock: ManualClock, mode: Mode) -> Self {
-        Self { subject: Box::new(subject), mode, clock, probe: Probe::new() }
+        let (probe, keepers) = (Probe::new(), Mutex::default());
+        Self { subject: Box::new(subject), mode, clock, probe, keepers }
     }
 
     /// Whether workers keep live runs in memory.
@@ -98,27 +101,31 @@ impl Scene {
         self.as_time_flies(STEP, future).await
     }
 
-    /// Waits while time passes by itself, so much of it for each real millisecond; but more than a millisecond only as
-    /// fast as the store answers, so that leases can be renewed on a server as in a file.
+    /// Waits while time passes by itself, so much of it for each real millisecond; less on a machine that is too busy for
+    /// a living process to renew its lease meanwhile.
     pub(crate) async fn as_time_flies<T>(&self, step: Duration, future: impl Future<Output = T>) -> T {
-        let pace = if step > STEP { Some(self.store().await) } else { None };
-        let passing = async || {
-            tokio::time::sleep(STEP).await;
-            if let Some(store) = &pace {
-                // An answer of any kind will do.
-                let _ = store.stats(&Namespace::default()).await;
-            }
-        };
         let mut future = pin!(future);
         loop {
-            match select(future, pin!(passing())).await {
+            match select(future, pin!(tokio::time::sleep(STEP))).await {
                 Either::Left((output, _)) => return output,
                 Either::Right((_, unfinished)) => {
                     future = unfinished;
-                    self.clock.advance(step);
+                    if !self.waits_for_a_keeper() {
+                        self.clock.advance(step);
+                    }
                 }
             }
         }
+    }
+
+    /// Whether a process that lives should have renewed its lease by now.
+    fn waits_for_a_keeper(&self) -> bool {
+        let mut keepers = self.keepers.lock().unwrap();
+        keepers.retain(|keeper| keeper.strong_count() > 0);
+        // All of them are looked at: each has its own patience.
+        let late =
+            keepers.iter().filter_map(Weak::upgrade).filter(|keeper| keeper.is_waited_for(&self.clock));
+        late.count() > 0
     }
 
     /// Waits until this is so, letting time pass.
@@ -155,7 +162,10 @@ impl Setup<'_> {
         self,
         code: impl FnOnce(Orchestrator) -> Orchestrator,
     ) -> Result<Process, StartupError> {
+        let (clock, keeper) = KeptClock::new(self.scene.clock.clone(), self.options.lease);
+        self.scene.keepers.lock().unwrap().push(keeper);
         let (orchestrator, gone) = self.orchestrator().await;
+        let orchestrator = orchestrator.clock(clock);
         Ok(Process { engine: code(orchestrator).start().await?, gone })
     }
 

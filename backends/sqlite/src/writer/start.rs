@@ -105,8 +105,8 @@ impl Transaction<'_> {
         let last_at = start.copied.last().map_or(start.record.at, |record| record.at);
         self.statement(
             "INSERT INTO runs (run_id, namespace, workflow_id, kind, started_at, head, last_at, token, owner, \
-             wake_at, inbox_last, shown, priority, fairness_key, attributes, memo, dependents) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?14, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?15, ?16)",
+             wake_at, inbox_last, shown, priority, fairness_key, attributes, memo, dependents, \
+             rowless) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?14, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?15, ?16, ?17)",
         )?
         .execute(params![
             start.run.run_id.0.as_bytes(),
@@ -126,6 +126,7 @@ impl Transaction<'_> {
             last_at.as_micros(),
             memo,
             start.dependents,
+            !start.copied.is_empty(),
         ])?;
         let row = self.connection.last_insert_rowid();
         self.index_attributes(row, namespace, &start.attributes)?;

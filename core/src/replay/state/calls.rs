@@ -6,7 +6,7 @@ use std::task::Waker;
 use super::super::operations::{Kind, Operation, Reach, Resolution, Slot};
 use super::{Aftermath, Manner, Released, Request, State};
 use crate::command::{Command, CommandKind};
-use crate::history::{ActivityCancellation, ActivityScheduled};
+use crate::history::{ActivityCancellation, ActivityScheduled, ChildWorkflowDropped};
 use crate::vocabulary::{EventId, FailureKind, Timestamp};
 
 impl State {
@@ -19,6 +19,8 @@ impl State {
     ) -> Slot {
         let event = self.next_id;
         let (mut step, mut cancellation) = (None, ActivityCancellation::default());
+        // Nothing more will be heard of it, and nobody waits.
+        let mut unheard = false;
         let (kind, command) = match request {
             Request::Activity(body) => {
                 cancellation = body.cancellation;
@@ -33,12 +35,43 @@ impl State {
             Request::SideEffect(closure) => {
                 (Kind::SideEffect(Some(closure)), CommandKind::ScheduleSideEffect)
             }
+            Request::Child(request) => {
+                unheard = request.body.unheard;
+                let (kind, command);
+                (kind, cancellation, command) = self.schedule_child(*request, event);
+                (kind, command)
+            }
+            Request::ExternalSignal(body) => {
+                unheard = body.unheard;
+                (Kind::External, CommandKind::SignalExternal(body))
+            }
+            Request::ExternalCancel(body) => {
+                unheard = body.unheard;
+                (Kind::External, CommandKind::CancelExternal(body))
+            }
         };
         self.command(command, Some(manner.location));
         let slot = self.insert(kind, event, manner, waker);
         let operation = self.operations.operation(slot);
         (operation.step, operation.cancellation) = (step, cancellation);
+        if unheard {
+            self.operations.close(event);
+            // Nothing of the user's is in it.
+            drop(self.release(slot));
+        }
         slot
+    }
+
+    /// Gives a call its headers: those of its context, else the run's own.
+    pub(in crate::replay) fn carry(&self, manner: &Manner, request: &mut Request) {
+        let headers = match request {
+            Request::Activity(body) | Request::Step(body, _) => &mut body.headers,
+            Request::Child(child) => &mut child.body.headers,
+            Request::ExternalSignal(body) => &mut body.headers,
+            _ => return,
+        };
+        let of_run = || self.started.as_ref().map(|started| started.headers.clone());
+        *headers = manner.headers.clone().or_else(of_run).unwrap_or_default();
     }
 
     fn timer(&mut self, due: Timestamp, event: EventId) -> (Kind, CommandKind) {
@@ -93,7 +126,11 @@ impl State {
             return (None, self.remember(slot, waker));
         };
         self.see(&resolution);
-        (Some(resolution), Released::operation(self.release(slot)))
+        let released = match &resolution {
+            Resolution::Started(_) => self.hold(slot),
+            _ => Released::operation(self.release(slot)),
+        };
+        (Some(resolution), released)
     }
 
     /// The code learns how an await has ended.
@@ -134,8 +171,13 @@ impl State {
         let operation = self.operations.operation(slot);
         match &operation.kind {
             Kind::Signal(name) => self.mailboxes.leave(name, operation.first_polled),
-            Kind::Condition => _ = self.conditions.remove(&operation.first_polled),
-            Kind::Activity(_) | Kind::Timer(_) | Kind::SideEffect(_) | Kind::Updates | Kind::Standing => {}
+            Kind::Activity(_)
+            | Kind::Timer(_)
+            | Kind::SideEffect(_)
+            | Kind::Updates
+            | Kind::Standing
+            | Kind::Child(_)
+            | Kind::External => {}
         }
     }
 
@@ -144,14 +186,18 @@ impl State {
         self.insert(Kind::Standing, EventId(0), manner, Some(waker))
     }
 
-    /// Keeps the place; `true` if a cancellation has ended that.
-    pub(in crate::replay) fn stand_again(&mut self, slot: Slot, waker: &Waker) -> (bool, Released) {
+    /// Keeps the place, unless a cancellation has ended that.
+    pub(in crate::replay) fn stand_again(&mut self, slot: Slot, waker: &Waker) -> (Option<Reach>, Released) {
         match self.operations.operation(slot).outcome.take() {
-            None => (false, self.remember(slot, waker)),
             Some(resolution) => {
                 self.see(&resolution);
-                (true, Released::operation(self.release(slot)))
+                let reach = match resolution {
+                    Resolution::Cancelled(reach) => reach,
+                    _ => unreachable!("nothing from outside resolves it"),
+                };
+                (Some(reach), Released::operation(self.release(slot)))
             }
+            None => (None, self.remember(slot, waker)),
         }
     }
 
@@ -175,7 +221,6 @@ impl State {
     #[must_use]
     pub(in crate::replay) fn abandon(&mut self) -> Vec<Option<Operation>> {
         self.timers.clear();
-        self.conditions.clear();
         self.updates.close();
         self.limits.clear();
         self.waiting = 0;
@@ -194,9 +239,21 @@ impl State {
         match (&self.operations.operation(slot).kind, &resolution) {
             (Kind::Activity(_), Resolution::Value(_) | Resolution::Failed(_) | Resolution::Cancelled(_))
             | (Kind::Timer(_), Resolution::Fired)
-            | (Kind::SideEffect(_), Resolution::Recorded(_)) => {}
+            | (Kind::SideEffect(_), Resolution::Recorded(_))
+            | (Kind::External, Resolution::Delivered | Resolution::Refused)
+            | (
+                Kind::Child(_),
+                Resolution::Value(_)
+                | Resolution::Failed(_)
+                | Resolution::Cancelled(_)
+                | Resolution::IdTaken(_)
+                | Resolution::ChildCancelled
+                | Resolution::Terminated(_)
+                | Resolution::TimedOut,
+            ) => {}
             _ => return Err(event),
         }
+        let Some(resolution) = self.keep_for_later(slot, resolution, aftermath) else { return Ok(()) };
         self.operations.close(event);
         self.forget(slot, event);
         let operation = self.operations.operation(slot);
@@ -216,6 +273,7 @@ impl State {
             (Resolution::Failed(failure), Some(reach)) if failure.kind == FailureKind::Cancelled => {
                 Resolution::Cancelled(reach)
             }
+            (Resolution::ChildCancelled, Some(reach)) => Resolution::Cancelled(reach),
             _ => resolution,
         }
     }
@@ -231,7 +289,7 @@ impl State {
                 self.limits.remove(event, body);
             }
             Kind::Activity(None) | Kind::SideEffect(_) => {}
-            Kind::Signal(_) | Kind::Updates | Kind::Condition | Kind::Standing => {}
+            Kind::Signal(_) | Kind::Updates | Kind::Standing | Kind::Child(_) | Kind::External => {}
         }
     }
 
@@ -254,8 +312,13 @@ impl State {
         let command = match &self.operations.operation(slot).kind {
             Kind::Activity(_) => CommandKind::CancelActivity { scheduled: event },
             Kind::Timer(_) => CommandKind::CancelTimer { started: event },
-            // Nothing needs to be undone: its value will be recorded, or not, and read by nobody.
-            Kind::SideEffect(_) | Kind::Signal(_) | Kind::Updates | Kind::Condition | Kind::Standing => {
+            Kind::Child(child) => CommandKind::DropChild(ChildWorkflowDropped {
+                scheduled: event,
+                workflow_id: child.workflow_id.clone(),
+                run_id: child.run_id,
+            }),
+            // Nothing needs to be undone: what comes of it will be recorded, or not, and read by nobody.
+            Kind::External | Kind::SideEffect(_) | Kind::Signal(_) | Kind::Updates | Kind::Standing => {
                 return;
             }
         };

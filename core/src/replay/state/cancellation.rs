@@ -6,7 +6,7 @@
 use super::super::operations::{Kind, Operation, Reach, Slot};
 use super::{Released, State};
 use crate::command::CommandKind;
-use crate::history::ActivityCancellation;
+use crate::history::{ActivityCancellation, ChildWorkflowCancelRequested};
 use crate::vocabulary::EventId;
 
 impl State {
@@ -29,7 +29,15 @@ impl State {
         }
         operation.asked = Some(reach);
         let (scheduled, location) = (operation.event, operation.location);
-        self.command(CommandKind::RequestActivityCancel { scheduled }, Some(location));
+        let command = match &operation.kind {
+            Kind::Child(child) => CommandKind::RequestChildCancel(ChildWorkflowCancelRequested {
+                scheduled,
+                workflow_id: child.workflow_id.clone(),
+                run_id: child.run_id,
+            }),
+            _ => CommandKind::RequestActivityCancel { scheduled },
+        };
+        self.command(command, Some(location));
     }
 
     /// Whether an open call was asked to stop.

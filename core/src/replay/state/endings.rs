@@ -1,12 +1,12 @@
 //! How a run is made to end, and ends.
 
 use super::super::Conclusion;
-use super::super::operations::{Reach, Resolution, Slot};
+use super::super::operations::{Kind, Reach, Resolution, Slot};
 use super::super::scope::Scope;
 use super::{Aftermath, Cancellation, State};
 use crate::command::CommandKind;
 use crate::history::{ActivityCancellation, WorkflowCancelRequested};
-use crate::vocabulary::RunId;
+use crate::vocabulary::{Failure, RunId, Timestamp};
 
 impl State {
     /// Ends each await outside a shield, in the order of first polls.
@@ -29,7 +29,7 @@ impl State {
         }
     }
 
-    fn cancel_await(&mut self, slot: Slot, reach: Reach, aftermath: &mut Aftermath) {
+    pub(super) fn cancel_await(&mut self, slot: Slot, reach: Reach, aftermath: &mut Aftermath) {
         match self.cancellation_of(slot) {
             ActivityCancellation::Wait => return self.request_cancel(slot, reach),
             ActivityCancellation::Abandon => self.abandon_call(slot),
@@ -47,21 +47,39 @@ impl State {
     }
 
     /// The code has ended: cancels what is open, in the order in which it was issued, and closes the run.
-    pub(in crate::replay) fn conclude(&mut self, conclusion: Conclusion) {
+    pub(in crate::replay) fn conclude(&mut self, conclusion: Conclusion, run_id: RunId) {
         for (event, slot) in self.operations.all_open() {
             self.operations.close(event);
+            // Children follow their parent close policy.
+            if matches!(self.operations.operation(slot).kind, Kind::Child(_)) {
+                continue;
+            }
             let location = self.operations.operation(slot).location;
             self.cancel_command(slot, event, location);
         }
         let command = match conclusion {
             Conclusion::Completed(result) => CommandKind::CompleteWorkflow { result },
-            Conclusion::Failed(failure) => CommandKind::FailWorkflow { failure },
+            Conclusion::Failed(failure) => {
+                let retried_as = self.retried_as(run_id, &failure, self.now);
+                CommandKind::FailWorkflow { failure, retried_as }
+            }
             Conclusion::Cancelled => CommandKind::CancelWorkflow,
-            Conclusion::ContinueAsNew { workflow, input } => {
-                CommandKind::ContinueAsNew { workflow, input, new_run_id: self.new_run_id() }
+            Conclusion::ContinueAsNew { workflow, input, headers } => {
+                CommandKind::ContinueAsNew { workflow, input, new_run_id: self.new_run_id(), headers }
             }
         };
         self.command(command, None);
+    }
+
+    /// The run as which one that ends with this failure is tried again, if it is.
+    pub(in crate::replay) fn retried_as(
+        &mut self,
+        run_id: RunId,
+        failure: &Failure,
+        at: Timestamp,
+    ) -> Option<RunId> {
+        self.started.clone()?.retried_at(run_id, failure, at)?;
+        Some(self.new_run_id())
     }
 
     /// A UUIDv7 of this event's time, its random part from the run's numbers.

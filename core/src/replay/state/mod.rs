@@ -5,9 +5,10 @@
 
 mod calls;
 mod cancellation;
-mod conditions;
+mod children;
 mod endings;
 mod patches;
+mod shown;
 mod signals;
 mod updates;
 mod views;
@@ -18,19 +19,24 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use super::around::Around;
 use super::limits::Limits;
 use super::mailboxes::Mailboxes;
-use super::operations::{Operation, Operations, Resolution, Slot};
+use super::operations::{Operation, Operations, Resolution};
 use super::queries::QueryHandler;
 use super::random::Random;
 use super::scope::Scope;
 use super::{Conclusion, SideEffect, Step};
 use crate::command::Command;
 use crate::history::{
-    ActivityScheduled, EventKind, SignalReceived, WorkflowCancelRequested, WorkflowStarted,
+    ActivityScheduled, EventKind, ExternalCancelRequested, ExternalSignalRequested, SignalReceived,
+    WorkflowCancelRequested, WorkflowStarted,
 };
-use crate::vocabulary::{EventId, Payload, QueryName, Timestamp};
+use crate::vocabulary::{EventId, Headers, Payload, QueryName, RunId, Timestamp};
+pub(crate) use children::ChildRequest;
+pub(in crate::replay) use children::OpenChild;
 use patches::Patches;
+use shown::Shown;
 use updates::Counter;
 
 /// What is to be done once the lock is released: wake these in order, drop those.
@@ -54,6 +60,9 @@ pub(crate) enum Request {
     SleepFor(Duration),
     SleepUntil(Timestamp),
     SideEffect(SideEffect),
+    Child(Box<ChildRequest>),
+    ExternalSignal(Box<ExternalSignalRequested>),
+    ExternalCancel(Box<ExternalCancelRequested>),
 }
 
 /// What came of a wait for a signal.
@@ -70,6 +79,8 @@ pub(crate) struct Manner {
     pub(crate) shielded: bool,
     /// Its await ends with this one.
     pub(crate) scope: Option<Scope>,
+    /// What travels with it, if that is not what travels with all that the run calls.
+    pub(crate) headers: Option<Headers>,
 }
 
 /// The cancel request that the run goes by: the first one.
@@ -81,10 +92,13 @@ struct Cancellation {
 }
 
 pub(in crate::replay) struct State {
+    run_id: RunId,
     pub(in crate::replay) now: Timestamp,
     /// The event being applied.
     pub(in crate::replay) event: EventId,
     pub(in crate::replay) started: Option<Arc<WorkflowStarted>>,
+    /// What stands around the code.
+    pub(in crate::replay) around: Option<Arc<dyn Around>>,
     pub(in crate::replay) random: Random,
     /// Where the code was last heard of.
     pub(in crate::replay) location: Option<&'static Location<'static>>,
@@ -98,21 +112,21 @@ pub(in crate::replay) struct State {
     timers: BTreeSet<(Timestamp, EventId)>,
     pub(in crate::replay) limits: Limits,
     mailboxes: Mailboxes,
-    /// The conditions that the code waits for, in the order in which it began to.
-    conditions: BTreeMap<u64, Slot>,
-    conditions_met: bool,
     updates: Counter,
+    pub(in crate::replay) shown: Shown,
+    /// The size of the history, up to the last event.
+    pub(in crate::replay) history_bytes: u64,
     /// What the code shows, until the driver takes it.
     pub(in crate::replay) published: Option<Payload>,
     /// Kept after the code's end: a closed run answers too.
     pub(in crate::replay) queries: BTreeMap<QueryName, QueryHandler>,
     cancellation: Option<Cancellation>,
-    /// Cancel requests that came after the code had ended.
-    late_cancels: Vec<(u64, WorkflowCancelRequested)>,
+    /// Requests to cancel, pause and resume that came after the code had ended.
+    late_requests: Vec<(u64, EventKind)>,
     patches: Patches,
     first_polls: u64,
     arrivals: u64,
-    /// How many calls, signals and conditions the code waits for.
+    /// How many calls and messages the code waits for.
     pub(in crate::replay) waiting: usize,
     /// Bytes of the payloads that are kept.
     payload_bytes: usize,
@@ -129,11 +143,13 @@ impl Released {
 }
 
 impl State {
-    pub(in crate::replay) fn new() -> Self {
+    pub(in crate::replay) fn new(run_id: RunId) -> Self {
         Self {
+            run_id,
             now: Timestamp::EPOCH,
             event: EventId(0),
             started: None,
+            around: None,
             random: Random::from_seed(0),
             location: None,
             conclusion: None,
@@ -143,13 +159,13 @@ impl State {
             timers: BTreeSet::new(),
             limits: Limits::default(),
             mailboxes: Mailboxes::default(),
-            conditions: BTreeMap::new(),
-            conditions_met: false,
             updates: Counter::default(),
+            shown: Shown::default(),
+            history_bytes: 0,
             published: None,
             queries: BTreeMap::new(),
             cancellation: None,
-            late_cancels: Vec::new(),
+            late_requests: Vec::new(),
             patches: Patches::default(),
             first_polls: 0,
             arrivals: 0,
@@ -167,6 +183,8 @@ impl State {
 
     pub(in crate::replay) fn start(&mut self, body: WorkflowStarted) {
         self.random = Random::from_seed(body.seed);
+        self.now = body.begins(self.now);
+        self.shown.start(body.attributes.clone(), body.memo.clone());
         self.started = Some(Arc::new(body));
     }
 
@@ -203,6 +221,27 @@ impl State {
                 self.put_update(body, aftermath);
                 Ok(())
             }
+            EventKind::ChildWorkflowStarted(body) => self.child_started(body.scheduled, aftermath),
+            EventKind::ChildWorkflowRefused(body) => self.child_refused(body.scheduled, aftermath),
+            EventKind::ChildWorkflowCompleted(body) => {
+                self.resolve(body.scheduled, Resolution::Value(body.result), aftermath)
+            }
+            EventKind::ChildWorkflowFailed(body) => {
+                self.resolve(body.scheduled, Resolution::Failed(body.failure), aftermath)
+            }
+            EventKind::ChildWorkflowCancelled(body) => {
+                self.resolve(body.scheduled, Resolution::ChildCancelled, aftermath)
+            }
+            EventKind::ChildWorkflowTerminated(body) => {
+                self.resolve(body.scheduled, Resolution::Terminated(body.reason), aftermath)
+            }
+            EventKind::ChildWorkflowTimedOut(body) => {
+                self.resolve(body.scheduled, Resolution::TimedOut, aftermath)
+            }
+            EventKind::ExternalDelivered(body) => {
+                self.resolve(body.requested, Resolution::Delivered, aftermath)
+            }
+            EventKind::ExternalRefused(body) => self.resolve(body.requested, Resolution::Refused, aftermath),
             _ => Ok(()),
         }
     }
@@ -213,9 +252,11 @@ impl State {
             EventKind::SignalReceived(body) => {
                 self.put(body);
             }
-            EventKind::WorkflowCancelRequested(body) => {
+            EventKind::WorkflowCancelRequested(_)
+            | EventKind::WorkflowPaused(_)
+            | EventKind::WorkflowResumed(_) => {
                 let arrival = self.arrival();
-                self.late_cancels.push((arrival, body));
+                self.late_requests.push((arrival, kind));
             }
             EventKind::UpdateRequested(body) => self.put_update(body, &mut Aftermath::default()),
             _ => {}
@@ -251,9 +292,14 @@ impl State {
         unread.extend(self.updates.unread().map(|(arrival, update)| (arrival, update.clone().into())));
         let unseen = self.cancellation.iter().filter(|cancellation| !cancellation.seen);
         unread.extend(unseen.map(|unseen| (unseen.arrival, unseen.request.clone().into())));
-        unread.extend(self.late_cancels.iter().map(|(arrival, request)| (*arrival, request.clone().into())));
+        unread.extend(self.late_requests.iter().cloned());
         unread.sort_by_key(|(arrival, _)| *arrival);
         unread.into_iter().map(|(_, message)| message).collect()
+    }
+
+    /// Counts an event of the history.
+    pub(in crate::replay) fn measure(&mut self, kind: &EventKind) {
+        self.history_bytes += kind.size();
     }
 
     fn arrival(&mut self) -> u64 {

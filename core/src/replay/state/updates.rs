@@ -17,7 +17,7 @@ pub(in crate::replay) struct Counter {
     waiting: BTreeMap<UpdateName, VecDeque<(u64, UpdateRequested)>>,
     /// Each handler's place while it waits.
     handlers: BTreeMap<UpdateName, Option<Slot>>,
-    /// How many were let in and have not ended.
+    /// How many handlers run, those of signals among them.
     running: usize,
     /// Who waits for those to end.
     finishing: Vec<Waker>,
@@ -110,7 +110,7 @@ impl State {
     }
 
     /// Whether handlers run, or are about to; the waker is handed out when the last has ended.
-    pub(in crate::replay) fn updates_run(&mut self, waker: &Waker) -> bool {
+    pub(in crate::replay) fn handlers_run(&mut self, waker: &Waker) -> bool {
         let handled = |name: &UpdateName| self.updates.handlers.contains_key(name);
         let run = self.updates.running > 0 || self.updates.waiting.keys().any(handled);
         if run && !self.updates.finishing.iter().any(|held| held.will_wake(waker)) {
@@ -133,6 +133,21 @@ impl State {
             _ => {}
         }
         self.command(command, Some(location));
+        self.all_finished()
+    }
+
+    pub(in crate::replay) fn handler_begins(&mut self) {
+        self.updates.running += 1;
+    }
+
+    /// A handler has ended; whoever waits for the last one is to be woken.
+    #[must_use]
+    pub(in crate::replay) fn handler_ends(&mut self) -> Vec<Waker> {
+        self.updates.running -= 1;
+        self.all_finished()
+    }
+
+    fn all_finished(&mut self) -> Vec<Waker> {
         if self.updates.running == 0 { std::mem::take(&mut self.updates.finishing) } else { Vec::new() }
     }
 }

@@ -90,6 +90,10 @@ impl Run {
         while let Some(overdue) = machine.take_overdue(now) {
             let reason = Reason::Limit(overdue.limit);
             let (due, scheduled) = (overdue.due, overdue.scheduled);
+            if !machine.is_open(scheduled) {
+                // Its outcome waits until the run is resumed.
+                continue;
+            }
             self.overdue.waiting.push(Doubtful { due, scheduled, reason });
         }
     }

@@ -76,13 +76,20 @@ impl Run {
             if let Some(Event { id: EventId(1), kind: EventKind::WorkflowStarted(started), .. }) =
                 events.first()
             {
+                self.limit = started.limit(record.at);
                 self.started = Some(started.clone());
                 if self.head == EventId(1) {
                     // No task has been committed yet: the first one runs live.
-                    self.begin_at = Some(record.at);
+                    self.begin_at = Some(started.begins(record.at));
                     events.clear();
                 }
             }
+            let is_reset = |event: &Event| matches!(event.kind, EventKind::WorkflowReset(_));
+            if events.iter().any(is_reset) {
+                // Its time counts from there.
+                self.limit = self.started.as_ref().and_then(|started| started.limit(record.at));
+            }
+            self.fresh_copy = events.last().is_some_and(is_reset);
             unheard(|| machine.replay(events))?;
         }
         Ok(())
@@ -111,10 +118,13 @@ impl Run {
             None => LeftBehind::queued(machine.open_activities()),
         };
         let mut local = Vec::new();
-        for (scheduled, call, failure) in left_behind.local {
+        for (scheduled, call, last_failure) in left_behind.local {
             let first = LocalCall::new(cx, &mut machine, scheduled, call)?;
-            local.push(LocalCall { attempt: Attempt(2), last_failure: Some(failure), ..first });
+            let attempt = if last_failure.is_some() { Attempt(2) } else { first.attempt };
+            local.push(LocalCall { attempt, last_failure, ..first });
         }
+        self.dependents = machine.family().depends();
+        self.paused = machine.is_paused();
         self.phase = Phase::Live(machine);
         self.lost.extend(left_behind.rows);
         self.incoming.extend(left_behind.ended.into_iter().map(|ended| Incoming::Activity(Box::new(ended))));
@@ -155,9 +165,16 @@ impl Run {
             let asked = machine.is_asked_to_stop(scheduled);
             if queued.contains(&scheduled) || ended.contains(&scheduled) {
                 left.places.push((scheduled, Place::Queued));
+            } else if !asked && self.fresh_copy && call.local {
+                left.places.push((scheduled, Place::Local));
+                left.local.push((scheduled, call, None));
+            } else if !asked && self.fresh_copy {
+                // Nobody has run it for this run.
+                left.rows.push(self.row(cx, Row::of(scheduled, &call, close_by, now))?);
+                left.places.push((scheduled, Place::Queued));
             } else if !asked && call.local && call.retry.delay_after(Attempt(1), &failure).is_some() {
                 left.places.push((scheduled, Place::Local));
-                left.local.push((scheduled, call, failure.clone()));
+                left.local.push((scheduled, call, Some(failure.clone())));
             } else if !asked && call.retry.delay_after(Attempt(1), &failure).is_some() {
                 let last_failure = Some(failure.clone());
                 let (call, attempt, visible_at) = (&call, Attempt(2), now);
@@ -170,6 +187,7 @@ impl Run {
                 left.ended.push(EndedActivity {
                     run: self.key.clone(),
                     token: self.token,
+                    load: self.loads,
                     scheduled,
                     attempt: Attempt(1),
                     call,
@@ -208,8 +226,8 @@ fn unheard<T>(replay: impl FnOnce() -> T) -> T {
 struct LeftBehind {
     places: Vec<(EventId, Place)>,
     rows: Vec<NewActivityTask>,
-    /// Local calls that begin again, and why.
-    local: Vec<(EventId, ActivityScheduled, Failure)>,
+    /// Local calls that begin, or begin again after a failure.
+    local: Vec<(EventId, ActivityScheduled, Option<Failure>)>,
     ended: Vec<EndedActivity>,
 }
 

@@ -3,9 +3,13 @@
 //! Pure: a shard feeds it and carries its commits away. One commit is under way at most; what arrives meanwhile waits,
 //! and nothing that was taken in is forgotten before the commit that holds it is acknowledged.
 
+mod group;
 mod incoming;
+mod length;
 mod limits;
 mod load;
+mod others;
+mod overtime;
 mod park;
 mod places;
 mod questions;
@@ -23,9 +27,11 @@ use crate::backend::{ClaimedRun, InboxMessage};
 use crate::commit::{Holder, Progress};
 use crate::history::WorkflowStarted;
 use crate::replay::{Definition, Machine};
-use crate::vocabulary::{EventId, Failure, FencingToken, Position, RunKey, Timestamp, WorkerId};
+use crate::vocabulary::{EventId, Failure, FencingToken, Position, RunKey, TimeoutKind, Timestamp, WorkerId};
+use crate::worker::activities::Job;
 use crate::write::{Commit, NewActivityTask, Refusal, TaskFailure};
 
+use group::Held;
 use incoming::Incoming;
 use limits::OverdueCalls;
 use places::Places;
@@ -55,14 +61,28 @@ pub(super) struct Run {
     left_rowless: bool,
     /// Rows for what a lost worker ran, until they are committed.
     lost: Vec<NewActivityTask>,
+    /// When it must have ended, and by which limit.
+    limit: Option<(Timestamp, TimeoutKind)>,
+    /// Whether it begins as a copy of another run, and has committed nothing of its own.
+    fresh_copy: bool,
+    /// Whether its code rests, as far as is known here.
+    paused: bool,
     /// Calls whose time may be over.
     overdue: OverdueCalls,
+    /// What steps have come to that share a commit, which is still to be made.
+    held: Option<Held>,
+    /// Bodies to be stopped of steps that history knows nothing of.
+    strays: Vec<EventId>,
     in_flight: Option<InFlight>,
     /// A closing task that the store sent back because messages had come.
     closing: Option<Closing>,
     /// Why its last task failed, if it did.
     failure: Option<TaskFailure>,
-    /// How often it was loaded: what an earlier loader still sends is not for the machine of a later one.
+    /// Whether a task has failed here: then no steps share a commit, and each is repeated once at most.
+    was_parked: bool,
+    /// Whether others may have to be told if it is ended from outside. Exact while it is in memory and at rest.
+    dependents: bool,
+    /// How often it was loaded, or its live code thrown away: what an earlier loader still sends is not for the machine of a later one.
     pub(super) loads: u32,
     /// The end of its history, when messages that the store has are still to come.
     loaded_until: Option<(HashSet<EventId>, Position)>,
@@ -149,6 +169,14 @@ struct Closing {
     door: Position,
 }
 
+/// What a task asks of the shard.
+#[derive(Default)]
+pub(super) struct Stepped {
+    pub(super) submission: Option<Submission>,
+    /// Steps that begin at once, since they share a commit with what comes after them.
+    pub(super) jobs: Vec<Job>,
+}
+
 /// A commit for the store and what follows its acknowledgement.
 pub(super) struct Submission {
     pub(super) commit: Commit,
@@ -182,8 +210,9 @@ impl Run {
     ) -> Self {
         Self {
             phase: Phase::Live(Box::new(machine)),
+            begin_at: Some(started.begins(at)),
+            limit: started.limit(at),
             started: Some(started),
-            begin_at: Some(at),
             places: Some(Places::default()),
             ..Self::cold(key, token, definition, EventId(1), Position(0))
         }
@@ -195,6 +224,7 @@ impl Run {
         Self {
             incoming,
             left_rowless: claimed.rowless,
+            was_parked: claimed.failure.is_some(),
             failure: claimed.failure,
             ..Self::cold(claimed.run, claimed.token, definition, claimed.head, claimed.taken_in)
         }
@@ -220,10 +250,17 @@ impl Run {
             places: None,
             left_rowless: false,
             lost: Vec::new(),
+            limit: None,
+            fresh_copy: false,
+            paused: false,
             overdue: OverdueCalls::default(),
+            held: None,
+            strays: Vec::new(),
             in_flight: None,
             closing: None,
             failure: None,
+            was_parked: false,
+            dependents: true,
             loads: 0,
             loaded_until: None,
             questions: Vec::new(),
@@ -236,6 +273,11 @@ impl Run {
     }
 
     pub(super) fn offer_activity(&mut self, mut ended: EndedActivity) {
+        // What was claimed has its row, and may end before this worker hears of the commit that wrote that.
+        if ended.queued.is_none() && ended.scheduled > self.head && ended.load != self.loads {
+            // It belongs to code that was thrown away before anything of the step was stored.
+            return;
+        }
         if ended.deferred.take().is_some() {
             let message = "the body left its ending to a token, but took none";
             ended.result = Err(Failure::new("NoToken", message).non_retryable());
@@ -254,18 +296,20 @@ impl Run {
     }
 
     fn due(&self) -> Option<Timestamp> {
-        match &self.phase {
-            Phase::Live(machine) => machine.next_due(),
-            Phase::Cold { until, .. } => *until,
-            Phase::Loading(_) => None,
-        }
+        let (next, limit) = match &self.phase {
+            Phase::Live(machine) => (machine.next_due().or(self.begin_at), self.limit),
+            Phase::Cold { until, .. } => (*until, self.limit),
+            Phase::Loading(_) => (None, None),
+        };
+        next.into_iter().chain(limit.map(|(due, _)| due)).min()
     }
 
     /// Whether it must be read from the store to go on.
     pub(super) fn needs_loading(&self, now: Timestamp) -> bool {
         let Phase::Cold { until, parked } = &self.phase else { return false };
         let due = until.is_some_and(|until| until <= now);
-        self.in_flight.is_none() && (due || (!parked && !self.incoming.is_empty()))
+        let goes = self.in_flight.is_none() && !self.is_ending_parked();
+        goes && (due || (!parked && !self.incoming.is_empty()))
     }
 
     /// Whether its last task failed and its next try lies ahead.
@@ -278,6 +322,7 @@ impl Run {
         let live = matches!(self.phase, Phase::Live(_));
         live && self.in_flight.is_none()
             && self.incoming.is_empty()
+            && self.held.is_none()
             && self.begin_at.is_none()
             && self.closing.is_none()
             && self.overdue.is_empty()
@@ -285,7 +330,8 @@ impl Run {
 
     /// Whether it could be given back now.
     pub(super) fn can_leave(&self) -> bool {
-        self.is_idle() || (self.is_parked() && self.in_flight.is_none())
+        let waits = self.is_parked() || (self.begin_at.is_some() && matches!(self.phase, Phase::Live(_)));
+        self.is_idle() || (waits && self.in_flight.is_none())
     }
 
     /// Whether it is on its way out: closed or given back, once that is acknowledged.
@@ -354,6 +400,9 @@ impl Run {
                 _ => true,
             });
         }
+        if let (Then::GoOn, Phase::Live(machine)) = (in_flight.then, &self.phase) {
+            self.dependents = machine.family().depends();
+        }
         if in_flight.then == Then::GoOn {
             self.begin_at = None;
             self.failure = None;
@@ -379,6 +428,7 @@ impl Run {
             self.closing = Some(Closing { door: *door, ..closing });
             return Verdict::default();
         }
+        self.forget_unstored();
         if let Some(places) = &mut self.places {
             places.undo();
         }

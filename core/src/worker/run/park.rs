@@ -67,6 +67,11 @@ pub(in crate::worker) enum Trouble {
     /// A local activity that this worker does not serve.
     #[error("the local activity {0:?} is not registered with this worker; register it beside the workflow")]
     Unregistered(ActivityName),
+    /// Its history is as long as this worker bears.
+    #[error(
+        "the history has {events} events, and this worker bears {events_max}; raise `WorkerOptions::history_events_max`, or reset the run"
+    )]
+    TooLong { events: u64, events_max: u64 },
     /// The store can never hold what the task made.
     #[error("the store refuses the task: {0}")]
     Refused(String),
@@ -89,7 +94,9 @@ impl Trouble {
             Self::Replay(error) => error.kind(),
             Self::SideEffect(_) => TaskFailureKind::Panic,
             Self::Blocked => TaskFailureKind::ForeignAwait,
-            Self::History(_) | Self::Refused(_) | Self::Unregistered(_) => TaskFailureKind::History,
+            Self::History(_) | Self::Refused(_) | Self::Unregistered(_) | Self::TooLong { .. } => {
+                TaskFailureKind::History
+            }
         }
     }
 }
@@ -113,6 +120,8 @@ impl Run {
             at: now,
         };
         tracing::error!(run = %self.key, error = %trouble, tries = failure.count, "a workflow task failed; its run is parked");
+        self.forget_unstored();
+        self.was_parked = true;
         if let Some(places) = &mut self.places {
             places.undo();
         }
@@ -122,11 +131,12 @@ impl Run {
         self.closing = None;
         self.begin_at = None;
         let deposit = self.deposit(cx, now);
+        let limit = self.limit.map(|(due, _)| due);
         let open = OpenRun {
-            wake_at: Some(retry_at),
+            wake_at: limit.into_iter().chain([retry_at]).min(),
             rowless: self.is_rowless(),
-            dependents: false,
-            paused: false,
+            dependents: self.dependents,
+            paused: self.paused,
             hold: Hold::Keep,
             failure: Some(failure),
         };
@@ -195,8 +205,8 @@ impl Run {
         let open = OpenRun {
             wake_at,
             rowless,
-            dependents: false,
-            paused: false,
+            dependents: self.dependents,
+            paused: self.paused,
             hold: Hold::Release,
             failure: self.failure.clone(),
         };

@@ -51,6 +51,13 @@ impl Places {
         before
     }
 
+    /// The open calls that were scheduled after this event, in order.
+    pub(super) fn after(&self, head: EventId) -> Vec<EventId> {
+        let mut after: Vec<_> = self.open.keys().copied().filter(|scheduled| *scheduled > head).collect();
+        after.sort_unstable();
+        after
+    }
+
     /// Makes the changes since the last call final.
     pub(super) fn keep(&mut self) {
         self.journal.clear();

@@ -4,11 +4,12 @@ use super::{Phase, Run};
 use crate::worker::queries::Question;
 
 impl Run {
-    /// Answers from the live code, at once or when the commit under way is acknowledged: what it holds may yet be
-    /// refused. Drops the question if the run is not in memory.
+    /// Answers from the live code, at once or when the commit under way is acknowledged, or that of what is held: it may
+    /// yet be refused. Drops the question if the run is not in memory.
     pub(in crate::worker) fn ask(&mut self, question: Question) {
         let Phase::Live(machine) = &self.phase else { return };
-        if self.in_flight.is_some() {
+        if self.in_flight.is_some() || self.held.is_some() {
+            self.close_group();
             self.questions.push(question);
         } else if self.begin_at.is_none() && self.closing.is_none() {
             question.ask(machine);

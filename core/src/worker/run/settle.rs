@@ -26,6 +26,8 @@ pub(super) struct Settled {
     pub(super) aborts: Vec<EventId>,
     /// Activities that are asked to stop then.
     pub(super) asks: Vec<EventId>,
+    /// Whether nothing but outcomes of grouped steps was taken in.
+    pub(super) grouped: bool,
     /// Calls that asked for a row, and have one by then.
     pub(super) rows: HashSet<EventId>,
     /// Who commits.
@@ -40,6 +42,7 @@ impl Settled {
             placed: [0; 2],
             aborts,
             asks: Vec::new(),
+            grouped: false,
             rows: HashSet::new(),
             worker,
         }
@@ -112,8 +115,8 @@ impl Run {
         now: Timestamp,
         gathered: Gathered,
     ) -> Result<Settled, Trouble> {
-        let Gathered { progress, retries, timed_out, rows, unwanted, .. } = gathered;
-        let mut settled = Settled::new(worker, progress, Vec::new());
+        let Gathered { progress, grouped, retries, timed_out, rows, unwanted, .. } = gathered;
+        let mut settled = Settled { grouped, ..Settled::new(worker, progress, Vec::new()) };
         let events = std::mem::take(&mut settled.progress.events);
         let closes = events.last().is_some_and(|event| event.kind.closes());
         let let_go: HashSet<EventId> = events
@@ -214,6 +217,7 @@ impl Run {
             settled.jobs.push(Job::Activity(Box::new(ActivityJob {
                 run: self.key.clone(),
                 token: self.token,
+                load: self.loads,
                 scheduled,
                 attempt: Attempt(1),
                 call: call.clone(),
@@ -294,6 +298,7 @@ impl Run {
         Job::Activity(Box::new(ActivityJob {
             run: self.key.clone(),
             token: self.token,
+            load: self.loads,
             scheduled,
             attempt,
             call,

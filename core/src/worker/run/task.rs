@@ -2,28 +2,31 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use super::overtime::limit_of;
 use super::park::Trouble;
 use super::places::Places;
 use super::settle::Settled;
-use super::{Closing, InFlight, Incoming, Leave, Phase, Run, Submission, Then};
+use super::{Closing, InFlight, Incoming, Leave, Phase, Run, Stepped, Submission, Then};
 use crate::commit::{self, Legacy, Progress};
-use crate::history::{EventKind, HistoryError, PayloadCodec, SideEffectRecorded, TimerFired, decode_kind};
+use crate::history::{HistoryError, PayloadCodec, SideEffectRecorded, TimerFired, decode_kind};
 use crate::replay::Machine;
-use crate::vocabulary::{Attempt, EventId, Payload, Position, RunKey, Timestamp, WorkerId};
-use crate::worker::activities::EndedActivity;
+use crate::vocabulary::{Attempt, EventId, Payload, Position, Timestamp, WorkerId};
+use crate::worker::activities::{EndedActivity, Job};
 use crate::worker::committer::Ticket;
 use crate::worker::context::Context;
 use crate::worker::shard::{FirstTask, inbox_of};
 use crate::write::{Commit, Hold, Next, OpenRun};
 
 /// The most inbox events, and the most timers, that one workflow task takes in.
-const TASK_INBOX_EVENTS_MAX: usize = 1_000;
+pub(super) const TASK_INBOX_EVENTS_MAX: usize = 1_000;
 
 /// What a task has taken in.
 pub(super) struct Gathered {
     pub(super) progress: Progress,
     /// How many of the incoming it holds.
     pub(super) taken: usize,
+    /// Whether they are outcomes of grouped steps and nothing else.
+    pub(super) grouped: bool,
     /// Attempts without a row that failed and are tried again.
     pub(super) retries: Vec<EndedActivity>,
     /// Calls that passed a limit.
@@ -36,27 +39,47 @@ pub(super) struct Gathered {
 
 impl Run {
     /// Runs one workflow task if there is one to run, and returns its commit; a task that fails parks the run.
-    pub(in crate::worker) fn step(
-        &mut self,
-        cx: &Context,
-        worker: WorkerId,
-        now: Timestamp,
-    ) -> Option<Submission> {
-        if !self.has_task(now) {
-            return None;
+    pub(in crate::worker) fn step(&mut self, cx: &Context, worker: WorkerId, now: Timestamp) -> Stepped {
+        let mut stepped = Stepped::default();
+        if let Some(ended) = self.time_out_parked(cx, worker, now) {
+            stepped.submission = Some(ended);
+            return stepped;
         }
-        let span =
-            tracing::info_span!("workflow", workflow_id = %self.key.workflow_id, run_id = %self.key.run_id);
+        if !self.has_task(now) {
+            return stepped;
+        }
+        let span = self.span(cx);
         let _entered = span.enter();
         let _busy = cx.polls.begin(&self.key, self.definition.workflow_type());
         loop {
-            match self.task(cx, worker, now) {
-                // What was taken in concerns nobody any more; there may be more that does.
-                Ok(None) if self.has_task(now) => {}
-                Ok(submission) => return submission,
-                Err(trouble) => return Some(self.park(cx, worker, &trouble, now)),
+            match self.task(cx, worker, now, &mut stepped.jobs) {
+                Ok(submission) => stepped.submission = submission,
+                Err(trouble) => {
+                    // What was about to begin dies with the code that asked for it.
+                    stepped.jobs.clear();
+                    stepped.submission = Some(self.park(cx, worker, &trouble, now));
+                }
+            }
+            // What was taken in may concern nobody any more, or be held; there may be more.
+            if stepped.submission.is_some() || !self.has_task(now) {
+                return stepped;
             }
         }
+    }
+
+    /// The span of a workflow task: of the trace that the run was started in, if propagators say so. Its parent is what is
+    /// current where it is made; nothing of that is current for the code.
+    fn span(&self, cx: &Context) -> tracing::Span {
+        let headers = self.started.as_ref().map(|started| started.headers.clone()).unwrap_or_default();
+        let workflow = self.definition.workflow_type();
+        cx.registry.around.within(&headers, || {
+            tracing::info_span!(
+                "workflow",
+                workflow = %workflow.name,
+                workflow_id = %self.key.workflow_id,
+                run_id = %self.key.run_id,
+            )
+        })
     }
 
     /// Whether a task can run now.
@@ -68,10 +91,15 @@ impl Run {
         if let Some(closing) = &self.closing {
             return self.last_waiting() >= closing.door;
         }
+        if self.begins_later(now) {
+            return false;
+        }
         self.begin_at.is_some()
-            || !self.incoming.is_empty()
+            || self.incoming.len() > self.held_count()
+            || self.closes_group()
             || !self.lost.is_empty()
             || machine.next_due().is_some_and(|due| due <= now)
+            || self.passed_limit(now).is_some()
     }
 
     pub(super) fn last_waiting(&self) -> Position {
@@ -90,24 +118,32 @@ impl Run {
         cx: &Context,
         worker: WorkerId,
         now: Timestamp,
+        jobs: &mut Vec<Job>,
     ) -> Result<Option<Submission>, Trouble> {
         self.note_overdue(now);
         let (taken, settled) = match self.closing.take() {
             Some(closing) => self.take_in_rest(cx, worker, closing)?,
             None => {
+                self.is_too_long(cx)?;
                 let gathered = self.take_in(cx, now)?;
                 (gathered.taken, self.settle(cx, worker, now, gathered)?)
             }
         };
+        if self.may_hold(cx, taken, &settled) {
+            jobs.extend(settled.jobs);
+            self.hold(taken, settled.progress.events, settled.progress.published);
+            return Ok(None);
+        }
         self.submit(cx, worker, taken, settled)
     }
 
     /// Feeds the machine what waits, timers among it by their due time, until nothing is left or the run closes.
     fn take_in(&mut self, cx: &Context, now: Timestamp) -> Result<Gathered, Trouble> {
+        let passed_limit = self.passed_limit(now);
         let Phase::Live(machine) = &mut self.phase else { return Err(Trouble::not_live()) };
         let progress =
             Progress { taken_in: self.taken_in, schedule: self.lost.clone(), ..Progress::default() };
-        let mut gathered = Gathered::new(progress);
+        let mut gathered = Gathered::new(progress, self.held.as_ref().map_or(0, |held| held.taken));
         let mut at = now.max(machine.last_at());
         if let (Some(begin_at), Some(started)) = (self.begin_at, &self.started) {
             at = begin_at;
@@ -122,6 +158,7 @@ impl Run {
                 let timer_first = due.is_some_and(|due| next.is_none_or(|next| due <= next.at()));
                 if let Some(started) = machine.due(now).filter(|_| timer_first) {
                     machine.take_in(at, TimerFired { started }.into(), &mut gathered.progress.events)?;
+                    gathered.grouped = false;
                     fired += 1;
                 } else if let Some(next) = next {
                     gathered.taken += 1;
@@ -130,8 +167,13 @@ impl Run {
                     break;
                 }
             }
+            if let Some(limit) = passed_limit.filter(|_| !machine.is_closed()) {
+                machine.time_out(at, limit, &mut gathered.progress.events)?;
+            }
         }
         gathered.progress.published = machine.take_published();
+        gathered.progress.attributes = machine.take_attributes();
+        gathered.progress.memo = machine.take_memo();
         if machine.is_closed() {
             gathered.taken =
                 absorb(machine, &self.incoming, gathered.taken, &mut gathered.progress, cx.codec.as_ref())?;
@@ -157,11 +199,18 @@ impl Run {
         cx: &Context,
         worker: WorkerId,
         taken: usize,
-        settled: Settled,
+        mut settled: Settled,
     ) -> Result<Option<Submission>, Trouble> {
+        self.release_held(&mut settled);
         let Phase::Live(machine) = &self.phase else { return Err(Trouble::not_live()) };
-        let Settled { progress, jobs, aborts, asks, rows, .. } = settled;
+        let Settled { mut progress, jobs, aborts, asks, rows, .. } = settled;
         let closes = machine.is_closed();
+        self.paused = machine.is_paused();
+        let leave = match progress.events.last().and_then(limit_of) {
+            // Its code has let go of nothing.
+            Some(_) => Leave::Ended,
+            None => Leave::Closed,
+        };
         let says_nothing = progress.events.is_empty()
             && progress.schedule.is_empty()
             && progress.taken_in == self.taken_in
@@ -173,8 +222,10 @@ impl Run {
             self.places.iter_mut().for_each(Places::keep);
             return Ok(None);
         }
+        let head = progress.events.last().map_or(self.head, |event| event.id);
+        self.warn_of_length(cx, head.0);
         let in_flight = InFlight {
-            head: progress.events.last().map_or(self.head, |event| event.id),
+            head,
             taken_in: progress.taken_in,
             taken,
             aborts: aborts.clone(),
@@ -187,18 +238,19 @@ impl Run {
                 aborts,
                 door: self.taken_in,
             }),
-            then: if closes { Then::Leave(Leave::Closed) } else { Then::GoOn },
+            then: if closes { Then::Leave(leave) } else { Then::GoOn },
         };
         let mut ticket = Ticket { jobs, ..Ticket::new(self.key.run_id, self.token) };
+        self.ask_others(cx, machine, &mut progress, &mut ticket)?;
         let commit = if closes {
             ticket.closing = progress.events.last().map(|event| event.kind.clone());
             self.closing_commit(cx, worker, progress, &mut ticket)?
         } else {
             let open = OpenRun {
-                wake_at: machine.next_due().into_iter().chain(self.overdue.earliest()).min(),
+                wake_at: self.needs_worker_at(machine),
                 rowless: self.is_rowless(),
-                dependents: false,
-                paused: false,
+                dependents: machine.family().depends(),
+                paused: self.paused,
                 hold: Hold::Keep,
                 failure: None,
             };
@@ -218,17 +270,21 @@ impl Run {
         let Phase::Live(machine) = &self.phase else {
             return Err(HistoryError::Damaged("a run that closes is not in memory".to_owned()));
         };
-        let Some(started) = self.started.clone() else {
+        let Some(mut started) = self.started.clone() else {
             return Err(HistoryError::Damaged("a run that closes has no first event".to_owned()));
         };
+        (started.attributes, started.memo) = machine.shown();
         let mut owner = None;
-        if let Some(EventKind::WorkflowContinuedAsNew(continued)) = &ticket.closing
-            && cx.owner_of(&continued.workflow, &started.task_queue) == Some(worker)
+        let at = machine.last_at();
+        let closing = ticket.closing.as_ref();
+        if let Some((run, started)) =
+            closing.and_then(|closing| commit::successor(&self.key, closing, at, &started))
+            // One that begins later is claimed when it does.
+            && started.begins_at.is_none()
+            && cx.owner_of(&started.workflow, &started.task_queue) == Some(worker)
         {
             owner = Some(worker);
-            let run = RunKey { run_id: continued.new_run_id, ..self.key.clone() };
-            let started = commit::successor_started(&self.key, continued, &started);
-            ticket.successor = Some(FirstTask { run, started, at: machine.last_at(), inbox: Vec::new() });
+            ticket.successor = Some(FirstTask { run, started, at, inbox: Vec::new() });
         }
         let legacy = Legacy { started, unread: machine.unread(), owner };
         let commit = commit::close(&self.holder(worker), self.head, progress, legacy, cx.codec.as_ref())?;
@@ -240,9 +296,9 @@ impl Run {
 }
 
 impl Gathered {
-    fn new(progress: Progress) -> Self {
+    fn new(progress: Progress, taken: usize) -> Self {
         let (retries, timed_out, rows, unwanted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { progress, taken: 0, retries, timed_out, rows, unwanted }
+        Self { progress, taken, grouped: true, retries, timed_out, rows, unwanted }
     }
 
     /// Takes one of the incoming into the machine, unless nobody waits for it any more.
@@ -253,10 +309,11 @@ impl Gathered {
         at: Timestamp,
         codec: &dyn PayloadCodec,
     ) -> Result<(), Trouble> {
+        self.grouped &= matches!(incoming, Incoming::Activity(ended) if ended.call.commit_later);
         match incoming {
             Incoming::Message(message) => {
                 let kind = decode_kind(&message.body, codec)?;
-                if kind.outcome_of().is_none_or(|scheduled| machine.is_open(scheduled)) {
+                if machine.concerns(&kind) {
                     machine.take_in(at, kind, &mut self.progress.events)?;
                 }
                 self.progress.taken_in = message.position;
@@ -301,7 +358,11 @@ fn absorb(
     for incoming in incoming.range(taken..) {
         if let Incoming::Message(message) = incoming {
             let kind = decode_kind(&message.body, codec)?;
-            if kind.outcome_of().is_none() {
+            if kind.told_by_child().is_some() {
+                if machine.concerns(&kind) {
+                    machine.bury(&kind);
+                }
+            } else if machine.concerns(&kind) {
                 machine.absorb(kind, &mut progress.events);
             }
             progress.taken_in = message.position;

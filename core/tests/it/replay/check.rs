@@ -86,8 +86,11 @@ fn every_beginning_of_a_history_agrees_with_the_code_that_wrote_it() {
 fn a_run_that_was_terminated_before_its_first_task_agrees() {
     let mut events = original();
     events.truncate(2);
-    events[1] =
-        Event { place: None, kind: WorkflowTerminated { reason: "no".into() }.into(), ..events[1].clone() };
+    events[1] = Event {
+        place: None,
+        kind: WorkflowTerminated { reason: "no".into(), reset_as: None }.into(),
+        ..events[1].clone()
+    };
     try_check::<Original>(&events).unwrap();
 }
 

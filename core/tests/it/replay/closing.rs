@@ -129,7 +129,7 @@ fn a_user_error_fails_the_run_with_its_type_and_details() {
 fn a_terminated_history_replays_and_closes() {
     workflow!(W, |cx| Ok(cx.activity(Ship, &"a".to_owned()).await?));
     let mut run = Run::start::<W>(&());
-    let terminated = WorkflowTerminated { reason: "enough".into() };
+    let terminated = WorkflowTerminated { reason: "enough".into(), reset_as: None };
     run.take_in(terminated.clone());
     assert!(run.replays_as::<W>().is_closed());
 

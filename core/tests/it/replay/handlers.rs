@@ -1,6 +1,7 @@
 //! Handlers: what they share with the main body, and in which order all of it runs.
 
 use retell::replay::{QueryFault, TaskError};
+use retell::vocabulary::Headers;
 use retell::workflow::{CallError, QueryType, SignalType};
 
 use super::kit::*;
@@ -17,7 +18,7 @@ fn for_each_signal_its_handler_runs_first_and_the_main_body_last() {
             cx.wait_until(&notes, move |notes| notes.len() >= 2 * count - 1).await?;
             notes.with(|notes| notes.push("seen".to_owned()));
         }
-        Ok(notes.with(|notes| notes.join(" ")))
+        Ok(notes.read(|notes| notes.join(" ")))
     });
     let mut run = Run::start::<W>(&());
     run.signal("note", "a").signal("note", "b");
@@ -32,7 +33,7 @@ fn what_comes_before_its_handler_waits_and_what_is_no_such_value_is_set_aside() 
         let notes = cx.share(Vec::new());
         notes.handle_signal(NOTE, |notes, note| notes.push(note));
         cx.wait_until(&notes, |notes| notes.len() == 2).await?;
-        Ok(notes.with(|notes| notes.join(" ")))
+        Ok(notes.read(|notes| notes.join(" ")))
     });
     let mut run = Run::start::<W>(&());
     run.signal("note", "a").signal("note", &7).signal("note", "b").fire();
@@ -49,7 +50,7 @@ fn a_handler_outlives_a_cancel_request_and_a_wait_does_not() {
         let waited = cx.wait_until(&notes, |notes| *notes > 5).await;
         assert_eq!(waited, Err(CallError::Cancelled));
         cx.shielded().wait_until(&notes, |notes| *notes > 1).await?;
-        Ok(notes.with(|notes| notes.to_string()))
+        Ok(notes.read(|notes| notes.to_string()))
     });
     let mut run = Run::start::<W>(&());
     run.signal("note", "1").cancel().signal("note", "2");
@@ -106,7 +107,7 @@ fn ask<T: serde::de::DeserializeOwned>(
     argument: &impl serde::Serialize,
 ) -> Result<T, QueryFault> {
     let name = retell::vocabulary::QueryName::new(name).unwrap();
-    machine.query(&name, &payload(argument)).map(|answer| answer.decode().unwrap())
+    machine.query(&name, &payload(argument), &Headers::new()).map(|answer| answer.decode().unwrap())
 }
 
 #[test]

@@ -66,18 +66,7 @@ pub(crate) fn key() -> RunKey {
 }
 
 pub(crate) fn started<W: Workflow>(input: &W::Input) -> EventKind {
-    WorkflowStarted {
-        workflow: workflow_type::<W>().unwrap(),
-        semantics: SemanticsVersion::CURRENT,
-        task_queue: TaskQueue::default(),
-        input: payload(input),
-        seed: 42,
-        priority: 0,
-        fairness_key: None,
-        attributes: Attributes::new(),
-        continued_from: None,
-    }
-    .into()
+    WorkflowStarted::new(workflow_type::<W>().unwrap(), TaskQueue::default(), payload(input), 42).into()
 }
 
 pub(crate) fn payload<T: Serialize + ?Sized>(value: &T) -> Payload {
@@ -140,7 +129,13 @@ impl Run {
 
     pub(crate) fn signal_event<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> EventKind {
         let request_id = request(self.events.len() as u128);
-        SignalReceived { signal: SignalName::new(name).unwrap(), input: payload(value), request_id }.into()
+        SignalReceived {
+            signal: SignalName::new(name).unwrap(),
+            input: payload(value),
+            request_id,
+            headers: Headers::new(),
+        }
+        .into()
     }
 
     pub(crate) fn cancel(&mut self) -> &mut Self {
@@ -150,7 +145,7 @@ impl Run {
 
     pub(crate) fn cancel_event(&self) -> EventKind {
         let request_id = request(self.events.len() as u128);
-        WorkflowCancelRequested { request_id, reason: "test".into() }.into()
+        WorkflowCancelRequested { request_id, reason: "test".into(), child: None }.into()
     }
 
     /// The history, one short line for each event.

@@ -3,6 +3,7 @@
 mod calls;
 mod cancel;
 mod check;
+mod children;
 mod closing;
 mod combinators;
 mod conditions;
@@ -15,7 +16,9 @@ mod nondeterminism;
 mod panics;
 mod patches;
 mod random_programs;
+mod runs;
 mod scopes;
+mod signal_tasks;
 mod signals;
 mod steps;
 mod updates;

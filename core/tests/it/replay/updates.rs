@@ -1,7 +1,7 @@
 //! Updates: checked, carried out, answered; and what becomes of those that nobody carries out.
 
 use retell::history::{EventKind, UpdateRefusal, UpdateRequested};
-use retell::vocabulary::{RequestId, UpdateName};
+use retell::vocabulary::{Headers, RequestId, UpdateName};
 use retell::workflow::{UpdateType, WorkflowError};
 
 use super::kit::*;
@@ -23,7 +23,7 @@ workflow!(Sum, |cx| {
                 return Err(WorkflowError::new("unlucky"));
             }
             cx.activity(Charge, &more.to_string()).await?;
-            Ok(sum.with(|sum| *sum))
+            Ok(sum.read(|sum| *sum))
         },
     );
     cx.wait_until(&sum, |sum| *sum >= 50).await?;
@@ -34,7 +34,7 @@ workflow!(Sum, |cx| {
 fn update(run: &mut Run, name: &str, argument: &impl serde::Serialize) {
     let request_id = RequestId(uuid::Uuid::from_u128(run.events.len() as u128));
     let update = UpdateName::new(name).unwrap();
-    run.take_in(UpdateRequested { update, input: payload(argument), request_id });
+    run.take_in(UpdateRequested { update, input: payload(argument), request_id, headers: Headers::new() });
 }
 
 /// The names of the events from here on.
@@ -67,7 +67,12 @@ fn a_refusal_is_an_event_and_hurts_nobody() {
         ("subtract", payload(&1_u32), UpdateRefusal::Unknown),
     ] {
         let request_id = RequestId(uuid::Uuid::from_u128(run.events.len() as u128));
-        run.take_in(UpdateRequested { update: UpdateName::new(name).unwrap(), input: argument, request_id });
+        run.take_in(UpdateRequested {
+            update: UpdateName::new(name).unwrap(),
+            input: argument,
+            request_id,
+            headers: Headers::new(),
+        });
         let EventKind::UpdateRejected(rejected) = &run.events.last().unwrap().kind else {
             panic!("{:?}", run.told())
         };
@@ -139,7 +144,12 @@ fn an_update_that_comes_at_the_end_waits_for_the_successor() {
     let mut run = Run::start::<W>(&());
     update(&mut run, "add", &1_u32);
     let request_id = RequestId(uuid::Uuid::from_u128(99));
-    let late = UpdateRequested { update: UpdateName::new("add").unwrap(), input: payload(&2), request_id };
+    let late = UpdateRequested {
+        update: UpdateName::new("add").unwrap(),
+        input: payload(&2),
+        request_id,
+        headers: Headers::new(),
+    };
     run.machine.absorb(late.clone().into(), &mut run.events);
     assert_eq!(run.machine.unread(), [late.into()]);
     run.replays_as::<W>();

@@ -1,6 +1,6 @@
 //! What must hold when all is over: every run has ended, every history replays, nothing was lost or left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use retell::backend::{Backend, RunInfo, RunStatus};
@@ -53,13 +53,14 @@ impl Oracle {
         for key in &self.order {
             let run = &self.runs[key];
             ensure!(!run.is_open(), "H6", "{key} can end, and is still open at event {}", run.head());
+            ensure!(!run.unsettled, "H6", "{key} was terminated, and nobody has told those who depend on it");
             self.check_stored(store, run)?;
+            self.check_children(run)?;
             let machine = replay(run, code)?;
-            check_program(run)?;
+            check_program(run, self.lost_a_child(run))?;
             let inherited = run.continued_from.and_then(|from| carried.remove(&from)).unwrap_or_default();
-            let (unread, rest) = check_messages(run, &machine, inherited)?;
-            if run.closed == Some(CloseStatus::ContinuedAsNew) {
-                let successor = self.successor(run)?;
+            let (unread, rest) = self.check_messages(run, &machine, inherited)?;
+            if let Some(successor) = self.successor(run)? {
                 ensure!(
                     successor.inherited == unread,
                     "H4",
@@ -78,14 +79,14 @@ impl Oracle {
         Ok(())
     }
 
-    fn successor(&self, run: &Run) -> Result<&Run, Broken> {
-        let next = match run.events.last().map(|event| &event.kind) {
-            Some(EventKind::WorkflowContinuedAsNew(body)) => Some(body.new_run_id),
-            _ => None,
+    /// The run that follows one that has continued as new, or is tried again.
+    fn successor(&self, run: &Run) -> Result<Option<&Run>, Broken> {
+        let Some(run_id) = run.events.last().and_then(|event| event.kind.goes_on_as()) else {
+            return Ok(None);
         };
-        let key = next.map(|run_id| RunKey { run_id, ..run.key.clone() });
-        let found = key.as_ref().and_then(|key| self.runs.get(key));
-        found.ok_or_else(|| Broken::new("H3", format!("{} goes on as a run that was not opened", run.key)))
+        let found = self.runs.get(&RunKey { run_id, ..run.key.clone() });
+        let missing = || Broken::new("H3", format!("{} goes on as a run that was not opened", run.key));
+        found.map(Some).ok_or_else(missing)
     }
 
     /// The store has what was written, to the byte.
@@ -105,11 +106,42 @@ impl Oracle {
         Ok(())
     }
 
+    /// A history takes in exactly what its run was sent by clients, once and in order, and what it was sent by runs once at
+    /// most. Answers what was unread and what came too late.
+    fn check_messages(
+        &self,
+        run: &Run,
+        machine: &Machine,
+        inherited: Vec<RequestId>,
+    ) -> Result<(Vec<RequestId>, Vec<RequestId>), Broken> {
+        let by_client = |request: &RequestId| !self.errands.contains(request);
+        let sent = inherited.into_iter().chain(run.accepted.iter().copied()).filter(by_client);
+        let sent: Vec<RequestId> = sent.collect();
+        let all = run.messages();
+        let once: BTreeSet<&RequestId> = all.iter().collect();
+        ensure!(once.len() == all.len(), "H4", "{} has taken a message in twice: {all:?}", run.key);
+        let taken: Vec<RequestId> = all.into_iter().filter(by_client).collect();
+        let Some(rest) = sent.strip_prefix(taken.as_slice()) else {
+            let what = format!("{} was sent {sent:?}, in this order, and has taken in {taken:?}", run.key);
+            return Err(Broken::new("H4", what));
+        };
+        let may_leave = matches!(run.closed, Some(CloseStatus::Terminated | CloseStatus::ContinuedAsNew));
+        ensure!(
+            rest.is_empty() || may_leave,
+            "H4",
+            "{} has closed without {rest:?}, which it was sent",
+            run.key
+        );
+        Ok((machine.unread().iter().filter_map(request_id).collect(), rest.to_vec()))
+    }
+
     fn check_told(&self, told: &Told) -> Result<(), Broken> {
         let Told::Result(run, result) = told else { return Ok(()) };
         let mut last = self.runs.get(run);
-        while let Some(run) = last.filter(|run| run.closed == Some(CloseStatus::ContinuedAsNew)) {
-            last = Some(self.successor(run)?);
+        while let Some(run) = last
+            && let Some(next) = self.successor(run)?
+        {
+            last = Some(next);
         }
         let kind = last.and_then(|run| run.events.last()).map(|event| &event.kind);
         let right = match (kind, result) {
@@ -119,6 +151,9 @@ impl Oracle {
             }
             (Some(EventKind::WorkflowCancelled(_)), Err(ResultError::Cancelled)) => true,
             (Some(EventKind::WorkflowTerminated(_)), Err(ResultError::Terminated(_))) => true,
+            (Some(EventKind::WorkflowTimedOut(body)), Err(ResultError::TimedOut(limit))) => {
+                body.limit == *limit
+            }
             // The store was silent until the client's deadline.
             (_, Err(ResultError::Read(_))) => true,
             _ => false,
@@ -178,32 +213,15 @@ fn replay(run: &Run, code: &Code) -> Result<Machine, Broken> {
     Ok(machine)
 }
 
-/// A history takes in exactly what its run was sent, once and in order. Answers what was unread and what came too late.
-fn check_messages(
-    run: &Run,
-    machine: &Machine,
-    inherited: Vec<RequestId>,
-) -> Result<(Vec<RequestId>, Vec<RequestId>), Broken> {
-    let sent: Vec<RequestId> = inherited.into_iter().chain(run.accepted.iter().copied()).collect();
-    let taken = run.messages();
-    let Some(rest) = sent.strip_prefix(taken.as_slice()) else {
-        let what = format!("{} was sent {sent:?}, in this order, and has taken in {taken:?}", run.key);
-        return Err(Broken::new("H4", what));
-    };
-    let may_leave = matches!(run.closed, Some(CloseStatus::Terminated | CloseStatus::ContinuedAsNew));
-    ensure!(rest.is_empty() || may_leave, "H4", "{} has closed without {rest:?}, which it was sent", run.key);
-    Ok((machine.unread().iter().filter_map(request_id).collect(), rest.to_vec()))
-}
-
-/// A run of a random program returns what the program says, if nobody cancelled it.
-fn check_program(run: &Run) -> Result<(), Broken> {
+/// A run of a random program returns what the program says, if nobody cancelled it or a child of it.
+fn check_program(run: &Run, lost_a_child: bool) -> Result<(), Broken> {
     let Some(EventKind::WorkflowStarted(WorkflowStarted { workflow, input, .. })) = run.event(EventId(1))
     else {
         return Err(Broken::new("H1", format!("{} does not begin with its start", run.key)));
     };
     let own = workflow.name.as_str() == <Interpreter as retell::workflow::Workflow>::NAME;
     let cancelled = |kind: &EventKind| matches!(kind, EventKind::WorkflowCancelRequested(_));
-    if !own || run.events.iter().any(|event| cancelled(&event.kind)) {
+    if !own || lost_a_child || run.events.iter().any(|event| cancelled(&event.kind)) {
         return Ok(());
     }
     let Ok(program) = input.decode::<Program>() else {

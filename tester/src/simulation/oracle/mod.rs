@@ -5,6 +5,7 @@
 
 mod bodies;
 mod ends;
+mod errands;
 mod run;
 mod writes;
 
@@ -41,6 +42,8 @@ pub(super) struct Oracle {
     order: Vec<RunKey>,
     /// Which run each start opened, and which message each request put where.
     requests: BTreeMap<RequestId, RunKey>,
+    /// Messages that runs sent each other.
+    errands: BTreeSet<RequestId>,
     tasks: BTreeMap<(RunKey, EventId), Task>,
     /// The last answer to a claim of each worker, and its number.
     answers: BTreeMap<WorkerId, (u64, Claimed)>,
@@ -109,6 +112,11 @@ impl Oracle {
         };
         self.leases.insert(worker, end);
         Ok(())
+    }
+
+    /// Whether a terminated run waits for somebody to tell those who depend on it.
+    pub(super) fn has_unsettled(&self) -> bool {
+        self.runs.values().any(|run| run.unsettled)
     }
 
     /// The workflow IDs with an open run.

@@ -26,6 +26,10 @@ pub(super) struct Run {
     /// Messages that the store accepted for it, in order.
     pub(super) accepted: Vec<RequestId>,
     pub(super) continued_from: Option<RunId>,
+    /// Whether others are to be told if it is terminated.
+    pub(super) dependents: bool,
+    /// Whether it was terminated, and they were not told yet.
+    pub(super) unsettled: bool,
 }
 
 /// Something that has no outcome yet.
@@ -34,6 +38,8 @@ pub(super) enum Open {
     Activity,
     Timer(Timestamp),
     SideEffect,
+    /// A child, or a request to another run.
+    Other,
 }
 
 impl Run {
@@ -51,6 +57,8 @@ impl Run {
             inherited: start.inbox.iter().map(|message| message.request_id).collect(),
             accepted: Vec::new(),
             continued_from: None,
+            dependents: start.dependents,
+            unsettled: false,
         };
         run.append(&start.record)?;
         run.token = FencingToken(u64::from(holder.is_some()));
@@ -125,7 +133,20 @@ impl Run {
                 }
                 self.settle(id, body.started)?;
             }
-            _ => {}
+            EventKind::ChildWorkflowScheduled(body) if !body.unheard => {
+                self.open.insert(id, Open::Other);
+            }
+            EventKind::ExternalSignalRequested(body) if !body.unheard => {
+                self.open.insert(id, Open::Other);
+            }
+            EventKind::ExternalCancelRequested(body) if !body.unheard => {
+                self.open.insert(id, Open::Other);
+            }
+            other => {
+                if let Some(of) = other.outcome_of() {
+                    self.settle(id, of)?;
+                }
+            }
         }
         Ok(())
     }

@@ -76,7 +76,7 @@ impl Oracle {
         self.open_run(start, now)
     }
 
-    fn open_run(&mut self, start: &Start, now: Now) -> Result<(), Broken> {
+    pub(super) fn open_run(&mut self, start: &Start, now: Now) -> Result<(), Broken> {
         let id = &start.run.workflow_id;
         if let Some(other) = self.open().find(|run| run.workflow_id == *id) {
             return Err(Broken::new("H9", format!("{} was opened while {other} is open", start.run)));
@@ -103,7 +103,7 @@ impl Oracle {
         Ok(())
     }
 
-    fn terminate(
+    pub(super) fn terminate(
         &mut self,
         key: &RunKey,
         closing: &ClosingEvent,
@@ -112,6 +112,7 @@ impl Oracle {
         let run = self.run_mut(key)?;
         run.token = run.token.next();
         run.append(&NewRecord { count: 1, at, bytes: closing.record.clone() })?;
+        run.unsettled = run.dependents;
         self.close(key, CloseStatus::Terminated)
     }
 
@@ -134,8 +135,9 @@ impl Oracle {
             return applied_before(run, commit);
         }
         let holds = run.token == commit.token && run.holder == Some(commit.worker);
+        let writable = if commit.next == Next::Settled { run.unsettled } else { run.is_open() };
         ensure!(
-            alive && holds && run.is_open(),
+            alive && holds && writable,
             "H2",
             "worker {} wrote {} under token {}; its holder is {:?} under token {}, the lease is {}",
             commit.worker,
@@ -153,8 +155,15 @@ impl Oracle {
         self.figures.events += brought as u64;
         self.check_outcomes(&commit.run, before, now)?;
         self.change_tasks(commit, now)?;
+        self.become_next(commit, now)?;
+        self.run_errands(commit, now)
+    }
+
+    /// What becomes of a run that was committed.
+    fn become_next(&mut self, commit: &Commit, now: Now) -> Result<(), Broken> {
         match &commit.next {
             Next::Open(open) => {
+                self.run_mut(&commit.run)?.dependents = open.dependents;
                 if let Some(failure) =
                     open.failure.as_ref().filter(|failure| !failure.message.contains(STUMBLES))
                 {
@@ -167,7 +176,11 @@ impl Oracle {
                 Ok(())
             }
             Next::Closed { status, .. } => self.close(&commit.run, *status),
-            Next::Settled => Ok(()),
+            Next::Settled => {
+                let run = self.run_mut(&commit.run)?;
+                (run.unsettled, run.holder) = (false, None);
+                Ok(())
+            }
             Next::Continued { status, successor, .. } => {
                 self.close(&commit.run, *status)?;
                 self.open_run(successor, now)
@@ -260,7 +273,8 @@ impl Oracle {
         let holder = self.run_mut(&claimed.run)?.holder;
         let lives = holder.is_some_and(|holder| self.alive(holder, now));
         let run = self.run_mut(&claimed.run)?;
-        ensure!(!lives && run.is_open(), "H2", "{} was claimed from {holder:?}, who holds it", run.key);
+        let may = if claimed.unsettled { run.unsettled } else { run.is_open() };
+        ensure!(!lives && may, "H2", "{} was claimed from {holder:?}, who holds it", run.key);
         ensure!(claimed.token > run.token, "H2", "{} was claimed under an old token", run.key);
         ensure!(claimed.head == run.head(), "H1", "{} was claimed at {}", run.key, claimed.head);
         run.token = claimed.token;

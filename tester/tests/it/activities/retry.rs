@@ -57,6 +57,22 @@ fn jitter_spreads_the_waits_and_survives_a_crash() {
     assert!(each[0] != each[1], "{each:?}");
 }
 
+#[retell::workflow]
+async fn read_here(cx: WorkflowContext, policy: RetryPolicy) -> WorkflowResult<String> {
+    Ok(cx.local_activity(fetch, &"home".to_owned()).retry(policy).await?)
+}
+
+#[test]
+fn a_call_that_is_tried_again_here_waits_with_jitter_too() {
+    let tester = Tester::new().workflow(read_here);
+    tester.fake(fetch).in_turn([Err(busy()), Err(busy()), Ok("page".to_owned())]);
+    let policy = RetryPolicy::fixed(10 * SECOND).jitter(0.5);
+    tester.start(read_here, "read", policy).result().unwrap();
+    let began = attempts(&tester);
+    let waits = [began[1], began[2] - began[1]];
+    assert!(waits.iter().all(|wait| (5.0..10.0).contains(wait)) && waits[0] != waits[1], "{waits:?}");
+}
+
 #[test]
 fn a_predicate_says_what_is_tried_again() {
     let only_busy = RetryPolicy::fixed(SECOND).retry_if(FailurePredicate::error_type("Busy"));

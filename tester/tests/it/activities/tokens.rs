@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use retell::client::CompletionError;
 use retell::prelude::*;
+use retell::vocabulary::RequestId;
 use retell::workflow::CallError;
 use retell_tester::Tester;
 
@@ -53,7 +54,10 @@ fn answer_after(tester: &Tester, desk: &Desk, wait: Duration, number: usize) {
     tester.after(wait, move |tester| {
         let token = desk.lock().unwrap()[number].clone();
         let client = tester.client();
-        tester.call(client.complete_activity(&token, "yes")).unwrap();
+        let request_id = RequestId::from_key("answer");
+        for _ in 0..2 {
+            tester.call(client.complete_activity_with(&token, "yes", request_id)).unwrap();
+        }
         let again = tester.call(client.complete_activity(&token, "no"));
         assert!(matches!(again, Err(CompletionError::UsedUp)), "{again:?}");
     });

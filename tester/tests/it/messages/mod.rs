@@ -2,5 +2,6 @@
 
 mod publish;
 mod queries;
+mod signal_tasks;
 mod signals;
 mod updates;

@@ -20,7 +20,7 @@ async fn tally(cx: WorkflowContext, goal: u64) -> WorkflowResult<u64> {
     total.handle_query(SHARE, |total, parts| total / parts);
     cx.wait_until(&total, move |total| *total >= goal).await?;
     cx.sleep(Duration::from_secs(3_600)).await?;
-    Ok(total.with(|total| *total))
+    Ok(total.read(|total| *total))
 }
 
 #[test]

@@ -160,23 +160,82 @@ fn an_update_starts_its_run_or_reaches_the_open_one() {
     }
 }
 
+#[retell::workflow]
+async fn clumsy(cx: WorkflowContext) -> WorkflowResult<()> {
+    cx.share(()).handle_update(DEPOSIT, async |_, _, cents: u64| Ok(100 / cents));
+    Ok(cx.sleep(HOUR).await?)
+}
+
 #[test]
-fn no_order_answers_an_update_twice_or_never() {
-    let explored = Explorer::new(|tester| {
+#[should_panic(expected = "divide by zero")]
+fn who_waits_for_an_update_is_told_that_its_task_fails() {
+    let tester = Tester::new().workflow(clumsy);
+    let _ = tester.start(clumsy, "clumsy", ()).update(DEPOSIT, &0);
+}
+
+#[test]
+#[should_panic(expected = "divide by zero")]
+fn who_waits_for_an_event_is_told_that_its_task_fails() {
+    let tester = Tester::new().workflow(clumsy);
+    let run = tester.start(clumsy, "clumsy", ());
+    run.send_update(DEPOSIT, &0).unwrap();
+    run.wait_for(|kind| matches!(kind, EventKind::TimerFired(_)));
+}
+
+/// An account that is closed, or goes on as a new run, at any time: what its depositors may be told.
+fn closes(how: &str) -> Explorer {
+    Explorer::new(|tester| {
         let tester = tester.workflow(account).activity(book);
-        let run = tester.start(account, "account", 0);
-        run.send_update(DEPOSIT, &5).unwrap();
+        tester.start(account, "account", 0);
         tester
     })
-    .action("close", |tester| {
-        tester.run(account, "account").send_update(CLOSE, &"complete".to_owned()).is_ok()
-    })
-    .crashes(1)
+    .update("account", "deposit", &5)
+    .update("account", "deposit", &0)
+    .update("account", "close", how)
     .may_stay_open()
-    .always("a deposit is booked and told once, or not at all", |ending| {
-        let told = ending.count("account", "UpdateCompleted");
-        ending.count("account", "UpdateAccepted") >= 1 && told <= 2
+    .always("a deposit that was told is booked, and one of nothing is not", |ending| {
+        let told = ending.answer::<u64>("account: update deposit");
+        let refused = ending.answer::<u64>("account: update deposit (2)");
+        let closed = ending.answer::<()>("account: update close");
+        matches!(told, None | Some(Ok(5) | Err(UpdateError::RunEnded { .. })))
+            && matches!(refused, None | Some(Err(UpdateError::Refused { .. } | UpdateError::RunEnded { .. })))
+            && matches!(closed, None | Some(Ok(()) | Err(UpdateError::RunEnded { .. })))
+            && told.is_none_or(|told| told.is_err() || ending.calls().count("book") >= 1)
     })
-    .run();
-    assert!(explored.complete());
+}
+
+#[test]
+fn no_order_answers_an_update_twice_or_never() {
+    let explored = closes("complete").crashes(1).run();
+    assert!(explored.complete(), "{explored}");
+}
+
+#[test]
+fn an_update_is_answered_in_every_order_with_continue_as_new() {
+    let explored = closes("continue").duplicates(1).run();
+    assert!(explored.complete(), "{explored}");
+}
+
+#[test]
+fn an_update_that_nobody_answers_is_found() {
+    #[retell::workflow]
+    async fn deaf(cx: WorkflowContext) -> WorkflowResult<()> {
+        Ok(cx.signal("end").await?)
+    }
+    let explore = || {
+        Explorer::new(|tester| {
+            let tester = tester.workflow(deaf);
+            tester.start(deaf, "deaf", ());
+            tester
+        })
+        .update("deaf", "deposit", &5)
+        .signal("deaf", "end", &())
+    };
+    let told = |ending: &retell_tester::Ending<'_>| {
+        !ending.accepted("deaf: update deposit") || ending.answer::<()>("deaf: update deposit").is_some()
+    };
+    assert!(explore().always("its caller is told", told).run().complete());
+    let never = |ending: &retell_tester::Ending<'_>| ending.answer::<()>("deaf: update deposit").is_none();
+    let violation = explore().always("nobody is told", never).try_run().unwrap_err();
+    assert!(violation.to_string().contains("deaf: update deposit"), "{violation}");
 }

@@ -1,6 +1,5 @@
 //! Waiting until the workflow's own state is as it should be.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use retell::prelude::*;
@@ -11,18 +10,20 @@ use super::{failure, work};
 /// Buys when enough was offered, from whatever came first.
 #[retell::workflow]
 async fn collect_offers(cx: WorkflowContext, wanted: u32) -> WorkflowResult<u32> {
-    let offers = Mutex::new(Vec::<u32>::new());
-    let sum = || offers.lock().unwrap().iter().sum::<u32>();
+    let sum = cx.share(0);
     let listen = async {
         loop {
             let offer = cx.signal::<u32>("offer").await?;
             let offer = cx.activity(work, &offer).await?;
-            offers.lock().unwrap().push(offer);
+            sum.with(|sum| *sum += offer);
         }
     };
     retell::select! {
         failed = listen => failed,
-        met = cx.timeout(Duration::from_secs(3_600), cx.until(|| sum() >= wanted)) => { met??; Ok(sum()) }
+        met = cx.timeout(Duration::from_secs(3_600), cx.wait_until(&sum, |sum| *sum >= wanted)) => {
+            met??;
+            Ok(sum.read(|sum| *sum))
+        }
     }
 }
 
@@ -65,7 +66,7 @@ fn it_is_met_in_every_order() {
 
 #[retell::workflow]
 async fn waits_for_nothing(cx: WorkflowContext) -> WorkflowResult<()> {
-    Ok(cx.until(|| false).await?)
+    Ok(cx.wait_until(&cx.share(()), |()| false).await?)
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod deadlines;
+mod groups;
 mod open_work;
 mod patches;
 mod saga;

@@ -7,7 +7,7 @@ use retell::Orchestrator;
 use retell::activity::{ActivityContext, ActivityError};
 use retell::backend::StoreError;
 use retell::history::{CodecError, PayloadCodec};
-use retell::vocabulary::{Encoding, Failure, Payload, RetryPolicy};
+use retell::vocabulary::{Encoding, Failure, Headers, Payload, RetryPolicy};
 use retell::workflow::{WorkflowContext, WorkflowResult};
 use retell::write::{ActivityVerdict, Next, Write};
 
@@ -96,6 +96,7 @@ impl Tap for Eye {
 #[retell::activity]
 async fn whisper(cx: ActivityContext, secret: String) -> Result<String, ActivityError> {
     assert_eq!(secret, SECRET);
+    assert_eq!(cx.headers().get::<String>("secret"), Ok(Some(SECRET.to_owned())));
     if cx.attempt().0 <= 2 {
         return Err(ActivityError::new("Again", "not yet").details(&secret));
     }
@@ -110,17 +111,20 @@ async fn secretive(cx: WorkflowContext, secret: String) -> WorkflowResult<String
     let heard = cx.activity(whisper, &secret).retry(policy).await?;
     let drawn: String = cx.side_effect(|| SECRET.to_owned()).await?;
     let signalled: String = cx.signal("secret").await?;
-    assert_eq!([&heard, &drawn, &signalled], [SECRET; 3]);
+    let carried: String = cx.headers().get("secret")?.unwrap_or_default();
+    assert_eq!([&heard, &drawn, &signalled, &carried], [SECRET; 4]);
     Ok(signalled)
 }
 
-/// Inputs, rows, outcomes, failures' details, side effects, signals and results: none is plain.
+/// Inputs, headers, rows, outcomes, failures' details, side effects, signals and results: none is plain.
 pub async fn plain_bytes_never_reach_the_store(scene: Scene) {
     let eye = Arc::new(Eye::default());
     let code = |engine: Orchestrator| engine.workflow(secretive).activity(whisper).codec(Xor);
     let process = scene.setup().tap(eye.clone()).start(code).await;
-    let run = process.start(secretive, "secret", SECRET.to_owned()).await.unwrap();
-    run.signal("secret", SECRET).await.unwrap();
+    let mut headers = Headers::new();
+    headers.insert("secret", SECRET).unwrap();
+    let run = process.start(secretive, "secret", SECRET.to_owned()).headers(headers.clone()).await.unwrap();
+    run.with_headers(headers).signal("secret", SECRET).await.unwrap();
     assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), SECRET);
     let text = format!("{:?}", run.history().await.unwrap());
     assert!(text.contains("ActivityScheduled"), "{text}");

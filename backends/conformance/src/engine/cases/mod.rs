@@ -116,6 +116,11 @@ engine_cases! { ($)
         a_side_effect_that_panicked_is_run_again,
         steps_run_in_turn_and_their_outcomes_survive_a_crash,
     }
+    groups {
+        a_crash_repeats_the_group_that_was_not_stored,
+        a_query_is_answered_when_the_group_is_stored,
+        a_worker_that_shuts_down_stores_the_group,
+    }
     crashes {
         a_crash_between_any_two_commits_changes_nothing,
         an_attempt_that_died_with_its_worker_is_a_failure_if_it_was_the_last,
@@ -141,7 +146,16 @@ engine_cases! { ($)
         a_panicking_first_task_does_not_fail_its_start,
         an_undecodable_input_parks_the_run,
         a_version_that_nobody_serves_waits,
+        a_start_by_name_takes_the_default_version,
         a_name_registered_twice_is_a_typed_error,
+    }
+    runs {
+        a_run_that_passes_its_limit_closes_wherever_it_is_held,
+        a_failed_run_is_tried_again_though_its_worker_dies,
+        a_delayed_run_begins_when_it_is_time,
+        a_paused_run_rests_on_every_worker,
+        an_open_run_is_reset_from_elsewhere,
+        a_history_that_grows_too_long_parks_its_run_until_the_limit_is_raised,
     }
     parking {
         a_panicking_workflow_parks_and_a_fixed_deploy_heals_it,
@@ -187,6 +201,26 @@ engine_cases! { ($)
     }
     logs {
         user_logs_are_heard_once_and_name_their_run,
+    }
+    children {
+        a_tree_of_children_gives_its_sum,
+        a_parent_and_its_child_live_in_two_processes,
+        a_childs_end_finds_its_parent_after_a_crash,
+        the_parent_of_a_terminated_child_is_told,
+        children_follow_the_policy_when_their_parent_closes,
+        a_termination_goes_down_the_tree,
+        a_parent_waits_for_the_last_run_of_its_child,
+        a_cancel_request_follows_a_child_that_continues_as_new,
+        a_child_that_was_let_go_of_cleans_up_beyond_its_parent,
+        each_way_to_fail_is_a_typed_error_of_the_parent,
+        a_child_starts_once_though_the_answer_is_lost,
+    }
+    external {
+        signals_from_a_run_follow_continue_as_new_in_order,
+        a_cancel_request_from_a_run_is_delivered_or_refused,
+    }
+    headers {
+        headers_reach_whoever_carries_a_call_out,
     }
     codecs {
         plain_bytes_never_reach_the_store,

@@ -1,7 +1,6 @@
 //! Who holds a run: leases that run out, workers that are paused, and processes that share a store.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -142,12 +141,7 @@ pub async fn a_lease_is_renewed_for_as_long_as_the_worker_lives(scene: Scene) {
     let run = process.start(held, "held", ()).await.unwrap();
     scene.probe.saw("held", 1).await;
     // Five leases long; one is renewed three times as often as it would run out.
-    let renewed = async {
-        while renewals.answered() < 17 {
-            tokio::task::yield_now().await;
-        }
-    };
-    scene.as_time_flies(Duration::from_millis(20), renewed).await;
+    scene.as_time_flies(Duration::from_secs(1), renewals.answered(17)).await;
     scene.probe.open("held");
     assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "held");
     assert_eq!(scene.probe.count("held"), 1);
@@ -155,11 +149,12 @@ pub async fn a_lease_is_renewed_for_as_long_as_the_worker_lives(scene: Scene) {
 
 /// Counts the renewals that were answered.
 #[derive(Default)]
-struct Renewals(AtomicUsize);
+struct Renewals(watch::Sender<usize>);
 
 impl Renewals {
-    fn answered(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+    /// Waits until so many were.
+    async fn answered(&self, count: usize) {
+        let _ = self.0.subscribe().wait_for(|answered| *answered >= count).await.expect("the sender is here");
     }
 }
 
@@ -167,7 +162,7 @@ impl Renewals {
 impl Tap for Renewals {
     async fn after(&self, call: Call<'_>) -> Result<(), StoreError> {
         if matches!(call, Call::Renew) {
-            self.0.fetch_add(1, Ordering::SeqCst);
+            self.0.send_modify(|answered| *answered += 1);
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ async fn tally(cx: WorkflowContext, goal: u64) -> WorkflowResult<u64> {
     total.handle_query(TOTAL, |total, ()| *total);
     cx.publish(&format!("on its way to {goal}"))?;
     cx.wait_until(&total, move |total| *total >= goal).await?;
-    Ok(total.with(|total| *total))
+    Ok(total.read(|total| *total))
 }
 
 /// Whoever lists or describes runs sees what they show of themselves, and needs no code for it.

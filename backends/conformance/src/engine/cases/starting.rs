@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use retell::Orchestrator;
-use retell::client::{IdConflict, ResultError, StartError};
-use retell::vocabulary::{PAYLOAD_BYTES_MAX, PayloadError, RequestId};
+use retell::client::{AnyWorkflow, IdConflict, ResultError, StartCall, StartError};
+use retell::vocabulary::{PAYLOAD_BYTES_MAX, Payload, PayloadError, RequestId, WorkflowVersion};
 use retell::workflow::{Workflow, WorkflowContext, WorkflowError, WorkflowResult};
 use retell::write::{IdReusePolicy, TaskFailureKind};
 
@@ -197,6 +197,29 @@ pub async fn a_version_that_nobody_serves_waits(scene: Scene) {
     let new = scene.process(|engine| engine.workflow(EchoTwo)).await;
     assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "echo two");
     drop(new);
+}
+
+/// By name the highest version is started, or the one that is said to be the default; of what nobody knows here the caller
+/// names the version. A run stays with its own.
+pub async fn a_start_by_name_takes_the_default_version(scene: Scene) {
+    let both = |engine: Orchestrator| engine.workflow(EchoTwo).workflow(echo);
+    let text = Payload::encode("echo").unwrap();
+    let process = scene.process(both).await;
+    let client = process.client();
+    let told = async |started: StartCall<AnyWorkflow>| {
+        scene.as_time_passes(started.await.unwrap().result_payload()).await.unwrap().decode::<String>().unwrap()
+    };
+    assert_eq!(told(client.start_by_name("echo", "highest", text.clone())).await, "echo two");
+    let first = client.start_by_name("echo", "named", text.clone()).version(WorkflowVersion(1));
+    assert_eq!(told(first).await, "echo");
+    let cautious = scene.process(move |engine| both(engine).default_version(echo)).await;
+    assert_eq!(told(cautious.client().start_by_name("echo", "default", text.clone())).await, "echo");
+    assert_eq!(cautious.start(EchoTwo, "by type", "echo".to_owned()).await.unwrap().result().await.unwrap(), "echo two");
+    let stranger = scene.process(|engine| engine).await;
+    let unknown = stranger.client().start_by_name("echo", "unknown", text.clone()).await;
+    assert!(matches!(unknown, Err(StartError::UnknownWorkflow(name)) if name.as_str() == "echo"));
+    let elsewhere = stranger.client().start_by_name("echo", "unknown", text).version(WorkflowVersion(2));
+    assert_eq!(told(elsewhere).await, "echo two");
 }
 
 /// Registered twice, or under a name that is none, an engine does not start.

@@ -1,0 +1,5 @@
+//! Children and other runs, on the whole engine, with replay behind each run.
+
+mod children;
+mod fakes;
+mod orders;
