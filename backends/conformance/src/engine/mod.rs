@@ -25,8 +25,9 @@ pub use scene::{Mode, Scene};
 
 use crate::{StoreUnderTest, within, world};
 
-/// How long a case may take before it counts as hung.
-const CASE_TIME_MAX: Duration = Duration::from_secs(20);
+/// How long a case may take before it counts as hung: the longest are a few seconds of a server's work, on machines that
+/// do other work beside.
+const CASE_TIME_MAX: Duration = Duration::from_secs(90);
 
 /// Runs one case on a fresh store. Called by the tests that [`engine_suite!`](crate::engine_suite) makes.
 #[doc(hidden)]

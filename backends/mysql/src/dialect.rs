@@ -1,0 +1,180 @@
+//! Statements as MySQL and MariaDB want them, in the SQL that both know.
+//!
+//! There are no arrays: sets of keys and rows are written out. So that few texts are prepared, sets are filled up to a
+//! power of two by their last key, and rows go in portions of a few sizes.
+
+use retell_sql::{Beat, Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement};
+
+/// The SQL of MySQL and MariaDB.
+#[derive(Debug)]
+pub(crate) struct MySql;
+
+/// Microseconds since 1970 at the statement's beginning. The session's time zone is UTC.
+const NOW: &str = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
+
+/// Up to so many rows go in one statement whatever their number; beyond, in portions of this times a power of two.
+const ROWS_ANY: usize = 16;
+/// The most rows of one statement.
+const ROWS_MAX: usize = 512;
+
+impl Dialect for MySql {
+    fn place(&self, text: &mut String, _number: usize) {
+        text.push('?');
+    }
+
+    fn any_of(&self, query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>) {
+        let keys = filled(keys);
+        if let [(name, of_type)] = columns {
+            query.push(name).push(" IN (");
+            for (index, cell) in keys.into_iter().flatten().enumerate() {
+                query.push(if index == 0 { "" } else { ", " }).bind(Param::One(*of_type, cell));
+            }
+            query.push(")");
+        } else {
+            any_equal(query, columns, keys, "=");
+        }
+    }
+
+    fn for_each(&self, query: &mut Query, pairs: &[(i64, i64)], select: Select<'_>) {
+        // A pair that is asked for twice finds the same again.
+        let pairs = filled(pairs.to_vec());
+        query.push("(");
+        for (index, (one, other)) in pairs.into_iter().enumerate() {
+            query.push(if index == 0 { "" } else { " UNION ALL " });
+            select(query, &Operand::Value(one), &Operand::Value(other));
+        }
+        query.push(") AS found");
+    }
+
+    fn change(&self, mut rows: Rows) -> Vec<Statement> {
+        let mut statements = Vec::new();
+        while !rows.rows.is_empty() {
+            let rest = rows.rows.split_off(portion(rows.rows.len()));
+            let mut query = Query::new(&Self, "");
+            change(&mut query, std::mem::replace(&mut rows.rows, rest), &rows);
+            statements.push(query.done());
+        }
+        statements
+    }
+
+    fn beat(&self, Beat { id, changes }: Beat) -> Statement {
+        let mut query =
+            Query::new(&Self, "INSERT INTO pulses (id, work, closings, answers, beaten_at) VALUES (");
+        match id {
+            Some(id) => query.int(id),
+            None => query.push("-CAST(CONNECTION_ID() AS SIGNED)"),
+        };
+        changes.iter().for_each(|change| _ = query.push(", ").int(*change));
+        query.push(", ").push(NOW).push(
+            ") ON DUPLICATE KEY UPDATE work = work + VALUES(work), closings = closings + VALUES(closings), \
+             answers = answers + VALUES(answers), beaten_at = VALUES(beaten_at)",
+        );
+        query.done()
+    }
+
+    fn now(&self) -> &'static str {
+        NOW
+    }
+
+    fn migrations(&self) -> &'static [&'static str] {
+        &[include_str!("schema.sql")]
+    }
+
+    fn lock_schema(&self) -> &'static str {
+        "SELECT GET_LOCK(CONCAT('retell:', MD5(DATABASE())), 60)"
+    }
+
+    fn unlock_schema(&self) -> Option<&'static str> {
+        Some("SELECT RELEASE_LOCK(CONCAT('retell:', MD5(DATABASE())))")
+    }
+
+    fn count_tables(&self) -> &'static str {
+        "SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = "
+    }
+
+    fn bytes_max(&self) -> usize {
+        // Far enough below the least `max_allowed_packet` that the largest single row finds room beside it.
+        4 << 20
+    }
+}
+
+/// Fills up to a power of two with the last one.
+fn filled<T: Clone>(mut keys: Vec<T>) -> Vec<T> {
+    if let Some(last) = keys.last().cloned() {
+        keys.resize(keys.len().next_power_of_two(), last);
+    }
+    keys
+}
+
+/// How many of so many rows go in the next statement.
+fn portion(rows: usize) -> usize {
+    if rows <= ROWS_ANY {
+        return rows;
+    }
+    let size = (rows / ROWS_ANY).next_power_of_two() * ROWS_ANY;
+    let size = if size > rows { size / 2 } else { size };
+    size.min(ROWS_MAX)
+}
+
+fn any_equal(query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>, last: &str) {
+    query.push("(");
+    for (index, key) in keys.into_iter().enumerate() {
+        query.push(if index == 0 { "(" } else { " OR (" });
+        for (index, ((name, of_type), cell)) in columns.iter().zip(key).enumerate() {
+            let operator = if index + 1 == columns.len() { last } else { "=" };
+            query.push(if index == 0 { "" } else { " AND " });
+            query.push(name).push(" ").push(operator).push(" ").bind(Param::One(*of_type, cell));
+        }
+        query.push(")");
+    }
+    query.push(")");
+}
+
+fn change(query: &mut Query, values: Vec<Vec<Cell>>, rows: &Rows) {
+    let Rows { table, how, keys, columns, .. } = rows;
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    match how {
+        How::Delete | How::DeleteUpTo => {
+            let last = if *how == How::Delete { "=" } else { "<=" };
+            query.push(&format!("DELETE FROM {table} WHERE "));
+            any_equal(query, columns, filled(values), last);
+            return;
+        }
+        How::Insert | How::InsertMissing | How::Update | How::Upsert => {}
+    }
+    query.push(&format!("INSERT INTO {table} ({}) VALUES ", names.join(", ")));
+    for (index, row) in values.into_iter().enumerate() {
+        query.push(if index == 0 { "(" } else { ", (" });
+        for (index, ((_, of_type), cell)) in columns.iter().zip(row).enumerate() {
+            query.push(if index == 0 { "" } else { ", " }).bind(Param::One(*of_type, cell));
+        }
+        query.push(")");
+    }
+    match how {
+        // Locks the row as an update does: a shared lock that is raised later invites a deadlock.
+        How::InsertMissing => _ = query.push(&format!(" ON DUPLICATE KEY UPDATE {0} = {0}", names[0])),
+        // There is no update of many rows by many values; an insert that meets its row is one.
+        How::Update | How::Upsert => {
+            let set: Vec<String> =
+                names[*keys..].iter().map(|name| format!("{name} = VALUES({name})")).collect();
+            query.push(" ON DUPLICATE KEY UPDATE ").push(&set.join(", "));
+        }
+        How::Insert | How::Delete | How::DeleteUpTo => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_go_in_portions_of_a_few_sizes() {
+        assert_eq!([1, 16, 17, 31, 32, 100, 5_000].map(portion), [1, 16, 16, 16, 32, 64, 512]);
+    }
+
+    #[test]
+    fn sets_are_filled_up_with_what_they_hold() {
+        assert_eq!(filled(vec![1, 2, 3]), [1, 2, 3, 3]);
+        assert_eq!(filled(Vec::<i64>::new()), []);
+    }
+}

@@ -1,0 +1,95 @@
+//! How a store is opened.
+
+use std::sync::Arc;
+
+use retell::backend::StoreError;
+use retell::clock::Clock;
+use retell_sql::{Settings, Source};
+use sqlx::MySqlPool;
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+
+use crate::MySql;
+use crate::session::fault;
+
+/// A setting that is weaker than the promises need, and that the user puts up with by name (promise H14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Weaker {
+    /// `innodb_flush_log_at_trx_commit` of 0 or 2: a power cut, with 0 also a crash of the server, takes back the
+    /// commits of the last second or so, whole and in order.
+    FlushLogLater,
+    /// `sync_binlog` other than 1 where a binary log is kept: a power cut can leave a log that lacks commits, so that
+    /// replicas and restores lack them too.
+    SyncBinlogLater,
+    /// `innodb_doublewrite` off: a power cut can destroy pages that were being written.
+    DoublewriteOff,
+}
+
+/// How many statements a connection of the store's own pool keeps prepared: more than there are texts in use.
+const STATEMENTS_PREPARED: usize = 500;
+
+/// How to open a store: made by [`MySql::options`].
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub(crate) settings: Settings,
+    pub(crate) weaker: Vec<Weaker>,
+    pub(crate) connections_max: Option<u32>,
+}
+
+impl Options {
+    /// How many batches are committed side by side, each on a connection that is kept; 4 unless said otherwise, and at
+    /// least 1. While one batch is committed, what comes for its lane gathers for the next.
+    #[must_use]
+    pub fn lanes(mut self, lanes: usize) -> Self {
+        self.settings.lanes = lanes.max(1);
+        self
+    }
+
+    /// Puts up with a setting that can lose what was acknowledged.
+    #[must_use]
+    pub fn accept(mut self, weaker: Weaker) -> Self {
+        self.weaker.push(weaker);
+        self
+    }
+
+    /// Takes time from this clock, leases included: all that open the database must share it. For tests.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.settings.source = Source::Injected(clock);
+        self
+    }
+
+    /// The most connections of the store's own pool: the lanes', up to three for claims, leases and looking for changes,
+    /// and the rest for reads. 16 more than there are lanes unless said otherwise.
+    #[must_use]
+    pub fn connections_max(mut self, connections: u32) -> Self {
+        self.connections_max = Some(connections);
+        self
+    }
+
+    /// Opens the store at this URL, on a pool of its own; makes its tables if there are none.
+    ///
+    /// # Errors
+    /// As [`MySql::connect`].
+    pub async fn connect(self, url: &str) -> Result<MySql, StoreError> {
+        let failed = |error: sqlx::Error| fault(error).during("connect to MySQL");
+        let server: MySqlConnectOptions = url.parse().map_err(failed)?;
+        let server = server.statement_cache_capacity(STATEMENTS_PREPARED);
+        let lanes = u32::try_from(self.settings.lanes).unwrap_or(u32::MAX);
+        let connections = self.connections_max.unwrap_or(lanes.saturating_add(16));
+        let pool = MySqlPoolOptions::new()
+            .max_connections(connections.max(lanes.saturating_add(4)))
+            // Each statement tells soon enough that its connection is gone.
+            .test_before_acquire(false)
+            .connect_lazy_with(server);
+        self.with_pool(pool).await
+    }
+
+    /// Opens the store on a pool of the caller's, of which it keeps a connection for each lane and three more.
+    ///
+    /// # Errors
+    /// As [`MySql::connect`].
+    pub async fn with_pool(self, pool: MySqlPool) -> Result<MySql, StoreError> {
+        MySql::start(self, pool).await
+    }
+}

@@ -1,0 +1,200 @@
+//! Statements as PostgreSQL wants them: sets of keys and rows as arrays, so that one text serves any number of them.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use retell_sql::{Beat, Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement, Type};
+
+/// PostgreSQL's SQL.
+#[derive(Debug)]
+pub(crate) struct Postgres;
+
+/// Microseconds since 1970, at this moment and not at the transaction's beginning.
+const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+impl Dialect for Postgres {
+    fn place(&self, text: &mut String, number: usize) {
+        let _ = write!(text, "${number}");
+    }
+
+    fn any_of(&self, query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>) {
+        if let [(name, of_type)] = columns {
+            let keys = keys.into_iter().flatten().collect();
+            query.push(name).push(" = ANY(").bind(Param::Many(*of_type, keys)).push(")");
+            return;
+        }
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        query.push("(").push(&names.join(", ")).push(") IN (SELECT * FROM ");
+        unnest(query, columns, keys);
+        query.push(")");
+    }
+
+    fn for_each(&self, query: &mut Query, pairs: &[(i64, i64)], select: Select<'_>) {
+        let pairs = pairs.iter().map(|(one, other)| vec![Cell::Int(*one), Cell::Int(*other)]).collect();
+        query.push("(SELECT found.* FROM ");
+        unnest(query, &[("one", Type::Int), ("other", Type::Int)], pairs);
+        query.push(" AS pairs (one, other) CROSS JOIN LATERAL (");
+        select(query, &Operand::Column("pairs.one"), &Operand::Column("pairs.other"));
+        query.push(") AS found) AS found");
+    }
+
+    fn change(&self, rows: Rows) -> Vec<Statement> {
+        let mut query = Query::new(&Self, "");
+        change(&mut query, rows);
+        vec![query.done()]
+    }
+
+    fn change_all(&self, changes: Vec<Rows>, beat: Option<Beat>) -> Vec<Statement> {
+        // One statement may not change a row twice: a table's second update, or the second portion of a large change,
+        // goes with the next.
+        let mut statements: Vec<Vec<Change>> = Vec::new();
+        let mut times: HashMap<(&str, How), usize> = HashMap::new();
+        for rows in changes {
+            let time = times.entry((rows.table, rows.how)).or_default();
+            if statements.len() <= *time {
+                statements.push(Vec::new());
+            }
+            statements[*time].push(Change::Rows(rows));
+            *time += 1;
+        }
+        if let Some(beat) = beat {
+            match statements.first_mut() {
+                Some(first) => first.push(Change::Beat(beat)),
+                None => statements.push(vec![Change::Beat(beat)]),
+            }
+        }
+        statements.into_iter().map(together).collect()
+    }
+
+    fn beat(&self, beat: Beat) -> Statement {
+        together(vec![Change::Beat(beat)])
+    }
+
+    fn now(&self) -> &'static str {
+        NOW
+    }
+
+    fn migrations(&self) -> &'static [&'static str] {
+        &[include_str!("schema.sql")]
+    }
+
+    fn lock_schema(&self) -> &'static str {
+        "SELECT pg_advisory_xact_lock(hashtextextended('retell:' || current_schema(), 0))"
+    }
+
+    fn unlock_schema(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn count_tables(&self) -> &'static str {
+        "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = "
+    }
+}
+
+/// Part of a statement that changes something.
+enum Change {
+    Rows(Rows),
+    Beat(Beat),
+}
+
+/// One statement for all of these.
+fn together(mut changes: Vec<Change>) -> Statement {
+    let mut query = Query::new(&Postgres, "");
+    let last = changes.pop();
+    for (index, change) in changes.into_iter().enumerate() {
+        query.push(if index == 0 { "WITH " } else { ", " }).push(&format!("change_{index} AS ("));
+        write(&mut query, change);
+        query.push(") ");
+    }
+    last.into_iter().for_each(|change| write(&mut query, change));
+    query.done()
+}
+
+fn write(query: &mut Query, part: Change) {
+    match part {
+        Change::Rows(rows) => change(query, rows),
+        Change::Beat(beat) => count_up(query, beat),
+    }
+}
+
+fn count_up(query: &mut Query, Beat { id, changes }: Beat) {
+    query.push("INSERT INTO pulses (id, work, closings, answers, beaten_at) VALUES (");
+    match id {
+        Some(id) => query.int(id),
+        None => query.push("-pg_backend_pid()"),
+    };
+    changes.iter().for_each(|change| _ = query.push(", ").int(*change));
+    query.push(", ").push(NOW).push(
+        ") ON CONFLICT (id) DO UPDATE SET work = pulses.work + excluded.work, \
+         closings = pulses.closings + excluded.closings, answers = pulses.answers + excluded.answers, \
+         beaten_at = excluded.beaten_at",
+    );
+}
+
+fn of_type(of_type: Type) -> &'static str {
+    match of_type {
+        Type::Int => "bigint",
+        Type::Text => "text",
+        Type::Bytes => "bytea",
+    }
+}
+
+/// Appends rows as a table: an array for each column.
+fn unnest(query: &mut Query, columns: &[Column], rows: Vec<Vec<Cell>>) {
+    let mut arrays: Vec<Vec<Cell>> = columns.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+    for row in rows {
+        arrays.iter_mut().zip(row).for_each(|(array, cell)| array.push(cell));
+    }
+    query.push("unnest(");
+    for (index, ((_, kind), array)) in columns.iter().zip(arrays).enumerate() {
+        query.push(if index == 0 { "" } else { ", " });
+        query.bind(Param::Many(*kind, array)).push("::").push(of_type(*kind)).push("[]");
+    }
+    query.push(")");
+}
+
+fn change(query: &mut Query, rows: Rows) {
+    let Rows { table, how, keys, columns, rows } = rows;
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let list = names.join(", ");
+    match how {
+        How::Insert | How::InsertMissing | How::Upsert => {
+            query.push(&format!("INSERT INTO {table} ({list}) SELECT * FROM "));
+            unnest(query, columns, rows);
+            match how {
+                How::InsertMissing => _ = query.push(" ON CONFLICT DO NOTHING"),
+                How::Upsert => {
+                    let values = set(&names[keys..], "excluded");
+                    let key = names[..keys].join(", ");
+                    query.push(&format!(" ON CONFLICT ({key}) DO UPDATE SET {values}"));
+                }
+                _ => {}
+            }
+        }
+        How::Update => {
+            query.push(&format!("UPDATE {table} SET {} FROM ", set(&names[keys..], "new")));
+            unnest(query, columns, rows);
+            query.push(&format!(" AS new ({list}) WHERE {}", equal(table, &names[..keys], "new", "=")));
+        }
+        How::Delete | How::DeleteUpTo => {
+            let last = if how == How::Delete { "=" } else { "<=" };
+            query.push(&format!("DELETE FROM {table} USING "));
+            unnest(query, columns, rows);
+            query.push(&format!(" AS old ({list}) WHERE {}", equal(table, &names, "old", last)));
+        }
+    }
+}
+
+fn set(names: &[&str], from: &str) -> String {
+    let set: Vec<String> = names.iter().map(|name| format!("{name} = {from}.{name}")).collect();
+    set.join(", ")
+}
+
+fn equal(table: &str, names: &[&str], with: &str, last: &str) -> String {
+    let compare = |(index, name): (usize, &&str)| {
+        let operator = if index + 1 == names.len() { last } else { "=" };
+        format!("{table}.{name} {operator} {with}.{name}")
+    };
+    let compared: Vec<String> = names.iter().enumerate().map(compare).collect();
+    compared.join(" AND ")
+}

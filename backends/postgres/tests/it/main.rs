@@ -1,0 +1,10 @@
+//! What the PostgreSQL store promises: the conformance suite, and what only a server can suffer.
+
+#![expect(clippy::unwrap_used, reason = "these are tests; what fails must panic")]
+
+mod conformance;
+#[path = "../../../sql/tests/shared/server.rs"]
+mod server;
+mod settings;
+mod subject;
+mod transaction;

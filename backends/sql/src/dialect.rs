@@ -1,0 +1,205 @@
+//! Where the SQL of the servers differs, and the writing of statements over the difference.
+//!
+//! The statements' texts stand once, in the modules that use them. A dialect writes only what has no common form:
+//! placeholders, sets of keys, changes of many rows in one statement.
+
+use std::fmt::Debug;
+
+use crate::value::{Cell, Param, Type};
+
+/// A statement and what stands in its places.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// Its text. Equal texts are prepared once for each connection.
+    pub text: String,
+    /// What its places are given, in order.
+    pub params: Vec<Param>,
+}
+
+/// A column and its type.
+pub type Column = (&'static str, Type);
+
+/// What is done with many rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum How {
+    /// They are new.
+    Insert,
+    /// They are new, unless their keys are there.
+    InsertMissing,
+    /// They are there, and get these values beside their keys.
+    Update,
+    /// They get these values, be they there or not.
+    Upsert,
+    /// They go.
+    Delete,
+    /// They go, and with them all whose last key is less, the others being equal.
+    DeleteUpTo,
+}
+
+/// A change of many rows of one table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    /// The table.
+    pub table: &'static str,
+    /// What is done.
+    pub how: How,
+    /// How many of the columns are the key; they come first.
+    pub keys: usize,
+    /// The columns that each row has a value for.
+    pub columns: &'static [Column],
+    /// The rows, no two of one key.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// What is noted for other processes: that something changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beat {
+    /// The row of `pulses`; that of the connection itself if there is none.
+    pub id: Option<i64>,
+    /// What is added for work, closings and answers.
+    pub changes: [i64; 3],
+}
+
+/// How one kind of server wants its statements written.
+pub trait Dialect: Debug + Send + Sync {
+    /// Appends the place of the parameter of this number, counted from 1.
+    fn place(&self, text: &mut String, number: usize);
+
+    /// Appends a condition: the columns equal one of these keys, of which there is at least one.
+    fn any_of(&self, query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>);
+
+    /// Appends a table `found`: the rows of `select` for each of these pairs, at least one. `select` writes a query in
+    /// parentheses, given what stands for the pair's halves.
+    fn for_each(&self, query: &mut Query, pairs: &[(i64, i64)], select: Select<'_>);
+
+    /// The statements that do a change, at least one row.
+    fn change(&self, rows: Rows) -> Vec<Statement>;
+
+    /// The statements that do all of these changes, and note them if there is a beat, in fewer round trips if the server
+    /// can. Only updates may concern the same rows, each other columns of theirs.
+    fn change_all(&self, changes: Vec<Rows>, beat: Option<Beat>) -> Vec<Statement> {
+        let changes = changes.into_iter().flat_map(|rows| self.change(rows));
+        changes.chain(beat.map(|beat| self.beat(beat))).collect()
+    }
+
+    /// A statement that notes on a row of `pulses` that something changed.
+    fn beat(&self, beat: Beat) -> Statement;
+
+    /// An expression: wall time in microseconds since 1970, at the moment.
+    fn now(&self) -> &'static str;
+
+    /// Each entry brings the schema from the version that is its index to the next one.
+    fn migrations(&self) -> &'static [&'static str];
+
+    /// A query that takes the lock under which a schema is changed, held until the transaction's or the connection's end.
+    fn lock_schema(&self) -> &'static str;
+
+    /// A query that gives that lock back, if the transaction's end does not.
+    fn unlock_schema(&self) -> Option<&'static str>;
+
+    /// The beginning of a query that counts the tables of a name in the schema that is used; the name follows.
+    fn count_tables(&self) -> &'static str;
+
+    /// The most bytes of values in one statement, about.
+    fn bytes_max(&self) -> usize {
+        64 << 20
+    }
+}
+
+/// Writes the query of [`Dialect::for_each`]: into this, for these two operands.
+pub type Select<'a> = &'a dyn Fn(&mut Query, &Operand, &Operand);
+
+/// Half of a pair, as a query names it.
+#[derive(Debug, Clone)]
+pub enum Operand {
+    /// A column.
+    Column(&'static str),
+    /// A value.
+    Value(i64),
+}
+
+/// A statement that is being written.
+#[derive(Debug)]
+pub struct Query {
+    dialect: &'static dyn Dialect,
+    text: String,
+    params: Vec<Param>,
+}
+
+impl Query {
+    /// Begins with this text.
+    pub fn new(dialect: &'static dyn Dialect, text: &str) -> Self {
+        Self { dialect, text: text.to_owned(), params: Vec::new() }
+    }
+
+    /// Appends text.
+    pub fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Appends a place, and what stands in it.
+    pub fn bind(&mut self, param: Param) -> &mut Self {
+        self.params.push(param);
+        self.dialect.place(&mut self.text, self.params.len());
+        self
+    }
+
+    /// Appends a place for a number.
+    pub fn int(&mut self, number: i64) -> &mut Self {
+        self.bind(Param::One(Type::Int, Cell::Int(number)))
+    }
+
+    /// Appends a place for text.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        self.bind(Param::One(Type::Text, text.into()))
+    }
+
+    /// Appends a place for bytes.
+    pub fn bytes(&mut self, bytes: impl Into<Cell>) -> &mut Self {
+        self.bind(Param::One(Type::Bytes, bytes.into()))
+    }
+
+    /// Appends half of a pair.
+    pub fn operand(&mut self, operand: &Operand) -> &mut Self {
+        match operand {
+            Operand::Column(name) => self.push(name),
+            Operand::Value(number) => self.int(*number),
+        }
+    }
+
+    /// Appends a condition: the columns equal one of these keys. Of no keys, it is never met.
+    pub fn any_of(&mut self, columns: &[Column], keys: Vec<Vec<Cell>>) -> &mut Self {
+        if keys.is_empty() {
+            return self.push("1 = 0");
+        }
+        let dialect = self.dialect;
+        dialect.any_of(self, columns, keys);
+        self
+    }
+
+    /// Appends a condition: the column is one of these numbers.
+    pub fn among(&mut self, column: &'static str, numbers: impl IntoIterator<Item = i64>) -> &mut Self {
+        let keys = numbers.into_iter().map(|number| vec![Cell::Int(number)]).collect();
+        self.any_of(&[(column, Type::Int)], keys)
+    }
+
+    /// Appends the table of [`Dialect::for_each`].
+    pub fn for_each(&mut self, pairs: &[(i64, i64)], select: Select<'_>) -> &mut Self {
+        let dialect = self.dialect;
+        dialect.for_each(self, pairs, select);
+        self
+    }
+
+    /// How many places it has.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.params.len()
+    }
+
+    /// The statement.
+    #[must_use]
+    pub fn done(&mut self) -> Statement {
+        Statement { text: std::mem::take(&mut self.text), params: std::mem::take(&mut self.params) }
+    }
+}
