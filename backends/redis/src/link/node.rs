@@ -1,0 +1,280 @@
+//! The nodes: a connection to each, checked when it is made and made again when it is lost.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ProtocolVersion, RedisResult, Value};
+use retell::backend::{StoreError, StoreErrorKind};
+use tokio::sync::{Mutex, mpsc};
+
+use super::place::{Place, Seeds, Slots, address, master, moved, slots};
+use super::settings;
+use super::Subscription;
+use crate::fault::{fault, unreadable};
+use crate::key::Keys;
+use crate::options::Options;
+use crate::pack::{Context, packed};
+use crate::schema;
+use crate::script::{SCHEMA, Script};
+
+const CONNECT: &str = "connect to a Redis";
+
+/// A checked connection to a server.
+#[derive(Clone)]
+pub(super) struct Node {
+    address: String,
+    /// Which connection it is, of all that were made.
+    number: u64,
+    connection: MultiplexedConnection,
+}
+
+/// All nodes, as far as they are known.
+pub(super) struct Nodes {
+    options: Options,
+    seeds: Seeds,
+    made: AtomicU64,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    connected: HashMap<String, Node>,
+    /// Where the master is, by the sentinels' last word.
+    master: Option<String>,
+    slots: Option<Arc<Slots>>,
+}
+
+impl Nodes {
+    pub(super) fn new(options: Options) -> Result<Self, StoreError> {
+        let seeds = options.seeds()?;
+        Ok(Self { options, seeds, made: AtomicU64::new(0), known: Mutex::default() })
+    }
+
+    /// Wall time and the age that leases run on, where a clock was given.
+    pub(super) fn time(&self) -> (Option<String>, Option<String>) {
+        let clock = self.options.clock.as_ref();
+        let now = clock.map(|clock| clock.now().as_micros().to_string());
+        (now, clock.map(|clock| clock.elapsed().as_micros().to_string()))
+    }
+
+    /// The node that has a partition.
+    pub(super) async fn of(&self, keys: &Keys, partition: u16) -> Result<(Node, bool), StoreError> {
+        let mut known = self.known.lock().await;
+        let address = self.address(&mut known, keys.slot(partition)).await?;
+        self.connected(&mut known, keys, address).await.map(|node| (node, false))
+    }
+
+    /// The node at an address, to be asked for a slot that is on its way there.
+    pub(super) async fn at(&self, keys: &Keys, address: String) -> Result<(Node, bool), StoreError> {
+        let mut known = self.known.lock().await;
+        self.connected(&mut known, keys, address).await.map(|node| (node, true))
+    }
+
+    /// Asks again where slots and the master are, when they are next needed.
+    pub(super) async fn look_again(&self) {
+        let mut known = self.known.lock().await;
+        known.slots = None;
+        if known.master.take().is_some() || matches!(self.options.place, Place::Single) {
+            // A name may lead to another server now.
+            known.connected.clear();
+        }
+    }
+
+    /// A connection is lost.
+    pub(super) async fn lost(&self, node: &Node) {
+        let mut known = self.known.lock().await;
+        if known.connected.get(&node.address).is_some_and(|other| other.number == node.number) {
+            known.connected.remove(&node.address);
+            known.master = None;
+            known.slots = None;
+        }
+    }
+
+    pub(super) async fn subscribe(&self, keys: &Keys, channel: &str) -> Result<Subscription, StoreError> {
+        let address = {
+            let mut known = self.known.lock().await;
+            self.address(&mut known, keys.slot(0)).await?
+        };
+        let (sender, messages) = mpsc::unbounded_channel();
+        let info = self.info(&address);
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let config = self.config().set_push_sender(sender);
+        let told = |error| fault("hear of changes", error);
+        let client = Client::open(info.set_redis_settings(settings)).map_err(told)?;
+        let mut connection =
+            client.get_multiplexed_async_connection_with_config(&config).await.map_err(told)?;
+        connection.subscribe(channel).await.map_err(told)?;
+        Ok(Subscription { messages, connection })
+    }
+
+    fn config(&self) -> AsyncConnectionConfig {
+        AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.options.connect_wait))
+            .set_response_timeout(Some(self.options.response_wait))
+    }
+
+    fn info(&self, at: &str) -> ConnectionInfo {
+        match self.options.place {
+            Place::Single => self.seeds.first.clone(),
+            _ => moved(&self.seeds.first, at),
+        }
+    }
+
+    async fn connect(&self, info: ConnectionInfo) -> RedisResult<MultiplexedConnection> {
+        Client::open(info)?.get_multiplexed_async_connection_with_config(&self.config()).await
+    }
+
+    async fn address(&self, known: &mut Known, slot: u16) -> Result<String, StoreError> {
+        match &self.options.place {
+            Place::Single => Ok(address(&self.seeds.first)),
+            Place::Sentinels { master, .. } => match &known.master {
+                Some(address) => Ok(address.clone()),
+                None => Ok(known.master.insert(self.find_master(master).await?).clone()),
+            },
+            Place::Cluster { .. } => {
+                let slots = match &known.slots {
+                    Some(slots) => slots,
+                    None => {
+                        let found = self.find_slots(known).await?;
+                        known.slots.insert(Arc::new(found))
+                    }
+                };
+                let nobody = || StoreError::new(StoreErrorKind::Unavailable, format!("find slot {slot}"));
+                slots.address(slot).map(str::to_owned).ok_or_else(nobody)
+            }
+        }
+    }
+
+    async fn find_master(&self, name: &str) -> Result<String, StoreError> {
+        let mut last = StoreError::new(StoreErrorKind::Unavailable, format!("find the master {name}"));
+        for sentinel in &self.seeds.others {
+            let asked = async {
+                let mut connection = self.connect(sentinel.clone()).await?;
+                master(&mut connection, name).await
+            };
+            match asked.await {
+                Ok(Some(address)) => return Ok(address),
+                Ok(None) => {}
+                Err(error) => last = fault("ask a sentinel", error),
+            }
+        }
+        Err(last)
+    }
+
+    /// Asks a node that is connected, else one after another of those that the user named.
+    async fn find_slots(&self, known: &mut Known) -> Result<Slots, StoreError> {
+        let mut last = unreadable("look for slots", "no node was named");
+        let mut connected: Vec<_> = known.connected.values().cloned().collect();
+        for node in &mut connected {
+            match slots(&mut node.connection, &node.address).await {
+                Ok(slots) => return slots,
+                Err(_) => drop(known.connected.remove(&node.address)),
+            }
+        }
+        for seed in std::iter::once(&self.seeds.first).chain(&self.seeds.others) {
+            let asked = async {
+                let mut connection = self.connect(seed.clone()).await?;
+                slots(&mut connection, &address(seed)).await
+            };
+            match asked.await {
+                Ok(slots) => return slots,
+                Err(error) => last = fault("look for slots", error),
+            }
+        }
+        Err(last)
+    }
+
+    async fn connected(&self, known: &mut Known, keys: &Keys, address: String) -> Result<Node, StoreError> {
+        if let Some(node) = known.connected.get(&address) {
+            return Ok(node.clone());
+        }
+        let told = |error| fault(CONNECT, error);
+        let mut connection = self.connect(self.info(&address)).await.map_err(told)?;
+        let Options { durability, is_declared, .. } = self.options;
+        let server = settings::check(&mut connection, durability, is_declared).await?;
+        if server.is_replica {
+            known.master = None;
+            known.slots = None;
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "find the master"));
+        }
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let node = Node { address: address.clone(), number, connection };
+        if let Some(epoch) = server.epoch {
+            let is_here = |partition: &u16| match &known.slots {
+                Some(slots) => slots.address(keys.slot(*partition)) == Some(&address),
+                None => true,
+            };
+            for partition in keys.all().filter(is_here) {
+                self.promoted(&node, keys, partition, &epoch).await.map_err(told)?;
+            }
+        }
+        known.connected.insert(address, node.clone());
+        Ok(node)
+    }
+
+    /// Tells a partition that its node was a replica before.
+    async fn promoted(&self, node: &Node, keys: &Keys, partition: u16, epoch: &str) -> RedisResult<()> {
+        let (now, elapsed) = self.time();
+        let context = packed(&Context { now, elapsed, partition, channel: "", handle: "" });
+        let asked = packed(&schema::Asked {
+            version: String::new(),
+            partitions: String::new(),
+            epoch: Some(epoch),
+        });
+        let tag = keys.tag(partition);
+        let first = node.invoke(&SCHEMA, &tag, &context, std::slice::from_ref(&asked), false).await;
+        match first {
+            Err(error) if error.code() == Some("NOSCRIPT") => {
+                node.invoke(&SCHEMA, &tag, &context, &[asked], false).await.map(drop)
+            }
+            first => first.map(drop),
+        }
+    }
+}
+
+impl Node {
+    /// Calls a script by its hash; loads it where nobody has. One that is missing is loaded for the next call.
+    pub(super) async fn invoke(
+        &self,
+        script: &Script,
+        tag: &str,
+        context: &Bytes,
+        args: &[Bytes],
+        asks: bool,
+    ) -> RedisResult<Value> {
+        let mut connection = self.connection.clone();
+        if script.hash().is_none() {
+            self.load(script).await?;
+        }
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(script.hash().unwrap_or_default()).arg(1).arg(tag).arg(context.as_ref());
+        args.iter().for_each(|arg| _ = call.arg(arg.as_ref()));
+        let answer = if asks {
+            let mut both = redis::pipe();
+            both.cmd("ASKING").add_command(call);
+            let answers = connection.send_packed_commands(&both, 1, 1).await?;
+            answers.into_iter().next().unwrap_or_default().extract_error()
+        } else {
+            connection.send_packed_command(&call).await
+        };
+        match answer {
+            Err(error) if error.code() == Some("NOSCRIPT") => {
+                self.load(script).await?;
+                Err(error)
+            }
+            answer => answer,
+        }
+    }
+
+    async fn load(&self, script: &Script) -> RedisResult<()> {
+        let mut connection = self.connection.clone();
+        let mut load: Cmd = redis::cmd("SCRIPT");
+        load.arg("LOAD").arg(&script.code);
+        let hash = redis::from_redis_value(connection.send_packed_command(&load).await?)?;
+        script.loaded(hash);
+        Ok(())
+    }
+}

@@ -1,0 +1,3 @@
+//! Tests against real servers, which start by themselves.
+
+mod conformance;
