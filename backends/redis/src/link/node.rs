@@ -258,7 +258,7 @@ impl Node {
             let answers = connection.send_packed_commands(&both, 1, 1).await?;
             answers.into_iter().next().unwrap_or_default().extract_error()
         } else {
-            connection.send_packed_command(&call).await
+            connection.send_packed_command(&call).await.and_then(Value::extract_error)
         };
         match answer {
             Err(error) if error.code() == Some("NOSCRIPT") => {
@@ -273,7 +273,7 @@ impl Node {
         let mut connection = self.connection.clone();
         let mut load: Cmd = redis::cmd("SCRIPT");
         load.arg("LOAD").arg(&script.code);
-        let hash = redis::from_redis_value(connection.send_packed_command(&load).await?)?;
+        let hash = redis::from_redis_value(connection.send_packed_command(&load).await?.extract_error()?)?;
         script.loaded(hash);
         Ok(())
     }

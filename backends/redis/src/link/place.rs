@@ -68,7 +68,7 @@ pub(crate) async fn slots(
 ) -> RedisResult<Result<Slots, StoreError>> {
     let mut command = redis::cmd("CLUSTER");
     command.arg("SLOTS");
-    let found = connection.send_packed_command(&command).await?;
+    let found = connection.send_packed_command(&command).await?.extract_error()?;
     Ok(read_slots(found, asked))
 }
 
@@ -93,7 +93,7 @@ fn read_slots(found: Value, asked: &str) -> Result<Slots, StoreError> {
 pub(crate) async fn master(connection: &mut MultiplexedConnection, name: &str) -> RedisResult<Option<String>> {
     let mut command = redis::cmd("SENTINEL");
     command.arg("get-master-addr-by-name").arg(name);
-    let found = connection.send_packed_command(&command).await?;
+    let found = connection.send_packed_command(&command).await?.extract_error()?;
     let Value::Array(parts) = found else { return Ok(None) };
     let mut parts = parts.into_iter().map(|part| part.text("ask a sentinel").ok());
     Ok(match (parts.next().flatten(), parts.next().flatten()) {

@@ -50,7 +50,8 @@ pub(crate) async fn check(
 
 async fn info(connection: &mut MultiplexedConnection) -> Result<HashMap<String, String>, StoreError> {
     let told = |error| fault(OPERATION, error);
-    let info = connection.send_packed_command(&redis::cmd("INFO")).await.map_err(told)?;
+    let info = connection.send_packed_command(&redis::cmd("INFO")).await;
+    let info = info.and_then(Value::extract_error).map_err(told)?;
     let text = match info {
         Value::VerbatimString { text, .. } => text,
         other => other.text(OPERATION)?,
@@ -65,7 +66,7 @@ async fn settings(
 ) -> Result<Option<HashMap<String, String>>, StoreError> {
     let mut command = redis::cmd("CONFIG");
     command.arg("GET").arg(&["appendonly", "appendfsync", "maxmemory", "maxmemory-policy"]);
-    let found = match connection.send_packed_command(&command).await {
+    let found = match connection.send_packed_command(&command).await.and_then(Value::extract_error) {
         Ok(found) => found,
         // Refused, or renamed away: this says so, whatever the words.
         Err(error) => match error.kind() {

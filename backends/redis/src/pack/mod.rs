@@ -3,6 +3,7 @@
 
 mod commit;
 mod start;
+mod text;
 mod write;
 
 use std::time::Duration;
@@ -22,15 +23,21 @@ const ROOM: usize = 512;
 
 /// A value as a script reads it.
 pub(crate) fn packed<T: Serialize>(value: &T) -> Bytes {
-    let mut bytes = Vec::with_capacity(ROOM);
-    rmp_serde::encode::write_named(&mut bytes, value)
-        .expect("a vector takes all bytes, and all that is packed has a form");
+    let mut bytes = named(value);
+    text::bytes_as_text(&mut bytes);
     bytes.into()
 }
 
-/// A value that only this crate reads, as it stands in a row.
+/// A value that no script reads, as it stands in a row.
 pub(crate) fn blob<T: Serialize>(value: &T) -> Bytes {
-    packed(value)
+    named(value).into()
+}
+
+fn named<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(ROOM);
+    rmp_serde::encode::write_named(&mut bytes, value)
+        .expect("a vector takes all bytes, and all that is packed has a form");
+    bytes
 }
 
 /// What every script is told.
