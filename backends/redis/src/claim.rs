@@ -118,10 +118,8 @@ async fn peek(store: &Arc<Store>, asked: &Asked) -> Result<Vec<Peeked>, StoreErr
 /// What to ask of each partition that has something, so that together it is the oldest and no more than asked for.
 fn quotas(asked: &Asked, peeked: &mut [Peeked]) -> Vec<(u16, Asked)> {
     let oldest = |max: usize, due: &dyn Fn(&Peeked) -> &[f64]| {
-        let mut all: Vec<(f64, u16)> = peeked
-            .iter()
-            .flat_map(|peeked| due(peeked).iter().map(|due| (*due, peeked.partition)))
-            .collect();
+        let mut all: Vec<(f64, u16)> =
+            peeked.iter().flat_map(|peeked| due(peeked).iter().map(|due| (*due, peeked.partition))).collect();
         all.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
         all.truncate(max);
         let mut counts: HashMap<u16, usize> = HashMap::new();
@@ -131,7 +129,9 @@ fn quotas(asked: &Asked, peeked: &mut [Peeked]) -> Vec<(u16, Asked)> {
     let runs = oldest(asked.runs, &|peeked| &peeked.runs);
     let groups: Vec<_> = (0..asked.groups.len())
         .map(|group| {
-            oldest(asked.groups[group].max, &move |peeked| peeked.groups.get(group).map_or(&[], Vec::as_slice))
+            oldest(asked.groups[group].max, &move |peeked| {
+                peeked.groups.get(group).map_or(&[], Vec::as_slice)
+            })
         })
         .collect();
     let share = |counts: &HashMap<u16, usize>, partition| counts.get(&partition).copied().unwrap_or(0);
@@ -221,8 +221,20 @@ fn claimed_run(namespace: &Namespace, run: Value) -> Result<(f64, ClaimedRun), S
 
 fn claimed_activity(namespace: &Namespace, found: Value) -> Result<(f64, ClaimedActivity), StoreError> {
     let fields = found.fields(OPERATION)?;
-    let [due, tail, scheduled, attempt, taken_over, activity, call, close_by, failure, details, cancel, deferred] =
-        fields;
+    let [
+        due,
+        tail,
+        scheduled,
+        attempt,
+        taken_over,
+        activity,
+        call,
+        close_by,
+        failure,
+        details,
+        cancel,
+        deferred,
+    ] = fields;
     let blob = |blob: Value| blob.bytes(OPERATION);
     let claimed = ClaimedActivity {
         run: read_tail(namespace, &tail.text(OPERATION)?, OPERATION)?,

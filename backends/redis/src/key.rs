@@ -81,8 +81,7 @@ pub(crate) fn read_ref(run: &str, operation: &str) -> Result<RunKey, StoreError>
         let (namespace, rest) = rest.split_at_checked(length.parse().ok()?)?;
         Some((namespace, rest.strip_prefix('/')?))
     };
-    let (namespace, tail) =
-        parts().ok_or_else(|| unreadable(operation, format!("{run:?} names no run")))?;
+    let (namespace, tail) = parts().ok_or_else(|| unreadable(operation, format!("{run:?} names no run")))?;
     read_tail(&text_id(Namespace::new(namespace), operation)?, tail, operation)
 }
 

@@ -58,19 +58,20 @@ impl Options {
 
     /// The URL is a node of a cluster; these are others, asked when it is away. They share user, password and TLS.
     #[must_use]
-    pub fn cluster<U: Into<String>>(mut self, others: impl IntoIterator<Item = U>) -> Self {
-        self.place = Place::Cluster { others: others.into_iter().map(Into::into).collect() };
+    pub fn cluster<U: AsRef<str>>(mut self, others: impl IntoIterator<Item = U>) -> Self {
+        self.place =
+            Place::Cluster { others: others.into_iter().map(|url| url.as_ref().to_owned()).collect() };
         self
     }
 
     /// These sentinels say where the master of this name is. Of the URL remain user, password, database and TLS.
     #[must_use]
-    pub fn sentinels<U: Into<String>>(
+    pub fn sentinels<U: AsRef<str>>(
         mut self,
         master: impl Into<String>,
         sentinels: impl IntoIterator<Item = U>,
     ) -> Self {
-        let sentinels = sentinels.into_iter().map(Into::into).collect();
+        let sentinels = sentinels.into_iter().map(|url| url.as_ref().to_owned()).collect();
         self.place = Place::Sentinels { master: master.into(), sentinels };
         self
     }

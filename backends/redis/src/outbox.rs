@@ -52,7 +52,8 @@ pub(crate) async fn empty(store: &Store, run: &RunKey) -> Result<Position, Store
     let partition = store.link.keys.partition(&run.namespace, &run.workflow_id);
     loop {
         let asked = writer::call(store, partition, vec![pack::outgoing(run)]).await?;
-        let entries = asked.into_iter().next().unwrap_or_default().list(OPERATION)?;
+        let mut entries = asked.into_iter().next().unwrap_or_default().list(OPERATION)?;
+        let entries = entries.drain(..together(&entries, partition)).collect();
         let (done, failed) = do_entries(store, entries).await?;
         let settled = writer::call(store, partition, vec![pack::settle(run, &done)]).await?;
         let [waits, last] = settled.into_iter().next().unwrap_or_default().fields(OPERATION)?;
@@ -63,6 +64,14 @@ pub(crate) async fn empty(store: &Store, run: &RunKey) -> Result<Position, Store
             return Ok(Position(last.parsed(OPERATION)?));
         }
     }
+}
+
+/// How many of the first entries are done side by side. What concerns the sender's own partition may concern its own
+/// inbox, where it stands behind the answers to what was asked before: such an entry is done alone.
+fn together(entries: &[Value], own: u16) -> usize {
+    let is_own =
+        |entry: &Value| matches!(entry, Value::Array(parts) if parts.get(1) == Some(&Value::Int(own.into())));
+    entries.iter().position(is_own).unwrap_or(entries.len()).max(1).min(entries.len())
 }
 
 /// Does entries, those for one partition in order. Answers those that were done before the first that was not, in

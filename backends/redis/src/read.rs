@@ -63,9 +63,13 @@ pub(crate) async fn describe(link: &Link, targets: &[Target]) -> Result<Vec<Opti
         what: &'static str,
         targets: Vec<Place<'a>>,
     }
-    let found = ask_each(link, "describe", targets, |target| (&target.namespace, &target.workflow_id), |targets| {
-        Asked { what: "describe", targets: targets.into_iter().map(place_of).collect() }
-    })
+    let found = ask_each(
+        link,
+        "describe",
+        targets,
+        |target| (&target.namespace, &target.workflow_id),
+        |targets| Asked { what: "describe", targets: targets.into_iter().map(place_of).collect() },
+    )
     .await?;
     let mut infos = Vec::with_capacity(found.len());
     for (target, row) in targets.iter().zip(found) {
@@ -145,14 +149,20 @@ pub(crate) async fn answers(link: &Link, asked: &[AnswerKey]) -> Result<Vec<Opti
         what: &'static str,
         keys: Vec<Key<'a>>,
     }
-    let found = ask_each(link, "answers", asked, |key| (&key.namespace, &key.workflow_id), |keys| {
-        let keys = keys.into_iter().map(|key| Key {
-            ns: of_namespace(&key.namespace),
-            id: key.workflow_id.as_str(),
-            request: hex(key.request_id.0),
-        });
-        Asked { what: "answers", keys: keys.collect() }
-    })
+    let found = ask_each(
+        link,
+        "answers",
+        asked,
+        |key| (&key.namespace, &key.workflow_id),
+        |keys| {
+            let keys = keys.into_iter().map(|key| Key {
+                ns: of_namespace(&key.namespace),
+                id: key.workflow_id.as_str(),
+                request: hex(key.request_id.0),
+            });
+            Asked { what: "answers", keys: keys.collect() }
+        },
+    )
     .await?;
     asked.iter().zip(found).map(|(key, found)| found.optional(|found| answered(key, found))).collect()
 }

@@ -47,10 +47,7 @@ pub(crate) trait Reply: Sized {
     }
 
     /// What may be missing.
-    fn optional<T>(
-        self,
-        read: impl FnOnce(Self) -> Result<T, StoreError>,
-    ) -> Result<Option<T>, StoreError> {
+    fn optional<T>(self, read: impl FnOnce(Self) -> Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         if self.is_there() { read(self).map(Some) } else { Ok(None) }
     }
 }

@@ -1,5 +1,6 @@
 //! What a store is: its version and its partitions, written into each partition when it is made.
 
+use futures::future::try_join_all;
 use retell::backend::{StoreError, StoreErrorKind};
 use serde::Serialize;
 
@@ -45,19 +46,14 @@ pub(crate) async fn open(options: Options) -> Result<Link, StoreError> {
         ));
     }
     link.keys.partitions = found;
-    for partition in link.keys.all().skip(1) {
-        meta(&link, partition).await?;
-    }
+    try_join_all(link.keys.all().skip(1).map(|partition| meta(&link, partition))).await?;
     Ok(link)
 }
 
 /// Reads what a partition says of the store; answers the number of partitions.
 async fn meta(link: &Link, partition: u16) -> Result<u16, StoreError> {
-    let asked = Asked {
-        version: VERSION.to_string(),
-        partitions: link.keys.partitions.to_string(),
-        epoch: None,
-    };
+    let asked =
+        Asked { version: VERSION.to_string(), partitions: link.keys.partitions.to_string(), epoch: None };
     let found = link.call(OPERATION, partition, &SCHEMA, &[packed(&asked)]).await?;
     let [version, partitions] = found.fields(OPERATION)?;
     let found: u32 = version.parsed(OPERATION)?;

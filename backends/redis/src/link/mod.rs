@@ -121,8 +121,7 @@ impl Link {
     ) -> Result<Value, StoreError> {
         let tag = self.keys.tag(partition);
         let (now, elapsed) = self.nodes.time();
-        let context =
-            Context { now, elapsed, partition, channel: &self.channel, handle: &self.handle };
+        let context = Context { now, elapsed, partition, channel: &self.channel, handle: &self.handle };
         let context = packed(&context);
         let mut asked_elsewhere = None;
         let mut sent = 0;

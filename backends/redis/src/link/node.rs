@@ -1,8 +1,8 @@
 //! The nodes: a connection to each, checked when it is made and made again when it is lost.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
@@ -10,9 +10,9 @@ use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ProtocolVersion,
 use retell::backend::{StoreError, StoreErrorKind};
 use tokio::sync::{Mutex, mpsc};
 
+use super::Subscription;
 use super::place::{Place, Seeds, Slots, address, master, moved, slots};
 use super::settings;
-use super::Subscription;
 use crate::fault::{fault, unreadable};
 use crate::key::Keys;
 use crate::options::Options;
@@ -36,13 +36,14 @@ pub(super) struct Nodes {
     options: Options,
     seeds: Seeds,
     made: AtomicU64,
-    known: Mutex<Known>,
+    /// By address, each locked while its connection is made: one that is away holds up nobody else's calls.
+    connected: StdMutex<HashMap<String, Arc<Mutex<Option<Node>>>>>,
+    routes: Mutex<Routes>,
 }
 
+/// Where things are, by the servers' last word.
 #[derive(Default)]
-struct Known {
-    connected: HashMap<String, Node>,
-    /// Where the master is, by the sentinels' last word.
+struct Routes {
     master: Option<String>,
     slots: Option<Arc<Slots>>,
 }
@@ -50,7 +51,13 @@ struct Known {
 impl Nodes {
     pub(super) fn new(options: Options) -> Result<Self, StoreError> {
         let seeds = options.seeds()?;
-        Ok(Self { options, seeds, made: AtomicU64::new(0), known: Mutex::default() })
+        Ok(Self {
+            options,
+            seeds,
+            made: AtomicU64::new(0),
+            connected: StdMutex::default(),
+            routes: Mutex::default(),
+        })
     }
 
     /// Wall time and the age that leases run on, where a clock was given.
@@ -62,42 +69,48 @@ impl Nodes {
 
     /// The node that has a partition.
     pub(super) async fn of(&self, keys: &Keys, partition: u16) -> Result<(Node, bool), StoreError> {
-        let mut known = self.known.lock().await;
-        let address = self.address(&mut known, keys.slot(partition)).await?;
-        self.connected(&mut known, keys, address).await.map(|node| (node, false))
+        let address = self.address(keys.slot(partition)).await?;
+        self.connected(keys, address).await.map(|node| (node, false))
     }
 
     /// The node at an address, to be asked for a slot that is on its way there.
     pub(super) async fn at(&self, keys: &Keys, address: String) -> Result<(Node, bool), StoreError> {
-        let mut known = self.known.lock().await;
-        self.connected(&mut known, keys, address).await.map(|node| (node, true))
+        self.connected(keys, address).await.map(|node| (node, true))
     }
 
     /// Asks again where slots and the master are, when they are next needed.
     pub(super) async fn look_again(&self) {
-        let mut known = self.known.lock().await;
-        known.slots = None;
-        if known.master.take().is_some() || matches!(self.options.place, Place::Single) {
+        *self.routes.lock().await = Routes::default();
+        if !matches!(self.options.place, Place::Cluster { .. }) {
             // A name may lead to another server now.
-            known.connected.clear();
+            self.cells().clear();
         }
     }
 
     /// A connection is lost.
     pub(super) async fn lost(&self, node: &Node) {
-        let mut known = self.known.lock().await;
-        if known.connected.get(&node.address).is_some_and(|other| other.number == node.number) {
-            known.connected.remove(&node.address);
-            known.master = None;
-            known.slots = None;
+        *self.routes.lock().await = Routes::default();
+        let cell = self.cell(&node.address);
+        let mut connected = cell.lock().await;
+        if connected.as_ref().is_some_and(|other| other.number == node.number) {
+            *connected = None;
+        }
+    }
+
+    fn cells(&self) -> MutexGuard<'_, HashMap<String, Arc<Mutex<Option<Node>>>>> {
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cell(&self, address: &str) -> Arc<Mutex<Option<Node>>> {
+        let mut cells = self.cells();
+        match cells.get(address) {
+            Some(cell) => Arc::clone(cell),
+            None => Arc::clone(cells.entry(address.to_owned()).or_default()),
         }
     }
 
     pub(super) async fn subscribe(&self, keys: &Keys, channel: &str) -> Result<Subscription, StoreError> {
-        let address = {
-            let mut known = self.known.lock().await;
-            self.address(&mut known, keys.slot(0)).await?
-        };
+        let address = self.address(keys.slot(0)).await?;
         let (sender, messages) = mpsc::unbounded_channel();
         let info = self.info(&address);
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
@@ -127,24 +140,28 @@ impl Nodes {
         Client::open(info)?.get_multiplexed_async_connection_with_config(&self.config()).await
     }
 
-    async fn address(&self, known: &mut Known, slot: u16) -> Result<String, StoreError> {
+    async fn address(&self, slot: u16) -> Result<String, StoreError> {
         match &self.options.place {
             Place::Single => Ok(address(&self.seeds.first)),
-            Place::Sentinels { master, .. } => match &known.master {
-                Some(address) => Ok(address.clone()),
-                None => Ok(known.master.insert(self.find_master(master).await?).clone()),
-            },
-            Place::Cluster { .. } => {
-                let slots = match &known.slots {
-                    Some(slots) => slots,
-                    None => {
-                        let found = self.find_slots(known).await?;
-                        known.slots.insert(Arc::new(found))
-                    }
-                };
-                let nobody = || StoreError::new(StoreErrorKind::Unavailable, format!("find slot {slot}"));
-                slots.address(slot).map(str::to_owned).ok_or_else(nobody)
+            Place::Sentinels { master, .. } => {
+                let mut routes = self.routes.lock().await;
+                match &routes.master {
+                    Some(address) => Ok(address.clone()),
+                    None => Ok(routes.master.insert(self.find_master(master).await?).clone()),
+                }
             }
+            Place::Cluster { .. } => {
+                let nobody = || StoreError::new(StoreErrorKind::Unavailable, format!("find slot {slot}"));
+                self.slots().await?.address(slot).map(str::to_owned).ok_or_else(nobody)
+            }
+        }
+    }
+
+    async fn slots(&self) -> Result<Arc<Slots>, StoreError> {
+        let mut routes = self.routes.lock().await;
+        match &routes.slots {
+            Some(slots) => Ok(Arc::clone(slots)),
+            None => Ok(Arc::clone(routes.slots.insert(Arc::new(self.find_slots().await?)))),
         }
     }
 
@@ -165,13 +182,16 @@ impl Nodes {
     }
 
     /// Asks a node that is connected, else one after another of those that the user named.
-    async fn find_slots(&self, known: &mut Known) -> Result<Slots, StoreError> {
+    async fn find_slots(&self) -> Result<Slots, StoreError> {
         let mut last = unreadable("look for slots", "no node was named");
-        let mut connected: Vec<_> = known.connected.values().cloned().collect();
-        for node in &mut connected {
-            match slots(&mut node.connection, &node.address).await {
-                Ok(slots) => return slots,
-                Err(_) => drop(known.connected.remove(&node.address)),
+        let cells: Vec<_> = self.cells().values().cloned().collect();
+        for cell in cells {
+            // One that is being connected is passed over.
+            let node = cell.try_lock().ok().and_then(|node| node.clone());
+            if let Some(Node { mut connection, address, .. }) = node
+                && let Ok(slots) = slots(&mut connection, &address).await
+            {
+                return slots;
             }
         }
         for seed in std::iter::once(&self.seeds.first).chain(&self.seeds.others) {
@@ -187,31 +207,41 @@ impl Nodes {
         Err(last)
     }
 
-    async fn connected(&self, known: &mut Known, keys: &Keys, address: String) -> Result<Node, StoreError> {
-        if let Some(node) = known.connected.get(&address) {
-            return Ok(node.clone());
+    async fn connected(&self, keys: &Keys, address: String) -> Result<Node, StoreError> {
+        let cell = self.cell(&address);
+        let mut connected = cell.lock().await;
+        match &*connected {
+            Some(node) => Ok(node.clone()),
+            None => Ok(connected.insert(self.checked(keys, address).await?).clone()),
         }
+    }
+
+    /// Connects to a server and checks it.
+    async fn checked(&self, keys: &Keys, address: String) -> Result<Node, StoreError> {
         let told = |error| fault(CONNECT, error);
-        let mut connection = self.connect(self.info(&address)).await.map_err(told)?;
+        let connected = self.connect(self.info(&address)).await;
+        let mut connection = match connected {
+            Ok(connection) => connection,
+            Err(error) => {
+                *self.routes.lock().await = Routes::default();
+                return Err(told(error));
+            }
+        };
         let Options { durability, is_declared, .. } = self.options;
         let server = settings::check(&mut connection, durability, is_declared).await?;
         if server.is_replica {
-            known.master = None;
-            known.slots = None;
+            *self.routes.lock().await = Routes::default();
             return Err(StoreError::new(StoreErrorKind::Unavailable, "find the master"));
         }
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let node = Node { address: address.clone(), number, connection };
+        let node = Node { address, number, connection };
         if let Some(epoch) = server.epoch {
-            let is_here = |partition: &u16| match &known.slots {
-                Some(slots) => slots.address(keys.slot(*partition)) == Some(&address),
-                None => true,
-            };
-            for partition in keys.all().filter(is_here) {
-                self.promoted(&node, keys, partition, &epoch).await.map_err(told)?;
+            for partition in keys.all() {
+                if self.address(keys.slot(partition)).await? == node.address {
+                    self.promoted(&node, keys, partition, &epoch).await.map_err(told)?;
+                }
             }
         }
-        known.connected.insert(address, node.clone());
         Ok(node)
     }
 
@@ -219,11 +249,8 @@ impl Nodes {
     async fn promoted(&self, node: &Node, keys: &Keys, partition: u16, epoch: &str) -> RedisResult<()> {
         let (now, elapsed) = self.time();
         let context = packed(&Context { now, elapsed, partition, channel: "", handle: "" });
-        let asked = packed(&schema::Asked {
-            version: String::new(),
-            partitions: String::new(),
-            epoch: Some(epoch),
-        });
+        let asked =
+            packed(&schema::Asked { version: String::new(), partitions: String::new(), epoch: Some(epoch) });
         let tag = keys.tag(partition);
         let first = node.invoke(&SCHEMA, &tag, &context, std::slice::from_ref(&asked), false).await;
         match first {

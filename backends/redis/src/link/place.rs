@@ -39,7 +39,9 @@ impl Slots {
 /// The host and port of a connection.
 pub(crate) fn address(info: &ConnectionInfo) -> String {
     match info.addr() {
-        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => format!("{host}:{port}"),
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+            format!("{host}:{port}")
+        }
         other => other.to_string(),
     }
 }
@@ -90,7 +92,10 @@ fn read_slots(found: Value, asked: &str) -> Result<Slots, StoreError> {
 }
 
 /// Asks a sentinel where the master of this name is.
-pub(crate) async fn master(connection: &mut MultiplexedConnection, name: &str) -> RedisResult<Option<String>> {
+pub(crate) async fn master(
+    connection: &mut MultiplexedConnection,
+    name: &str,
+) -> RedisResult<Option<String>> {
     let mut command = redis::cmd("SENTINEL");
     command.arg("get-master-addr-by-name").arg(name);
     let found = connection.send_packed_command(&command).await?.extract_error()?;

@@ -9,7 +9,7 @@ mod write;
 use std::time::Duration;
 
 use bytes::Bytes;
-use retell::vocabulary::{Namespace, RequestId, RunKey, WorkerId};
+use retell::vocabulary::{RequestId, RunKey, TaskQueue, WorkerId};
 use retell::write::NewMessage;
 use serde::Serialize;
 
@@ -62,11 +62,7 @@ pub(crate) struct Place<'a> {
 
 impl<'a> Place<'a> {
     pub(crate) fn of(run: &'a RunKey) -> Self {
-        Self {
-            ns: of_namespace(&run.namespace),
-            id: run.workflow_id.as_str(),
-            run: Some(hex(run.run_id.0)),
-        }
+        Self { ns: of_namespace(&run.namespace), id: run.workflow_id.as_str(), run: Some(hex(run.run_id.0)) }
     }
 }
 
@@ -132,11 +128,6 @@ pub(crate) fn held(run: &RunKey, worker: WorkerId) -> Bytes {
 }
 
 /// The name of a queue within its namespace.
-pub(crate) fn queue(queue: &retell::vocabulary::TaskQueue) -> String {
+pub(crate) fn queue(queue: &TaskQueue) -> String {
     format!("{}/{queue}", queue.as_str().len())
-}
-
-/// The keys of a tenant.
-pub(crate) fn namespace(namespace: &Namespace) -> String {
-    of_namespace(namespace)
 }

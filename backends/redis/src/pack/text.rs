@@ -35,7 +35,8 @@ mod tests {
     #[test]
     fn all_lengths_become_text_and_nothing_else_changes() {
         let long = |length| Bytes::from(vec![0xc4_u8; length]);
-        let value = (1_u64 << 40, long(3), ["x".repeat(300)], long(300), -5_i32, long(70_000), 0.5, Some("end"));
+        let value =
+            (1_u64 << 40, long(3), ["x".repeat(300)], long(300), -5_i32, long(70_000), 0.5, Some("end"));
         let plain = rmp_serde::to_vec(&value).unwrap();
         let mut text = plain.clone();
         bytes_as_text(&mut text);

@@ -82,11 +82,9 @@ fn verdict(verdict: &ActivityVerdict) -> Verdict {
             details: details.as_ref().map(blob),
             ..none
         },
-        ActivityVerdict::Deferred { visible_at } => Verdict {
-            verdict: "deferred",
-            visible: Some(visible_at.as_micros().to_string()),
-            ..none
-        },
+        ActivityVerdict::Deferred { visible_at } => {
+            Verdict { verdict: "deferred", visible: Some(visible_at.as_micros().to_string()), ..none }
+        }
     }
 }
 

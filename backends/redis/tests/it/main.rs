@@ -1,3 +1,4 @@
 //! Tests against real servers, which start by themselves.
 
+mod cluster;
 mod conformance;

@@ -68,7 +68,7 @@ pub async fn a_call_that_runs_elsewhere_is_stopped_when_its_time_is_over(scene: 
     let run = holder.start(limited, "limited", ()).await.unwrap();
     let _other = scene.process(|engine| engine.activity(hold)).await;
     scene.as_time_passes(scene.probe.saw("held", 1)).await;
-    scene.as_time_flies(SECOND, scene.probe.saw("held stopped", 1)).await;
+    scene.as_time_flies(SECOND / 10, scene.probe.saw("held stopped", 1)).await;
     assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "ScheduleToClose");
     assert_eq!((scene.probe.count("held"), scene.probe.count("went on")), (1, 1));
     assert_eq!(count(&history(&run).await, "ActivityFailed"), 1);
