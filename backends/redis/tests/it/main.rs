@@ -2,3 +2,11 @@
 
 mod cluster;
 mod conformance;
+mod cost;
+mod failover;
+mod faults;
+mod kit;
+mod lost;
+mod outbox;
+mod removal;
+mod settings;
