@@ -53,8 +53,6 @@ enum Remedy {
     Load,
     /// The slot is to be looked for, or the master.
     Look,
-    /// The slot is on its way: this node has it for those who say that they know.
-    Ask(String),
     /// The connection is to be made again.
     Connect,
     /// It is the caller's to try again.
@@ -123,16 +121,12 @@ impl Link {
         let (now, elapsed) = self.nodes.time();
         let context = Context { now, elapsed, partition, channel: &self.channel, handle: &self.handle };
         let context = packed(&context);
-        let mut asked_elsewhere = None;
         let mut sent = 0;
         loop {
-            let node = match asked_elsewhere.take() {
-                Some(address) => self.nodes.at(&self.keys, address).await,
-                None => self.nodes.of(&self.keys, partition).await,
-            };
-            let (node, asks) = node.map_err(|error| self.told(operation, error))?;
+            let node = self.nodes.of(&self.keys, partition).await;
+            let node = node.map_err(|error| told(operation, error))?;
             self.requests.fetch_add(1, Ordering::Relaxed);
-            let error = match node.invoke(script, &tag, &context, args, asks).await {
+            let error = match node.invoke(script, &tag, &context, args).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
@@ -141,7 +135,6 @@ impl Link {
             match remedy {
                 Remedy::Load => {}
                 Remedy::Look => self.nodes.look_again().await,
-                Remedy::Ask(ref address) => asked_elsewhere = Some(address.clone()),
                 Remedy::Connect => self.nodes.lost(&node).await,
                 Remedy::Tell => return Err(fault(operation, error)),
             }
@@ -152,13 +145,13 @@ impl Link {
             }
         }
     }
+}
 
-    /// An error on the way to a node, as an error of what was being done.
-    fn told(&self, operation: &'static str, error: StoreError) -> StoreError {
-        match error.kind {
-            StoreErrorKind::Unavailable => StoreError { operation: operation.to_owned(), ..error },
-            _ => error,
-        }
+/// An error on the way to a node, as an error of what was being done.
+fn told(operation: &'static str, error: StoreError) -> StoreError {
+    match error.kind {
+        StoreErrorKind::Unavailable => StoreError { operation: operation.to_owned(), ..error },
+        _ => error,
     }
 }
 
@@ -168,10 +161,8 @@ fn remedy(error: &RedisError) -> Remedy {
         ErrorKind::Server(
             ServerErrorKind::Moved | ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown,
         ) => Remedy::Look,
-        ErrorKind::Server(ServerErrorKind::Ask) => match error.detail().and_then(|to| to.split(' ').nth(1)) {
-            Some(address) => Remedy::Ask(address.to_owned()),
-            None => Remedy::Look,
-        },
+        // `Ask` too: a slot is on its way to another node, and neither has all of its keys. The key that a script is
+        // called with is none that is ever written, so no server runs one meanwhile; the partition waits.
         ErrorKind::Server(_) | ErrorKind::Extension => Remedy::Tell,
         _ => Remedy::Connect,
     }

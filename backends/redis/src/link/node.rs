@@ -68,14 +68,9 @@ impl Nodes {
     }
 
     /// The node that has a partition.
-    pub(super) async fn of(&self, keys: &Keys, partition: u16) -> Result<(Node, bool), StoreError> {
+    pub(super) async fn of(&self, keys: &Keys, partition: u16) -> Result<Node, StoreError> {
         let address = self.address(keys.slot(partition)).await?;
-        self.connected(keys, address).await.map(|node| (node, false))
-    }
-
-    /// The node at an address, to be asked for a slot that is on its way there.
-    pub(super) async fn at(&self, keys: &Keys, address: String) -> Result<(Node, bool), StoreError> {
-        self.connected(keys, address).await.map(|node| (node, true))
+        self.connected(keys, address).await
     }
 
     /// Asks again where slots and the master are, when they are next needed.
@@ -252,10 +247,10 @@ impl Nodes {
         let asked =
             packed(&schema::Asked { version: String::new(), partitions: String::new(), epoch: Some(epoch) });
         let tag = keys.tag(partition);
-        let first = node.invoke(&SCHEMA, &tag, &context, std::slice::from_ref(&asked), false).await;
+        let first = node.invoke(&SCHEMA, &tag, &context, std::slice::from_ref(&asked)).await;
         match first {
             Err(error) if error.code() == Some("NOSCRIPT") => {
-                node.invoke(&SCHEMA, &tag, &context, &[asked], false).await.map(drop)
+                node.invoke(&SCHEMA, &tag, &context, &[asked]).await.map(drop)
             }
             first => first.map(drop),
         }
@@ -270,7 +265,6 @@ impl Node {
         tag: &str,
         context: &Bytes,
         args: &[Bytes],
-        asks: bool,
     ) -> RedisResult<Value> {
         let mut connection = self.connection.clone();
         if script.hash().is_none() {
@@ -279,14 +273,7 @@ impl Node {
         let mut call = redis::cmd("EVALSHA");
         call.arg(script.hash().unwrap_or_default()).arg(1).arg(tag).arg(context.as_ref());
         args.iter().for_each(|arg| _ = call.arg(arg.as_ref()));
-        let answer = if asks {
-            let mut both = redis::pipe();
-            both.cmd("ASKING").add_command(call);
-            let answers = connection.send_packed_commands(&both, 1, 1).await?;
-            answers.into_iter().next().unwrap_or_default().extract_error()
-        } else {
-            connection.send_packed_command(&call).await.and_then(Value::extract_error)
-        };
+        let answer = connection.send_packed_command(&call).await.and_then(Value::extract_error);
         match answer {
             Err(error) if error.code() == Some("NOSCRIPT") => {
                 self.load(script).await?;

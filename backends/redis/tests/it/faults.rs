@@ -71,7 +71,8 @@ async fn survives<F: Future<Output = ()>>(options: Options, suffer: impl Fn(usiz
     let steps = Steps(Arc::new(watch::Sender::new(0)));
     let one = engine(options.clone().open().await.unwrap(), &steps).await;
     let other = engine(options.clone().open().await.unwrap(), &steps).await;
-    let clients = [one.client().clone().with_deadline(DEADLINE), other.client().clone().with_deadline(DEADLINE)];
+    let clients =
+        [one.client().clone().with_deadline(DEADLINE), other.client().clone().with_deadline(DEADLINE)];
     let runs = join_all((0..RUNS).map(|number| drive(clients[number as usize % 2].clone(), number)));
     let suffering = async {
         let mut done = steps.0.subscribe();

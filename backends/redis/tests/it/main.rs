@@ -1,4 +1,6 @@
-//! Tests against real servers, which start by themselves.
+//! What the Redis store promises: the conformance suite on one server and on a cluster, and what only servers can suffer.
+
+#![expect(clippy::unwrap_used, reason = "these are tests; what fails must panic")]
 
 mod cluster;
 mod conformance;
@@ -7,6 +9,7 @@ mod failover;
 mod faults;
 mod kit;
 mod lost;
+mod moved;
 mod outbox;
 mod removal;
 mod settings;

@@ -33,7 +33,7 @@ fn messages_to_other_slots_arrive_once_though_masters_are_killed() {
             let target = target.run.clone();
             async move {
                 let start = start(&format!("sender-{sender}"), Some(worker));
-                apply(store, start.clone()).await;
+                apply_until(store, start.clone()).await;
                 for head in 1..=STEPS {
                     let mut step = commit(&start.run, worker, 1, head);
                     step.outgoing = vec![asks(&target, &format!("{sender}-{head:02}"))];

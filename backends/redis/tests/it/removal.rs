@@ -45,7 +45,9 @@ fn a_database_whose_runs_are_removed_holds_no_key_of_theirs() {
 
 /// What a store is, and which workers there were.
 fn is_of_the_store(key: &str) -> bool {
-    key.ends_with("}schema") || key.ends_with("}leases") || (key.contains("}worker/") && key.ends_with("/opened"))
+    key.ends_with("}schema")
+        || key.ends_with("}leases")
+        || (key.contains("}worker/") && key.ends_with("/opened"))
 }
 
 fn task(scheduled: u64) -> NewActivityTask {
