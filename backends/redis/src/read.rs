@@ -115,17 +115,29 @@ pub(crate) async fn history(
         after: after.0.min(EVENT_MAX),
         bytes_max,
     };
-    let mut records = Vec::new();
-    for record in ask_run(link, run, question).await? {
-        let [first, count, at, bytes] = record.fields("history")?;
-        records.push(Record {
-            first: EventId(first.parsed("history")?),
-            count: count.parsed("history")?,
-            at: at.time("history")?,
-            bytes: bytes.bytes("history")?,
-        });
-    }
-    Ok(records)
+    ask_run(link, run, question).await?.into_iter().map(record).collect()
+}
+
+/// Reads a record: its token, first event, number of events and time, then its bytes.
+fn record(found: Value) -> Result<Record, StoreError> {
+    let found = found.bytes("history")?;
+    let parts = || {
+        let mut begins = 0;
+        let mut part = || {
+            let ends = begins + found.get(begins..)?.iter().position(|byte| *byte == b'/')?;
+            let part = std::str::from_utf8(&found[begins..ends]).ok()?;
+            begins = ends + 1;
+            Some(part)
+        };
+        let (_token, first, count, at) = (part()?, part()?, part()?, part()?);
+        Some(Record {
+            first: EventId(first.parse().ok()?),
+            count: count.parse().ok()?,
+            at: Timestamp::from_micros(at.parse().ok()?),
+            bytes: found.slice(begins..),
+        })
+    };
+    parts().ok_or_else(|| unreadable("history", "a record has no head"))
 }
 
 pub(crate) async fn queued(link: &Link, run: &RunKey) -> Result<Vec<QueuedActivity>, StoreError> {

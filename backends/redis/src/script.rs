@@ -23,10 +23,10 @@ macro_rules! script {
 }
 
 pub(crate) static APPLY: LazyLock<Script> =
-    script!("", "base", "run", "inbox", "request", "task", "start", "message", "commit", "apply");
+    script!("", "base", "history", "run", "inbox", "request", "task", "start", "message", "commit", "apply");
 pub(crate) static CLAIM: LazyLock<Script> = script!("", "base", "run", "inbox", "task", "lease", "claim");
 pub(crate) static RENEW: LazyLock<Script> = script!("", "base", "lease", "renew");
-pub(crate) static READ: LazyLock<Script> = script!(" flags=no-writes", "base", "read");
+pub(crate) static READ: LazyLock<Script> = script!(" flags=no-writes", "base", "history", "read");
 pub(crate) static SCHEMA: LazyLock<Script> = script!("", "base", "schema");
 
 impl Script {

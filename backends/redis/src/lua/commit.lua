@@ -41,9 +41,9 @@ end
 
 -- Whether the record after `head` was written under this token: that commit was applied before.
 local function wrote_after(run, head, token)
-  local first = int(tonumber(head) + 1)
-  local found = redis.call('XRANGE', key(run.ns, 'history', run.tail), first .. '-1', first .. '-1')
-  return found[1] and found[1][2][2] == token
+  local first = tonumber(head) + 1
+  local _, found = find_record(key(run.ns, 'history', run.tail), first)
+  return found and span(found) == first and string.match(found, '^%d+') == token
 end
 
 -- The refusal, if there is one. Shuts the door of a run that cannot close yet.

@@ -23,28 +23,22 @@ end
 -- Records whose last event comes after `after`: the first, and as many more as fit.
 local function history()
   local records = key(asked.ns, 'history', asked.tail)
-  local found, bytes = {}, 0
-  local at = redis.call('XREVRANGE', records, int(asked.after + 1), '-', 'COUNT', 1)[1]
-  local from = '-'
-  if at then
-    local first = tonumber(string.match(at[1], '^%d+'))
-    from = first + tonumber(at[2][4]) - 1 > asked.after and at[1] or '(' .. at[1]
-  end
-  while true do
-    -- One at first: it may be large.
-    local part = redis.call('XRANGE', records, from, '+', 'COUNT', #found == 0 and 1 or 32)
+  local place = asked.after == 0 and 0 or find_record(records, asked.after + 1)
+  local found, bytes, wanted = {}, 0, 1
+  while place do
+    local part = redis.call('LRANGE', records, place, place + wanted - 1)
     for _, record in ipairs(part) do
-      bytes = bytes + #record[2][8]
+      bytes = bytes + #record - string.match(record, '^%d+/%d+/%d+/%-?%d+/()') + 1
       if #found > 0 and bytes > asked.bytes_max then
         return found
       end
-      found[#found + 1] = { string.match(record[1], '^%d+'), record[2][4], record[2][6], record[2][8] }
+      found[#found + 1] = record
     end
-    if #part == 0 then
-      return found
-    end
-    from = '(' .. part[#part][1]
+    place = #part == wanted and place + #part or nil
+    -- One at first, then about as many as fit: they may be large.
+    wanted = math.max(1, math.min(64, math.floor((asked.bytes_max - bytes) * #found / (bytes + 1))))
   end
+  return found
 end
 
 local function queued()
