@@ -5,6 +5,11 @@
 //! that slot, whole or not at all. What a commit asks of another partition goes by an outbox and is done before the
 //! commit is answered, exactly once. The README says what Redis cannot promise. Imports the seam and nothing above.
 
+/// The README's examples, which must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 mod attribute;
 mod claim;
 mod fault;

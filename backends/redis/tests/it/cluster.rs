@@ -10,7 +10,7 @@ use retell_redis::Redis;
 use retell_servers::{shared_cluster, unique_name};
 
 /// Few, so that cases that ask thousands of times end in their time; more than there are masters.
-const PARTITIONS: u16 = 5;
+const PARTITIONS: u16 = 4;
 
 struct Scratch {
     urls: Vec<String>,
