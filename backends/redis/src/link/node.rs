@@ -106,15 +106,23 @@ impl Nodes {
 
     pub(super) async fn subscribe(&self, keys: &Keys, channel: &str) -> Result<Subscription, StoreError> {
         let address = self.address(keys.slot(0)).await?;
+        match self.subscribe_at(&address, channel).await {
+            Ok(subscription) => Ok(subscription),
+            Err(error) => {
+                *self.routes.lock().await = Routes::default();
+                Err(fault("hear of changes", error))
+            }
+        }
+    }
+
+    async fn subscribe_at(&self, address: &str, channel: &str) -> RedisResult<Subscription> {
         let (sender, messages) = mpsc::unbounded_channel();
-        let info = self.info(&address);
+        let info = self.info(address);
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let config = self.config().set_push_sender(sender);
-        let told = |error| fault("hear of changes", error);
-        let client = Client::open(info.set_redis_settings(settings)).map_err(told)?;
-        let mut connection =
-            client.get_multiplexed_async_connection_with_config(&config).await.map_err(told)?;
-        connection.subscribe(channel).await.map_err(told)?;
+        let client = Client::open(info.set_redis_settings(settings))?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        connection.subscribe(channel).await?;
         Ok(Subscription { messages, connection })
     }
 

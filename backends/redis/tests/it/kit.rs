@@ -16,7 +16,7 @@ use retell::write::{
 };
 
 /// How long a test may take on a machine that has much else to do.
-const TEST_TIME_MAX: Duration = Duration::from_secs(180);
+const TEST_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// Runs a test to its end.
 pub(crate) fn block_on<T>(test: impl Future<Output = T>) -> T {

@@ -12,4 +12,5 @@ mod lost;
 mod moved;
 mod outbox;
 mod removal;
+mod sentinel;
 mod settings;
