@@ -8,12 +8,13 @@ use redis::Value;
 use retell::backend::{Claim, Claimed, ClaimedActivity, ClaimedRun, StoreError, StoreErrorKind, UnreadInbox};
 use retell::vocabulary::{ActivityName, Attempt, EventId, FencingToken, Namespace, Position, Timestamp};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::fault::unreadable;
 use crate::key::{hex, of_namespace, read_ref, read_tail};
-use crate::pack::{Queue, packed, queue};
+use crate::pack::{packed, queue};
 use crate::reply::{Reply, text_id};
-use crate::row::{messages, unpacked};
+use crate::row::{messages, read_kind, unpacked};
 use crate::script::CLAIM;
 use crate::{Store, outbox};
 
@@ -202,18 +203,17 @@ fn unread_inbox(unread: Value) -> Result<UnreadInbox, StoreError> {
 }
 
 fn claimed_run(namespace: &Namespace, run: Value) -> Result<(f64, ClaimedRun), StoreError> {
-    let [due, tail, token, info, head, taken, rowless, failure, unsettled, inbox] = run.fields(OPERATION)?;
-    let queue: Queue = unpacked(&info.bytes(OPERATION)?, OPERATION)?;
+    let [due, tail, token, kind, head, taken, rowless, failure, unsettled, inbox] = run.fields(OPERATION)?;
     let taken_in = Position(taken.parsed(OPERATION)?);
     let claimed = ClaimedRun {
         run: read_tail(namespace, &tail.text(OPERATION)?, OPERATION)?,
         token: FencingToken(token.parsed(OPERATION)?),
-        workflow: queue.workflow,
+        workflow: read_kind(&kind.text(OPERATION)?)?,
         head: EventId(head.parsed(OPERATION)?),
         taken_in,
         inbox: messages(taken_in.next(), inbox)?,
         rowless: rowless.is_there(),
-        failure: failure.optional(|failure| unpacked(&failure.bytes(OPERATION)?, OPERATION))?,
+        failure: shown(failure)?,
         unsettled: unsettled.is_there(),
     };
     Ok((due.parsed(OPERATION)?, claimed))
@@ -235,21 +235,25 @@ fn claimed_activity(namespace: &Namespace, found: Value) -> Result<(f64, Claimed
         cancel,
         deferred,
     ] = fields;
-    let blob = |blob: Value| blob.bytes(OPERATION);
     let claimed = ClaimedActivity {
         run: read_tail(namespace, &tail.text(OPERATION)?, OPERATION)?,
         scheduled: EventId(scheduled.parsed(OPERATION)?),
         activity: text_id(ActivityName::new(activity.text(OPERATION)?), OPERATION)?,
-        call: blob(call)?,
+        call: call.bytes(OPERATION)?,
         attempt: Attempt(attempt.parsed(OPERATION)?),
         taken_over: taken_over == Value::Int(1),
         close_by: close_by.optional(|at| at.time(OPERATION))?,
-        last_failure: failure.optional(|failure| unpacked(&blob(failure)?, OPERATION))?,
-        details: details.optional(|details| unpacked(&blob(details)?, OPERATION))?,
+        last_failure: shown(failure)?,
+        details: shown(details)?,
         cancel_requested: cancel.is_there(),
         deferred: deferred.is_there(),
     };
     Ok((due.parsed(OPERATION)?, claimed))
+}
+
+/// A value that is only shown: one that cannot be read is none, and stops nobody.
+fn shown<T: DeserializeOwned>(value: Value) -> Result<Option<T>, StoreError> {
+    Ok(value.optional(|value| value.bytes(OPERATION))?.and_then(|bytes| unpacked(&bytes, OPERATION).ok()))
 }
 
 /// What all partitions gave, the oldest first.

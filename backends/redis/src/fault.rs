@@ -17,6 +17,10 @@ fn kind(error: &RedisError) -> StoreErrorKind {
         }
         _ => {}
     }
+    // A script met what no script writes.
+    if let Some(detail) = error.detail().filter(|detail| detail.contains("user_script:")) {
+        return StoreErrorKind::Damaged(detail.to_owned());
+    }
     match error.kind() {
         ErrorKind::Server(ServerErrorKind::CrossSlot | ServerErrorKind::Moved) => {
             StoreErrorKind::NotAStore("a node of a cluster, which must be opened as a cluster".to_owned())

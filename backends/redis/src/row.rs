@@ -156,13 +156,21 @@ pub(crate) fn run_info(namespace: &Namespace, found: Value) -> Result<RunInfo, S
 
 /// What is known of a run whose `info` cannot be read.
 fn without_info(row: &mut Row) -> Option<Queue> {
-    let kind = row.text("kind").ok()??;
-    let mut parts = kind.splitn(3, '/');
-    let version = WorkflowVersion(parts.next()?.parse().ok()?);
-    let name = WorkflowName::new(parts.nth(1)?).ok()?;
+    let workflow = read_kind(&row.text("kind").ok()??).ok()?;
     let queue = row.text("queue").ok()??;
     let task_queue = TaskQueue::new(queue.split_once('/')?.1).ok()?;
-    Some(Queue { workflow: WorkflowType { name, version }, task_queue, priority: 0, fairness_key: None })
+    Some(Queue { workflow, task_queue, priority: 0, fairness_key: None })
+}
+
+/// Reads what a run is served by: "<version>/<semantics>/<name>".
+pub(crate) fn read_kind(kind: &str) -> Result<WorkflowType, StoreError> {
+    let parts = || {
+        let mut parts = kind.splitn(3, '/');
+        let version = WorkflowVersion(parts.next()?.parse().ok()?);
+        let name = WorkflowName::new(parts.nth(1)?).ok()?;
+        Some(WorkflowType { name, version })
+    };
+    parts().ok_or_else(|| unreadable("read a run", format!("{kind:?} names no workflow")))
 }
 
 fn damaged(damage: &StoreError, at: Timestamp) -> TaskFailure {

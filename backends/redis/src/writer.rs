@@ -175,6 +175,9 @@ fn outcome(write: &Write, reply: &str) -> Result<Outcome, StoreError> {
     let (namespace, workflow_id) = place(write);
     let this = |run_id| RunKey { namespace: namespace.clone(), workflow_id: workflow_id.clone(), run_id };
     let run = |hex: &str| Ok::<_, StoreError>(this(RunId(uuid(hex, "apply")?)));
+    if reply == "-B" {
+        return Err(unreadable("apply", format!("the row of a run of {workflow_id} is damaged")));
+    }
     if let Some(refused) = reply.strip_prefix('-') {
         return refusal(refused, &this(RunId(uuid::Uuid::nil()))).map(Err);
     }

@@ -56,7 +56,16 @@ local KINDS = {
   held = is_held,
 }
 
+-- Whether the row that a write is about is torn: then nothing of it is done.
+local function is_torn(write)
+  local run = write.run and load(write.ns, write.run .. write.id) or latest(write.ns, write.id)
+  return run and run.is_torn
+end
+
 perform = function(write)
+  if is_torn(write) then
+    return '-B'
+  end
   return KINDS[write.what](write)
 end
 

@@ -11,16 +11,20 @@ local claimed_key = worker_key(worker, 'claimed')
 local function bury(dead, room)
   for _, ref in ipairs(redis.call('SPOP', worker_key(dead, 'held'), room)) do
     local run = load(split(ref))
-    set(run, 'held', nil)
-    requeue(run)
+    if run and not run.is_torn then
+      set(run, 'held', nil)
+      requeue(run)
+    end
     room = room - 1
   end
   for _, ref in ipairs(room > 0 and redis.call('SPOP', worker_key(dead, 'running'), room) or {}) do
     local ns, rest = split(ref)
     local scheduled, tail = string.match(rest, '^(%d+)/(.*)$')
     local task = load_task(ns, tail, scheduled)
-    redis.call('HDEL', task.key, 'held')
-    offer(task, AT_ONCE)
+    if task then
+      redis.call('HDEL', task.key, 'held')
+      offer(task, AT_ONCE)
+    end
     room = room - 1
   end
   if room > 0 then
@@ -102,8 +106,8 @@ local function take_unread()
   local taken = {}
   for _, ref in ipairs(redis.call('SMEMBERS', worker_key(worker, 'unread'))) do
     local run = load(split(ref))
-    local ends = inbox_end(run)
-    if ends > tonumber(run.shown) then
+    local ends = run and not run.is_torn and inbox_end(run)
+    if ends and ends > tonumber(run.shown) then
       taken[#taken + 1] = { ref, run.token, tonumber(run.shown), ends }
       set(run, 'shown', int(ends))
     end
@@ -112,17 +116,40 @@ local function take_unread()
   return taken
 end
 
+-- Takes what has no row any more, or a torn one, out of where it was found.
+local function strike(sets, member)
+  for _, set_key in ipairs(sets) do
+    redis.call('ZREM', set_key, member)
+  end
+end
+
 local function take_runs(sets)
   local taken = {}
   for _, found in ipairs(due(sets, claim.runs)) do
     local run = load(claim.ns, found[1])
-    set(run, 'token', int(tonumber(run.token) + 1))
-    set(run, 'door', nil)
-    set(run, 'shown', run.last)
-    hold(run, worker)
-    taken[#taken + 1] = { found[1], run.token, tonumber(run.last), found[2] }
+    if run and not run.is_torn then
+      set(run, 'token', int(tonumber(run.token) + 1))
+      set(run, 'door', nil)
+      set(run, 'shown', run.last)
+      hold(run, worker)
+      taken[#taken + 1] = { found[1], run.token, tonumber(run.last), found[2] }
+    else
+      strike(sets, found[1])
+    end
   end
   return taken
+end
+
+-- Takes a task; answers whether a dead worker had it before.
+local function take_task(task)
+  local taken_over = task.worker and 1 or 0
+  if taken_over == 1 then
+    task.attempt = int(math.min(tonumber(task.attempt) + 1, 4294967295))
+    redis.call('HSET', task.key, 'attempt', task.attempt)
+  end
+  withdraw(task)
+  run_by(task, worker)
+  return taken_over
 end
 
 local function take_tasks(sets, max)
@@ -130,14 +157,12 @@ local function take_tasks(sets, max)
   for _, found in ipairs(due(sets, max)) do
     local scheduled, tail = string.match(found[1], '^(%d+)/(.*)$')
     local task = load_task(claim.ns, tail, scheduled)
-    local taken_over = task.worker and 1 or 0
-    if taken_over == 1 then
-      task.attempt = int(math.min(tonumber(task.attempt) + 1, 4294967295))
-      redis.call('HSET', task.key, 'attempt', task.attempt)
+    if task then
+      local taken_over = take_task(task)
+      taken[#taken + 1] = { scheduled, tail, task.attempt, taken_over, found[2] }
+    else
+      strike(sets, found[1])
     end
-    withdraw(task)
-    run_by(task, worker)
-    taken[#taken + 1] = { scheduled, tail, task.attempt, taken_over, found[2] }
   end
   return taken
 end
@@ -154,9 +179,9 @@ local function tell(taken)
   for _, one in ipairs(taken.runs) do
     local run = load(taken.ns, one[1])
     if run and run.token == one[2] then
-      local row = redis.call('HMGET', key(run.ns, 'run', run.tail), 'info', 'failure')
+      local failure = redis.call('HGET', key(run.ns, 'run', run.tail), 'failure')
       runs[#runs + 1] = {
-        one[4], run.tail, run.token, row[1], run.head, run.taken, run.rowless or false, row[2], run.unsettled or false,
+        one[4], run.tail, run.token, run.kind, run.head, run.taken, run.rowless or false, failure, run.unsettled or false,
         between(run, tonumber(run.taken), one[3]),
       }
     end

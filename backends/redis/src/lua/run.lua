@@ -5,6 +5,8 @@ local FIELDS = {
   'status', 'head', 'last_at', 'token', 'owner', 'held', 'wake', 'rowless', 'dependents', 'unsettled', 'last',
   'taken', 'shown', 'door', 'queue', 'kind', 'name', 'started', 'queued', 'paused', 'parked', 'index',
 }
+-- Those without which nothing can be done for a run: a row that lacks one is torn, by somebody else's hand.
+local NUMBERS = { 'head', 'last', 'taken', 'shown', 'token' }
 local OPEN, COMPLETED, TERMINATED = '0', '1', '4'
 local rows, dirty = {}, {}
 
@@ -26,6 +28,9 @@ local function load(ns, tail)
   local run = new_row(ns, tail)
   for place, field in ipairs(FIELDS) do
     run[field] = values[place] or nil
+  end
+  for _, field in ipairs(NUMBERS) do
+    run.is_torn = run.is_torn or not tonumber(run[field])
   end
   return run
 end

@@ -75,8 +75,10 @@ local function remove_task(run, scheduled)
     return
   end
   local task = load_task(run.ns, run.tail, scheduled)
-  give_back(task)
-  redis.call('DEL', task.key)
+  if task then
+    give_back(task)
+    redis.call('DEL', task.key)
+  end
   count(run.ns, 'queued', -1)
 end
 

@@ -5,6 +5,7 @@
 mod cluster;
 mod conformance;
 mod cost;
+mod damage;
 mod failover;
 mod faults;
 mod kit;
