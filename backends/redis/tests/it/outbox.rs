@@ -1,9 +1,10 @@
 //! What commits ask of other partitions: done exactly once, whoever is killed in between.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
-use retell::backend::Backend;
+use retell::backend::{Backend, LeaseAction, Renewal, StoreErrorKind};
 use retell::vocabulary::RunKey;
 use retell::write::{Applied, Errand, Outgoing};
 use retell_redis::Redis;
@@ -69,6 +70,57 @@ fn messages_to_other_slots_arrive_once_though_masters_are_killed() {
         }
         for info in store.describe(&senders.into_iter().map(Into::into).collect::<Vec<_>>()).await.unwrap() {
             assert_eq!(info.unwrap().inbox, STEPS, "each sender hears of each once");
+        }
+    });
+}
+
+/// Its process died, or could not reach the other node: whoever renews a lease finds what waits.
+#[test]
+fn errands_that_somebody_left_are_done_by_others() {
+    block_on(async {
+        let cluster = Arc::new(blocking(|| RedisCluster::start().unwrap()).await);
+        let urls = cluster.urls();
+        let options = Redis::options(&urls[0]).cluster(&urls[1..]);
+        let store = options.clone().response_wait(Duration::from_millis(500)).open().await.unwrap();
+        let other = options.open().await.unwrap();
+        let worker = worker(&store).await;
+        let targets: Vec<_> = (0..30).map(|number| start(&format!("target-{number}"), None)).collect();
+        let senders: Vec<_> =
+            (0..30).map(|number| start(&format!("sender-{number}"), Some(worker))).collect();
+        for start in targets.iter().chain(&senders) {
+            apply(&store, start.clone()).await;
+        }
+        let steps = senders.iter().map(|sender| {
+            let mut step = commit(&sender.run, worker, 1, 1);
+            step.outgoing = targets.iter().map(|target| asks(&target.run, "hello")).collect();
+            step
+        });
+        let paused = cluster.clone();
+        blocking(move || paused.masters()[1].pause()).await;
+        // One that lies on a node that answers is committed, whatever becomes of what it asks for.
+        let mut committed = false;
+        for step in steps {
+            committed = crate::kit::try_apply(&store, step).await.is_ok_and(|outcome| outcome.is_ok());
+            if committed {
+                break;
+            }
+        }
+        assert!(committed);
+        drop(store);
+        let resumed = cluster.clone();
+        blocking(move || resumed.masters()[1].resume()).await;
+        let targets: Vec<_> = targets.into_iter().map(|target| target.run.into()).collect();
+        loop {
+            let action = LeaseAction::Renew { lease: Duration::from_secs(600) };
+            // The cluster finds its way back after the pause.
+            if let Err(error) = other.renew(&Renewal { worker, action }).await {
+                assert_eq!(error.kind, StoreErrorKind::Unavailable);
+            }
+            let inboxes = other.describe(&targets).await.unwrap_or_default();
+            if inboxes.len() == targets.len() && inboxes.iter().flatten().all(|info| info.inbox >= 1) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     });
 }
