@@ -48,7 +48,7 @@ impl Endpoint {
         let port = parts.port().unwrap_or(match self.kind {
             Kind::Postgres => 5432,
             Kind::Mariadb | Kind::Mysql => 3306,
-            Kind::Redis | Kind::RedisNode => 6379,
+            Kind::Redis | Kind::RedisNode | Kind::RedisSentinel => 6379,
         });
         let found = (parts.host(), port)
             .to_socket_addrs()
@@ -74,7 +74,7 @@ impl Endpoint {
         match self.kind {
             Kind::Postgres => self.query("show server_version"),
             Kind::Mariadb | Kind::Mysql => self.query("select version()"),
-            Kind::Redis | Kind::RedisNode => {
+            Kind::Redis | Kind::RedisNode | Kind::RedisSentinel => {
                 let info = self.query("info server")?;
                 let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
                 Ok(version.unwrap_or("unknown").trim_end().to_owned())
@@ -104,7 +104,9 @@ impl Endpoint {
                 parts.with_path(&name)
             }
             Kind::Redis => parts.with_path(&self.query(&format!("incr {TAKEN}"))?),
-            Kind::RedisNode => return Err(Error::failed("making a database", "a cluster has one only")),
+            Kind::RedisNode | Kind::RedisSentinel => {
+                return Err(Error::failed("making a database", "there is one only, or none"));
+            }
         };
         let endpoint = Self { kind: self.kind, url };
         if self.kind == Kind::Redis && endpoint.query("dbsize")? != "0" {
@@ -145,7 +147,7 @@ impl Endpoint {
                 mariadb.env("MYSQL_PWD", parts.password().unwrap_or_default()).arg(parts.path());
                 Ok(mariadb)
             }
-            Kind::Redis | Kind::RedisNode => {
+            Kind::Redis | Kind::RedisNode | Kind::RedisSentinel => {
                 let mut redis = self.program("redis-cli")?;
                 redis.args(["--no-auth-warning", "-u", &self.url]).args(statement.split_whitespace());
                 Ok(redis)

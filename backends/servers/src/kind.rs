@@ -27,6 +27,8 @@ pub enum Kind {
     Redis,
     /// One master of a Redis cluster, of no use alone: see [`RedisCluster`](crate::RedisCluster).
     RedisNode,
+    /// A sentinel, which is told of the master that it is to watch by `SENTINEL MONITOR`.
+    RedisSentinel,
 }
 
 impl Kind {
@@ -41,7 +43,7 @@ impl Kind {
             Self::Postgres => "RETELL_TEST_POSTGRES",
             Self::Mariadb => "RETELL_TEST_MARIADB",
             Self::Mysql => "RETELL_TEST_MYSQL",
-            Self::Redis => "RETELL_TEST_REDIS",
+            Self::Redis | Self::RedisSentinel => "RETELL_TEST_REDIS",
             Self::RedisNode => "RETELL_TEST_REDIS_CLUSTER",
         }
     }
@@ -55,8 +57,7 @@ impl Kind {
             Self::Postgres => Box::new(postgres::Programs::find()?),
             Self::Mariadb => Box::new(mariadb::Programs::find()?),
             Self::Mysql => Box::new(mysql::Programs::find()?),
-            Self::Redis => Box::new(redis::Programs::find(self)?),
-            Self::RedisNode => Box::new(redis::Programs::find(self)?),
+            Self::Redis | Self::RedisNode | Self::RedisSentinel => Box::new(redis::Programs::find(self)?),
         })
     }
 
@@ -65,7 +66,7 @@ impl Kind {
         match self {
             Self::Postgres => format!("postgres://postgres@127.0.0.1:{port}/postgres"),
             Self::Mariadb | Self::Mysql => format!("mysql://root@127.0.0.1:{port}/mysql"),
-            Self::Redis | Self::RedisNode => format!("redis://127.0.0.1:{port}/0"),
+            Self::Redis | Self::RedisNode | Self::RedisSentinel => format!("redis://127.0.0.1:{port}/0"),
         }
     }
 }
@@ -78,6 +79,7 @@ impl fmt::Display for Kind {
             Self::Mysql => "MySQL",
             Self::Redis => "Redis",
             Self::RedisNode => "Redis cluster",
+            Self::RedisSentinel => "Redis sentinel",
         })
     }
 }

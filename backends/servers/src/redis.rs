@@ -1,4 +1,4 @@
-//! Redis, alone or as a master of a cluster.
+//! Redis: alone, as a master of a cluster, or as the sentinel that watches others.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,6 +8,9 @@ use crate::{Error, Kind, port, programs};
 
 /// How many databases a private server has: one for each test that asks.
 const DATABASES: &str = "10000";
+
+/// Empty when a sentinel begins.
+const SENTINEL_CONFIGURATION: &str = "sentinel.conf";
 
 #[derive(Debug)]
 pub(crate) struct Programs {
@@ -25,8 +28,20 @@ impl Programs {
 }
 
 impl Recipe for Programs {
+    fn prepare(&self, site: Site<'_>) -> Option<Command> {
+        // A sentinel writes into its configuration what it learns.
+        let mut touch = Command::new("touch");
+        touch.arg(site.folder.join(SENTINEL_CONFIGURATION));
+        (self.kind == Kind::RedisSentinel).then_some(touch)
+    }
+
     fn serve(&self, site: Site<'_>) -> Command {
         let mut redis = Command::new(&self.redis_server);
+        if self.kind == Kind::RedisSentinel {
+            redis.arg(site.folder.join(SENTINEL_CONFIGURATION)).arg("--sentinel");
+            redis.args(["--bind", "127.0.0.1", "--port", &site.port.to_string()]);
+            return redis;
+        }
         redis.args(["--bind", "127.0.0.1", "--port", &site.port.to_string()]);
         redis.arg("--dir").arg(site.folder);
         redis.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);

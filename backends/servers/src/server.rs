@@ -169,7 +169,7 @@ impl Server {
     /// Asks its own client only when somebody listens: that costs a process each time.
     fn answers(&self) -> bool {
         let ask = match self.endpoint.kind() {
-            Kind::Redis | Kind::RedisNode => ("ping", "PONG"),
+            Kind::Redis | Kind::RedisNode | Kind::RedisSentinel => ("ping", "PONG"),
             _ => ("select 1", "1"),
         };
         let listens = std::net::TcpStream::connect(self.address()).is_ok();

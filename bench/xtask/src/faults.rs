@@ -9,13 +9,14 @@ use crate::{source, workspace};
 const TABLE: &str = "core/docs/faults.md";
 
 /// Where the tests stand whose names begin so, and whether a list beside them says which are run.
-const PLACES: [(&str, &str, bool); 7] = [
+const PLACES: [(&str, &str, bool); 8] = [
     ("store", "backends/conformance/src/cases", true),
     ("engine", "backends/conformance/src/engine/cases", true),
     ("replay", "core/tests/it/replay", false),
     ("core", "core/tests/it", false),
     ("unit", "core/src", false),
     ("sqlite", "backends/sqlite/tests/it", false),
+    ("redis", "backends/redis/tests/it", false),
     ("tester", "tester/tests/it", false),
 ];
 

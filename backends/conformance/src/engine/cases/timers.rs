@@ -91,7 +91,9 @@ impl Tap for Questions {
 /// However many runs sleep: a look once a second for what a jump of the clock may have made due, and no more.
 pub async fn an_idle_engine_asks_its_store_for_little(scene: Scene) {
     let questions = Arc::new(Questions::default());
-    let process = scene.setup().tap(questions.clone()).start(code).await;
+    // Leases are no part of this: time flies, and a slow machine would lose them.
+    let setup = scene.setup().tap(questions.clone()).options(|options| options.lease = Duration::from_secs(3_600));
+    let process = setup.start(code).await;
     for n in 0..30 {
         let run = process.start(sleeping, format!("sleeper-{n}"), YEAR).await.unwrap();
         scene.until(async || run.describe().await.unwrap().head.0 == 2).await;

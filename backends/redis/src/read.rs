@@ -1,0 +1,285 @@
+//! Reads: one question to each partition that it concerns, side by side.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use redis::Value;
+use retell::backend::{
+    AnswerKey, Answered, ListRequest, Page, PageToken, QueuedActivity, RunInfo, StatusFilter, StoreError,
+    StoreStats,
+};
+use retell::history::Record;
+use retell::vocabulary::{EventId, Namespace, RunId, RunKey, Timestamp, WorkflowId};
+use retell::write::Target;
+use serde::Serialize;
+
+use crate::attribute;
+use crate::fault::unreadable;
+use crate::key::{hex, of_namespace, tail};
+use crate::link::Link;
+use crate::pack::{Place, packed};
+use crate::reply::{Reply, uuid};
+use crate::row::{OPEN, closed_codes, queued as read_queued, run_info, status_code};
+use crate::script::READ;
+
+/// The most runs on a page.
+const PAGE_SIZE_MAX: usize = 1_000;
+/// The greatest event ID that scripts count to; none comes near.
+const EVENT_MAX: u64 = 1 << 52;
+
+/// Asks the partition of each key about it; answers in the order of the keys.
+async fn ask_each<'a, T, Q: Serialize>(
+    link: &Link,
+    operation: &'static str,
+    keys: &'a [T],
+    place: impl Fn(&'a T) -> (&'a Namespace, &'a WorkflowId),
+    question: impl Fn(Vec<&'a T>) -> Q,
+) -> Result<Vec<Value>, StoreError> {
+    let mut places: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    for (index, key) in keys.iter().enumerate() {
+        let (namespace, workflow_id) = place(key);
+        places.entry(link.keys.partition(namespace, workflow_id)).or_default().push(index);
+    }
+    let calls = places.into_iter().map(|(partition, indexes)| {
+        let asked = packed(&question(indexes.iter().map(|index| &keys[*index]).collect()));
+        async move {
+            let found = link.call(operation, partition, &READ, &[asked]).await?.list(operation)?;
+            if found.len() != indexes.len() {
+                return Err(unreadable(operation, "not all that was asked for was answered"));
+            }
+            Ok(indexes.into_iter().zip(found).collect::<Vec<_>>())
+        }
+    });
+    let mut answers = vec![Value::Nil; keys.len()];
+    for (index, answer) in futures::future::try_join_all(calls).await?.into_iter().flatten() {
+        answers[index] = answer;
+    }
+    Ok(answers)
+}
+
+pub(crate) async fn describe(link: &Link, targets: &[Target]) -> Result<Vec<Option<RunInfo>>, StoreError> {
+    #[derive(Serialize)]
+    struct Asked<'a> {
+        what: &'static str,
+        targets: Vec<Place<'a>>,
+    }
+    let found = ask_each(
+        link,
+        "describe",
+        targets,
+        |target| (&target.namespace, &target.workflow_id),
+        |targets| Asked { what: "describe", targets: targets.into_iter().map(place_of).collect() },
+    )
+    .await?;
+    let mut infos = Vec::with_capacity(found.len());
+    for (target, row) in targets.iter().zip(found) {
+        let is_there = matches!(&row, Value::Array(row) if !row.is_empty());
+        infos.push(is_there.then(|| run_info(&target.namespace, row)).transpose()?);
+    }
+    Ok(infos)
+}
+
+fn place_of(target: &Target) -> Place<'_> {
+    Place {
+        ns: of_namespace(&target.namespace),
+        id: target.workflow_id.as_str(),
+        run: target.run_id.map(|run| hex(run.0)),
+    }
+}
+
+/// A question about one run.
+#[derive(Serialize)]
+struct OfRun {
+    what: &'static str,
+    ns: String,
+    tail: String,
+    after: u64,
+    bytes_max: usize,
+}
+
+async fn ask_run(link: &Link, run: &RunKey, question: OfRun) -> Result<Vec<Value>, StoreError> {
+    let partition = link.keys.partition(&run.namespace, &run.workflow_id);
+    link.call(question.what, partition, &READ, &[packed(&question)]).await?.list(question.what)
+}
+
+pub(crate) async fn history(
+    link: &Link,
+    run: &RunKey,
+    after: EventId,
+    bytes_max: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let question = OfRun {
+        what: "history",
+        ns: of_namespace(&run.namespace),
+        tail: tail(run),
+        after: after.0.min(EVENT_MAX),
+        bytes_max,
+    };
+    ask_run(link, run, question).await?.into_iter().map(record).collect()
+}
+
+/// Reads a record: its token, first event, number of events and time, then its bytes.
+fn record(found: Value) -> Result<Record, StoreError> {
+    let found = found.bytes("history")?;
+    let parts = || {
+        let mut begins = 0;
+        let mut part = || {
+            let ends = begins + found.get(begins..)?.iter().position(|byte| *byte == b'/')?;
+            let part = std::str::from_utf8(&found[begins..ends]).ok()?;
+            begins = ends + 1;
+            Some(part)
+        };
+        let (_token, first, count, at) = (part()?, part()?, part()?, part()?);
+        Some(Record {
+            first: EventId(first.parse().ok()?),
+            count: count.parse().ok()?,
+            at: Timestamp::from_micros(at.parse().ok()?),
+            bytes: found.slice(begins..),
+        })
+    };
+    parts().ok_or_else(|| unreadable("history", "a record has no head"))
+}
+
+pub(crate) async fn queued(link: &Link, run: &RunKey) -> Result<Vec<QueuedActivity>, StoreError> {
+    let question =
+        OfRun { what: "queued", ns: of_namespace(&run.namespace), tail: tail(run), after: 0, bytes_max: 0 };
+    let found = ask_run(link, run, question).await?;
+    let mut queued = found.into_iter().map(read_queued).collect::<Result<Vec<_>, _>>()?;
+    queued.sort_by_key(|activity| activity.scheduled);
+    Ok(queued)
+}
+
+pub(crate) async fn answers(link: &Link, asked: &[AnswerKey]) -> Result<Vec<Option<Answered>>, StoreError> {
+    #[derive(Serialize)]
+    struct Key<'a> {
+        ns: String,
+        id: &'a str,
+        request: String,
+    }
+    #[derive(Serialize)]
+    struct Asked<'a> {
+        what: &'static str,
+        keys: Vec<Key<'a>>,
+    }
+    let found = ask_each(
+        link,
+        "answers",
+        asked,
+        |key| (&key.namespace, &key.workflow_id),
+        |keys| {
+            let keys = keys.into_iter().map(|key| Key {
+                ns: of_namespace(&key.namespace),
+                id: key.workflow_id.as_str(),
+                request: hex(key.request_id.0),
+            });
+            Asked { what: "answers", keys: keys.collect() }
+        },
+    )
+    .await?;
+    asked.iter().zip(found).map(|(key, found)| found.optional(|found| answered(key, found))).collect()
+}
+
+/// Reads an answer: "<age>/<run>" and the body.
+fn answered(key: &AnswerKey, found: Value) -> Result<Answered, StoreError> {
+    let bytes = found.bytes("answers")?;
+    let parts = || {
+        let begins = bytes.iter().position(|byte| *byte == b'/')? + 1;
+        let run = std::str::from_utf8(bytes.get(begins..begins + 32)?).ok()?.to_owned();
+        Some((run, bytes.slice(begins + 32..)))
+    };
+    let (run, body): (String, Bytes) =
+        parts().ok_or_else(|| unreadable("answers", "an answer names no run"))?;
+    let run = RunKey {
+        namespace: key.namespace.clone(),
+        workflow_id: key.workflow_id.clone(),
+        run_id: RunId(uuid(&run, "answers")?),
+    };
+    Ok(Answered { run, body })
+}
+
+pub(crate) async fn stats(link: &Link, namespace: &Namespace) -> Result<StoreStats, StoreError> {
+    #[derive(Serialize)]
+    struct Asked {
+        what: &'static str,
+        ns: String,
+    }
+    let asked = packed(&Asked { what: "stats", ns: of_namespace(namespace) });
+    let mut stats = StoreStats::default();
+    for reply in link.call_all("stats", &READ, asked).await? {
+        let [open, parked, closed, queued, messages] = reply.fields("stats")?;
+        stats.open += open.parsed::<u64>("stats")?;
+        stats.parked += parked.parsed::<u64>("stats")?;
+        stats.closed += closed.parsed::<u64>("stats")?;
+        stats.queued += queued.parsed::<u64>("stats")?;
+        stats.messages += messages.parsed::<u64>("stats")?;
+    }
+    Ok(stats)
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    what: &'static str,
+    ns: String,
+    id: Option<&'a str>,
+    name: Option<&'a str>,
+    statuses: Option<BTreeMap<&'static str, bool>>,
+    mark: Option<&'static str>,
+    filters: Vec<attribute::Range>,
+    size: usize,
+    after_at: Option<String>,
+    after_run: Option<String>,
+}
+
+pub(crate) async fn list(link: &Link, request: &ListRequest) -> Result<Page, StoreError> {
+    let Some(filters) = request.attributes.iter().map(attribute::range).collect() else {
+        return Ok(Page::default());
+    };
+    let page_size = request.page_size.clamp(1, PAGE_SIZE_MAX);
+    let only = |codes: &[&'static str]| Some(codes.iter().map(|code| (*code, true)).collect());
+    let (statuses, mark) = match request.status {
+        StatusFilter::Any => (None, None),
+        StatusFilter::Open => (only(&[OPEN]), None),
+        StatusFilter::Parked => (only(&[OPEN]), Some("parked")),
+        StatusFilter::Paused => (only(&[OPEN]), Some("paused")),
+        StatusFilter::Closed => (only(&closed_codes().collect::<Vec<_>>()), None),
+        StatusFilter::ClosedAs(status) => (only(&status_code(status).into_iter().collect::<Vec<_>>()), None),
+    };
+    let asked = packed(&List {
+        what: "list",
+        ns: of_namespace(&request.namespace),
+        id: request.workflow_id.as_ref().map(WorkflowId::as_str),
+        name: request.workflow.as_ref().map(|name| name.as_str()),
+        statuses,
+        mark,
+        filters,
+        size: page_size,
+        after_at: request.after.map(|after| after.started_at.as_micros().to_string()),
+        after_run: request.after.map(|after| hex(after.run_id.0)),
+    });
+    let replies = match &request.workflow_id {
+        Some(workflow_id) => {
+            let partition = link.keys.partition(&request.namespace, workflow_id);
+            vec![link.call("list", partition, &READ, &[asked]).await?]
+        }
+        None => link.call_all("list", &READ, asked).await?,
+    };
+    let mut runs = Vec::new();
+    for reply in replies {
+        for row in reply.list("list")? {
+            runs.push(run_info(&request.namespace, row)?);
+        }
+    }
+    runs.sort_by_key(|run| std::cmp::Reverse(age(run)));
+    let more = runs.len() > page_size;
+    runs.truncate(page_size);
+    let next = runs.last().filter(|_| more).map(|last| {
+        let (started_at, run_id) = age(last);
+        PageToken { started_at, run_id }
+    });
+    Ok(Page { runs, next })
+}
+
+/// What a list is ordered by.
+fn age(run: &RunInfo) -> (Timestamp, RunId) {
+    (run.started_at, run.run.run_id)
+}

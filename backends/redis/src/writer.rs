@@ -1,0 +1,221 @@
+//! Writes: members of a batch for one partition are one call, in order; partitions go side by side.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::try_join_all;
+use redis::Value;
+use retell::backend::StoreError;
+use retell::vocabulary::{EventId, Namespace, Position, RunId, RunKey, WorkflowId};
+use retell::write::{Applied, Batch, Commit, Errand, ExistingId, Outcome, Refusal, Write};
+
+use crate::fault::unreadable;
+use crate::key::Keys;
+use crate::reply::{Reply, uuid};
+use crate::row::{close_status, sibling};
+use crate::script::APPLY;
+use crate::{Store, outbox, pack};
+
+/// The most members, and about the most bytes, of one call: it holds its server up for so long.
+const MEMBERS_MAX: usize = 128;
+const BYTES_MAX: usize = 8 << 20;
+
+/// Applies a batch.
+pub(crate) async fn apply(store: &Arc<Store>, batch: Batch) -> Result<Vec<Outcome>, StoreError> {
+    let moves = store.link.keys.partitions > 1
+        && batch.iter().any(|write| matches!(write, Write::Commit(commit) if !commit.outgoing.is_empty()));
+    if !moves {
+        return apply_all(store, &batch).await;
+    }
+    // Whoever goes away in the middle leaves errands to be done; they are done at once, not when others look.
+    let applying = tokio::spawn({
+        let store = Arc::clone(store);
+        async move { apply_all(&store, &batch).await }
+    });
+    applying.await.map_err(|error| unreadable("apply", error.to_string()))?
+}
+
+async fn apply_all(store: &Store, batch: &[Write]) -> Result<Vec<Outcome>, StoreError> {
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for part in independent(batch, &store.link.keys) {
+        outcomes.extend(apply_part(store, &batch[part]).await?);
+    }
+    Ok(outcomes)
+}
+
+fn place(write: &Write) -> (&Namespace, &WorkflowId) {
+    match write {
+        Write::Start(start) => (&start.run.namespace, &start.run.workflow_id),
+        Write::Send(send) => (&send.target.namespace, &send.target.workflow_id),
+        Write::Terminate(terminate) => (&terminate.target.namespace, &terminate.target.workflow_id),
+        Write::Commit(commit) => (&commit.run.namespace, &commit.run.workflow_id),
+        Write::Remove(remove) => (&remove.run.namespace, &remove.run.workflow_id),
+        Write::Activity(report) => (&report.run.namespace, &report.run.workflow_id),
+    }
+}
+
+/// Parts of a batch, in order, so that no member of a part concerns what an errand of an earlier one in it does.
+fn independent(batch: &[Write], keys: &Keys) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    let (mut begin, mut touched) = (0, HashSet::new());
+    for (index, write) in batch.iter().enumerate() {
+        if keys.partitions == 1 {
+            break;
+        }
+        if touched.contains(&place(write)) {
+            parts.push(begin..index);
+            begin = index;
+            touched.clear();
+        }
+        if let Write::Commit(commit) = write
+            && !commit.outgoing.is_empty()
+        {
+            touched.insert(place(write));
+            let targets = commit.outgoing.iter().map(|outgoing| &outgoing.errand);
+            touched.extend(targets.map(|errand| (errand.namespace(), errand.workflow_id())));
+        }
+    }
+    parts.push(begin..batch.len());
+    parts
+}
+
+async fn apply_part(store: &Store, part: &[Write]) -> Result<Vec<Outcome>, StoreError> {
+    let mut places: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    for (index, write) in part.iter().enumerate() {
+        let (namespace, workflow_id) = place(write);
+        places.entry(store.link.keys.partition(namespace, workflow_id)).or_default().push(index);
+    }
+    let calls = places.into_iter().map(|(partition, indexes)| async move {
+        let packed = indexes.iter().map(|index| pack::write(&part[*index], &store.link.keys)).collect();
+        let replies = call(store, partition, packed).await?;
+        Ok(indexes.into_iter().zip(replies).collect::<Vec<_>>())
+    });
+    let mut replies: Vec<_> = try_join_all(calls).await?.into_iter().flatten().collect();
+    replies.sort_by_key(|(index, _)| *index);
+    let outcomes = replies.into_iter().map(|(index, reply)| finish(store, &part[index], reply));
+    try_join_all(outcomes).await
+}
+
+/// Applies packed writes in one partition; answers each one's reply.
+pub(crate) async fn call(
+    store: &Store,
+    partition: u16,
+    packed: Vec<Bytes>,
+) -> Result<Vec<Value>, StoreError> {
+    let wanted = packed.len();
+    let mut replies = Vec::with_capacity(wanted);
+    let mut rest = packed.as_slice();
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = |write: &&Bytes| {
+            bytes += write.len();
+            bytes <= BYTES_MAX
+        };
+        let count = rest.iter().take(MEMBERS_MAX).take_while(fits).count().max(1);
+        let (now, later) = rest.split_at(count);
+        let [heard, outcomes] = store.link.call("apply", partition, &APPLY, now).await?.fields("apply")?;
+        store.notices.announce(&heard.bytes("apply")?);
+        replies.extend(outcomes.list("apply")?);
+        rest = later;
+    }
+    if replies.len() != wanted {
+        return Err(unreadable("apply", "not every write was answered"));
+    }
+    Ok(replies)
+}
+
+/// Reads a member's reply; of a commit, does what it asks of others.
+async fn finish(store: &Store, write: &Write, reply: Value) -> Result<Outcome, StoreError> {
+    let text = reply.text("apply")?;
+    match write {
+        Write::Commit(commit) if text.starts_with('C') && !text.starts_with("C-") => {
+            committed(store, commit, &text[1..]).await.map(Ok)
+        }
+        _ => outcome(write, &text),
+    }
+}
+
+async fn committed(store: &Store, commit: &Commit, reply: &str) -> Result<Applied, StoreError> {
+    let mut parts = reply.splitn(3, '/');
+    let mut part = || parts.next().ok_or_else(|| unreadable("apply", format!("{reply:?} is no answer")));
+    let (inbox, waits, held) = (part()?, part()? == "1", part()?.to_owned());
+    let mut inbox = Position(number(inbox)?);
+    let elsewhere = outbox::starts_elsewhere(store, commit);
+    if waits {
+        match outbox::empty(store, &commit.run).await {
+            Ok(last) => inbox = last.max(inbox),
+            // Whether its worker holds what it starts must be known before it is told.
+            Err(error) if !elsewhere.is_empty() => return Err(error),
+            // It is committed, and others will move what waits.
+            Err(error) => tracing::warn!(run = %commit.run, %error, "errands of a commit wait"),
+        }
+    }
+    let held_elsewhere = outbox::held(store, commit.worker, &elsewhere).await?;
+    let is_held = |run: &RunKey| {
+        let hex = run.run_id.0.simple().to_string();
+        let here = (0..held.len() / 32).any(|index| held[index * 32..][..32] == hex);
+        here || held_elsewhere.contains(&run.run_id)
+    };
+    let started = commit.outgoing.iter().filter_map(|outgoing| match &outgoing.errand {
+        Errand::Start(start) => is_held(&start.run).then_some(start.run.run_id),
+        Errand::Send(_) | Errand::Terminate(_) => None,
+    });
+    Ok(Applied::Committed { inbox, started: started.collect() })
+}
+
+fn number(text: &str) -> Result<u64, StoreError> {
+    text.parse().map_err(|_| unreadable("apply", format!("{text:?} is no number")))
+}
+
+/// Reads the reply to any other write: a letter, and what belongs to it.
+fn outcome(write: &Write, reply: &str) -> Result<Outcome, StoreError> {
+    let unknown = || unreadable("apply", format!("{reply:?} is no answer to a write"));
+    let (namespace, workflow_id) = place(write);
+    let this = |run_id| RunKey { namespace: namespace.clone(), workflow_id: workflow_id.clone(), run_id };
+    let run = |hex: &str| Ok::<_, StoreError>(this(RunId(uuid(hex, "apply")?)));
+    if reply == "-B" {
+        return Err(unreadable("apply", format!("the row of a run of {workflow_id} is damaged")));
+    }
+    if let Some(refused) = reply.strip_prefix('-') {
+        return refusal(refused, &this(RunId(uuid::Uuid::nil()))).map(Err);
+    }
+    let (kind, rest) = reply.split_at_checked(2).unwrap_or((reply, ""));
+    Ok(Ok(match kind {
+        "S0" | "S1" => Applied::Started { run: run(rest)?, owned: kind == "S1" },
+        "E-" => Applied::Existing(run(rest)?),
+        "M-" => Applied::Sent(run(rest)?),
+        "T-" => Applied::Terminated(run(rest)?),
+        "C-" => Applied::Committed { inbox: Position(0), started: Vec::new() },
+        "R-" => Applied::Reported,
+        "W0" | "W1" => Applied::Wanted { cancel_requested: kind == "W1" },
+        "X" => Applied::Removed,
+        _ => return Err(unknown()),
+    }))
+}
+
+/// Reads a refusal; `of` is any run of the same workflow ID.
+fn refusal(reply: &str, of: &RunKey) -> Result<Refusal, StoreError> {
+    let unknown = || unreadable("apply", format!("{reply:?} is no refusal"));
+    let (kind, rest) = reply.split_at_checked(1).ok_or_else(unknown)?;
+    let parts = || rest.split_at_checked(32).ok_or_else(unknown);
+    Ok(match kind {
+        "N" => Refusal::RunNotFound,
+        "C" => Refusal::RunClosed(sibling(of, rest, "apply")?),
+        "O" => Refusal::RunOpen(sibling(of, rest, "apply")?),
+        "A" => {
+            let (run, head) = parts()?;
+            Refusal::RunAdvanced { run: sibling(of, run, "apply")?, head: EventId(number(head)?) }
+        }
+        "I" => {
+            let (run, status) = parts()?;
+            Refusal::IdTaken(ExistingId { run: sibling(of, run, "apply")?, closed: close_status(status) })
+        }
+        "L" => Refusal::LeaseLost,
+        "D" => Refusal::InboxAdvanced(Position(number(rest)?)),
+        "T" => Refusal::TaskLost,
+        "V" => Refusal::Invalid(rest.to_owned()),
+        _ => return Err(unknown()),
+    })
+}
