@@ -14,7 +14,7 @@ use crate::around::ClientOperation;
 use crate::backend::{Interest, RunInfo};
 use crate::history::{EventKind, decode_kind};
 use crate::vocabulary::{Payload, RunKey};
-use crate::worker::Waiter;
+use crate::worker::{Waiter, Watch};
 use crate::workflow::Workflow;
 use crate::write::Target;
 
@@ -103,11 +103,14 @@ impl Client {
     /// Watches the store for all who wait in this process, as long as nobody else does.
     async fn watch(&self) -> Infallible {
         let seams = &self.seams;
-        let mut seen = seams.closings.watch.lock().await;
+        let mut watch = seams.closings.watch.lock().await;
         loop {
-            *seen = seams.backend.changed(Interest::Closings, *seen).await;
+            self.rest(&watch).await;
+            let seen = seams.backend.changed(Interest::Closings, watch.seen).await;
             let began = seams.clock.elapsed();
             let (runs, all_here) = seams.closings.awaited();
+            // Whoever watches may be told, and go, in the middle of the look: the next one then looks again, but rests.
+            (watch.looked_at, watch.rest, watch.all_here) = (began, REST_MIN, all_here);
             for runs in runs.chunks(LOOK_MAX) {
                 match self.look(runs).await {
                     Ok(found) => runs.iter().zip(found).for_each(|(run, info)| self.tell(run, info)),
@@ -115,9 +118,20 @@ impl Client {
                     Err(error) => tracing::debug!(%error, "the store could not be watched"),
                 }
             }
-            let took = seams.clock.elapsed().saturating_sub(began);
-            let rest = (took * REST_FACTOR).max(if all_here { REST_HERE } else { REST_MIN });
-            seams.clock.sleep(rest).await;
+            watch.seen = seen;
+            watch.looked_at = seams.clock.elapsed();
+            watch.rest = (watch.looked_at.saturating_sub(began) * REST_FACTOR).max(REST_MIN);
+        }
+    }
+
+    /// Rests what is left of the rest after the last look, whoever looked.
+    async fn rest(&self, watch: &Watch) {
+        let (clock, closings) = (&self.seams.clock, &self.seams.closings);
+        let told_anyway = watch.all_here && !closings.new_elsewhere();
+        let rest = if told_anyway { watch.rest.max(REST_HERE) } else { watch.rest };
+        let left = (watch.looked_at + rest).saturating_sub(clock.elapsed());
+        if !left.is_zero() {
+            clock.sleep(left).await;
         }
     }
 

@@ -23,6 +23,9 @@ pub const FORMAT_VERSION: u8 = 1;
 /// How deep events may be nested; payloads are bytes and do not count. Without a limit damage could end the stack.
 const DEPTH_MAX: usize = 64;
 
+/// What the names of an event's kind and fields take, beside their values.
+const NAMES_BYTES: usize = 192;
+
 /// Stored bytes that this engine cannot read, or events that it cannot store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -68,7 +71,8 @@ pub fn encode_record(events: &[Event], codec: &dyn PayloadCodec) -> Result<Bytes
         });
         encoded.push(EncodedEvent(place, outward(event.kind.clone(), codec)?));
     }
-    write(&EncodedRecord(places, encoded, ages_of(events)))
+    let about = events.iter().map(|event| about(&event.kind)).sum();
+    write(&EncodedRecord(places, encoded, ages_of(events)), about)
 }
 
 /// Decodes a record into its events; their payloads pass `codec`.
@@ -113,7 +117,8 @@ fn ages_of(events: &[Event]) -> Vec<u64> {
 /// # Errors
 /// As [`encode_record`].
 pub fn encode_kind(kind: EventKind, codec: &dyn PayloadCodec) -> Result<Bytes, HistoryError> {
-    write(&outward(kind, codec)?)
+    let about = about(&kind);
+    write(&outward(kind, codec)?, about)
 }
 
 /// Decodes a lone event kind.
@@ -134,12 +139,19 @@ fn inward(mut kind: EventKind, codec: &dyn PayloadCodec) -> Result<EventKind, Hi
     Ok(kind)
 }
 
-fn write<T: Serialize>(value: &T) -> Result<Bytes, HistoryError> {
-    let mut bytes = vec![FORMAT_VERSION];
+/// About how many bytes an event is written as, rather more than less.
+fn about(kind: &EventKind) -> usize {
+    usize::try_from(kind.size()).unwrap_or(0).saturating_add(NAMES_BYTES)
+}
+
+/// Writes a value of about so many bytes; what it took too much room for is given back.
+fn write<T: Serialize>(value: &T, about: usize) -> Result<Bytes, HistoryError> {
+    let mut bytes = Vec::with_capacity(about);
+    bytes.push(FORMAT_VERSION);
     let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map();
     // The outer tuples are arrays whatever the struct mode is; only the bodies are maps with field names.
     value.serialize(&mut serializer).map_err(|error| HistoryError::Damaged(error.to_string()))?;
-    Ok(bytes.into())
+    Ok(bytes.into_boxed_slice().into())
 }
 
 fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, HistoryError> {

@@ -48,14 +48,8 @@ pub(super) struct ActivityJob {
     pub(super) queued: Option<WorkerId>,
     /// By which its body is told to stop.
     pub(super) cancel: CancelFlag,
-    /// What it does, if it is a step and not an activity by name.
-    pub(super) step: Option<ActivityDefinition>,
-}
-
-impl ActivityJob {
-    fn definition<'a>(&'a self, cx: &'a Context) -> Option<&'a ActivityDefinition> {
-        self.step.as_ref().or_else(|| cx.registry.activities.get(&self.call.activity))
-    }
+    /// What it does: a step has it from the beginning, an activity by name from when the job is started.
+    pub(super) definition: Option<ActivityDefinition>,
 }
 
 /// A side effect's closure.
@@ -165,8 +159,11 @@ pub(super) fn start(cx: &Arc<Context>, life: &Life, shards: &Arc<Shards>, runnin
         return;
     }
     match job {
-        Job::Activity(job) => {
-            if job.definition(cx).is_some() && running.expect(&job, life.worker) {
+        Job::Activity(mut job) => {
+            if job.definition.is_none() {
+                job.definition = cx.registry.activities.get(&job.call.activity).cloned();
+            }
+            if job.definition.is_some() && running.expect(&job, life.worker) {
                 enter(cx, shards, running, job);
             }
         }
@@ -190,7 +187,7 @@ pub(super) fn start(cx: &Arc<Context>, life: &Life, shards: &Arc<Shards>, runnin
 
 /// Takes a slot for a job, or puts it in line; whoever is first begins.
 fn enter(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, job: Box<ActivityJob>) {
-    let Some(definition) = job.definition(cx) else { return };
+    let Some(definition) = &job.definition else { return };
     let sort = usize::from(definition.blocking());
     if let Some((slot, job)) = cx.slots[sort].enter(job, cx.clock.elapsed()) {
         begin(cx, shards, running, slot, *job);
@@ -219,7 +216,7 @@ pub(super) async fn admit(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Ru
 
 /// Runs an attempt in its slot, unless it was stopped while it stood in line.
 fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: Slot, job: ActivityJob) {
-    let Some(definition) = job.definition(cx) else { return };
+    let Some(definition) = &job.definition else { return };
     let blocking = definition.blocking();
     let (key, attempt, cancel) = ((job.run.run_id, job.scheduled), job.attempt, job.cancel.clone());
     if cancel.is_cancelled() {
@@ -303,7 +300,7 @@ fn in_slot<T>(body: impl FnOnce() -> T, slot: Arc<Slot>) -> impl FnOnce() -> T {
 /// Runs one attempt to its end, its panic or its time limit; `None` if it is too late for it to begin.
 async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Option<Result<Payload, Failure>> {
     let call = &job.call;
-    let definition = job.definition(cx).expect("only what has a definition begins");
+    let definition = job.definition.as_ref().expect("only what has a definition begins");
     let info = ActivityInfo {
         run: job.run.clone(),
         activity: call.activity.clone(),
@@ -450,7 +447,7 @@ pub(super) mod tests {
             details: None,
             queued: None,
             cancel: CancelFlag::default(),
-            step: None,
+            definition: None,
         })
     }
 }

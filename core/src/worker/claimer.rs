@@ -190,7 +190,7 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
         details: details.ok().flatten(),
         queued: Some(worker),
         cancel: CancelFlag::default(),
-        step: None,
+        definition: None,
     });
     match trouble {
         Some(failure) => {

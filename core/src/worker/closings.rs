@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -16,8 +17,23 @@ use crate::vocabulary::{RunId, RunKey};
 pub(crate) struct Closings {
     waiting: Mutex<HashMap<RunId, Awaited>>,
     next_waiter: AtomicU64,
+    /// Whether someone has come to wait, since the last look, for a run that this process may not run.
+    new_elsewhere: AtomicBool,
     /// Held by the one waiter who watches the store for all.
-    pub(crate) watch: tokio::sync::Mutex<Mark>,
+    pub(crate) watch: tokio::sync::Mutex<Watch>,
+}
+
+/// How far the watching has come: who watches next goes on from here, and rests as long as the one before would have.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    /// What had closed when the last look that came to its end began.
+    pub(crate) seen: Mark,
+    /// When the last look ended, or began if nobody saw it to its end.
+    pub(crate) looked_at: Duration,
+    /// The rest after it.
+    pub(crate) rest: Duration,
+    /// Whether all that it looked at runs in this process.
+    pub(crate) all_here: bool,
 }
 
 #[derive(Debug)]
@@ -68,6 +84,9 @@ impl Closings {
             waiters: Vec::new(),
         });
         awaited.here &= here;
+        if !here {
+            self.new_elsewhere.store(true, Ordering::Relaxed);
+        }
         awaited.waiters.push((key, sender));
         Waiter { closings: self.clone(), run_id: run.run_id, key, receiver }
     }
@@ -89,8 +108,14 @@ impl Closings {
     /// The runs that someone waits for, and whether this process runs them all.
     pub(crate) fn awaited(&self) -> (Vec<RunKey>, bool) {
         let waiting = self.lock();
+        self.new_elsewhere.store(false, Ordering::Relaxed);
         let all_here = waiting.values().all(|awaited| awaited.here);
         (waiting.values().map(|awaited| awaited.run.clone()).collect(), all_here)
+    }
+
+    /// Whether someone waits, since [`awaited`](Self::awaited), for a run that this process may not run.
+    pub(crate) fn new_elsewhere(&self) -> bool {
+        self.new_elsewhere.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<RunId, Awaited>> {

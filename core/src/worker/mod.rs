@@ -29,7 +29,7 @@ mod thread;
 mod timekeeper;
 
 pub(crate) use answers::{Answers, Sight};
-pub(crate) use closings::{Closings, Waiter};
+pub(crate) use closings::{Closings, Waiter, Watch};
 pub(crate) use committer::apply_until_known;
 pub(crate) use context::{Context, Seams};
 pub(crate) use queries::{NoAnswer, Question, ask_history, replays};

@@ -19,6 +19,7 @@ pub(crate) enum Call<'a> {
     Apply(&'a Batch),
     Claim,
     Renew,
+    Describe,
     Read,
 }
 
@@ -107,7 +108,7 @@ impl Backend for Tapped {
     }
 
     async fn describe(&self, targets: &[Target]) -> Result<Vec<Option<RunInfo>>, StoreError> {
-        self.call(Call::Read, self.inner.describe(targets)).await
+        self.call(Call::Describe, self.inner.describe(targets)).await
     }
 
     async fn list(&self, request: &ListRequest) -> Result<Page, StoreError> {

@@ -83,16 +83,79 @@ fn select_page(request: &ListRequest, by_attributes: &str) -> String {
         StatusFilter::Closed => "status > 0 AND ?6 IS NOT NULL",
         StatusFilter::ClosedAs(_) => "status = ?6",
     };
-    // A plus sign keeps SQLite from the index by start where the one by workflow ID leads to fewer runs.
-    let (by_id, key) = match (&request.workflow_id, request.attributes.is_empty()) {
-        (Some(_), _) => ("runs.workflow_id = ?4", "(+runs.started_at, +runs.run_id)"),
-        (None, false) => ("?4 IS NULL", "(+runs.started_at, +runs.run_id)"),
-        (None, true) => ("?4 IS NULL", "(runs.started_at, runs.run_id)"),
+    // Plus signs keep SQLite from the index by start where the one by workflow ID leads to fewer runs: in the condition
+    // and in the order.
+    let (by_id, plus, order) = match (&request.workflow_id, request.attributes.is_empty()) {
+        (Some(_), _) => ("runs.workflow_id = ?4", "+", "+"),
+        (None, false) => ("?4 IS NULL", "+", ""),
+        (None, true) => ("?4 IS NULL", "", ""),
     };
     let rest = format!(
-        "WHERE runs.namespace = ?1 AND {key} < (?2, ?3) AND {by_id} \
+        "WHERE runs.namespace = ?1 AND ({plus}runs.started_at, {plus}runs.run_id) < (?2, ?3) AND {by_id} \
          AND (?5 IS NULL OR workflow_kinds.name = ?5) AND {by_status}{by_attributes} \
-         ORDER BY runs.started_at DESC, runs.run_id DESC LIMIT ?7"
+         ORDER BY {order}runs.started_at DESC, {order}runs.run_id DESC LIMIT ?7"
     );
     format!("{}{rest}", select_info!(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use retell::backend::{AttributeFilter, AttributeMatch};
+    use retell::vocabulary::{AttributeValue, Namespace, WorkflowId};
+    use retell::write::CloseStatus;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::connection::{Role, open};
+    use crate::options::Options;
+
+    /// How a reader finds the first page, with all its settings.
+    fn check(change: impl FnOnce(&mut ListRequest), leads: &str) {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("retell.db");
+        drop(crate::Sqlite::open(&path).unwrap());
+        let connection = open(&Options::new(&path), Role::Reader).unwrap();
+        let mut request = ListRequest {
+            namespace: Namespace::new("tenant").unwrap(),
+            workflow_id: None,
+            workflow: None,
+            status: StatusFilter::Any,
+            attributes: Vec::new(),
+            page_size: 10,
+            after: None,
+        };
+        change(&mut request);
+        let conditions = request.attributes.iter().map(|filter| attribute::condition(filter, 8).unwrap().0);
+        let by_attributes: String = conditions.map(|condition| format!(" AND {condition}")).collect();
+        let text = format!("EXPLAIN QUERY PLAN {}", select_page(&request, &by_attributes));
+        let mut plan = connection.prepare(&text).unwrap();
+        let values = vec![Value::Integer(1); plan.parameter_count()];
+        let steps = plan.query_map(params_from_iter(values), |step| step.get::<_, String>(3)).unwrap();
+        let steps: Vec<_> = steps.map(Result::unwrap).collect();
+        assert!(steps.iter().any(|step| step.contains(leads)), "{steps:#?}");
+        assert!(!steps.iter().any(|step| step.starts_with("SCAN runs")), "{steps:#?}");
+    }
+
+    #[test]
+    fn indexes_lead_to_each_page_whatever_is_bound() {
+        check(|_| {}, "runs USING INDEX runs_by_start (");
+        check(|request| request.status = StatusFilter::Open, "runs USING INDEX runs_open_by_start (");
+        check(|request| request.status = StatusFilter::Parked, "runs USING INDEX runs_parked (");
+        check(|request| request.status = StatusFilter::Paused, "runs USING INDEX runs_paused (");
+        let closed = StatusFilter::ClosedAs(CloseStatus::Completed);
+        check(|request| request.status = closed, "runs USING INDEX runs_by_start (");
+        let by_id = "runs USING INDEX runs_by_workflow_id (";
+        check(|request| request.workflow_id = Some(WorkflowId::new("order").unwrap()), by_id);
+    }
+
+    #[test]
+    fn an_index_leads_to_runs_of_an_attribute() {
+        let text = AttributeValue::Text("late".into());
+        for value in [AttributeMatch::Is(text.clone()), AttributeMatch::AtLeast(text)] {
+            let filter = AttributeFilter { name: "state".into(), value };
+            let leads =
+                "attributes USING COVERING INDEX attributes_by_value (namespace=? AND name=? AND type=?";
+            check(|request| request.attributes.push(filter), leads);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use retell_sqlite::Sqlite;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use crate::kit::folder;
 
@@ -35,6 +36,8 @@ fn no_write_or_claim_reads_a_whole_table() {
     let path = folder.path().join("retell.db");
     drop(Sqlite::open(&path).unwrap());
     let store = Connection::open(&path).unwrap();
+    // As the store's own connections have it: no plan rests on what is bound.
+    store.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).unwrap();
     let mut explained = 0;
     for statement in statements() {
         // What is no whole statement is the beginning of one, and is put together elsewhere.

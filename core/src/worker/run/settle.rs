@@ -226,7 +226,7 @@ impl Run {
                 details: None,
                 queued,
                 cancel: CancelFlag::default(),
-                step: None,
+                definition: None,
             })));
             return Ok(());
         }
@@ -307,7 +307,7 @@ impl Run {
             details: None,
             queued: None,
             cancel: CancelFlag::default(),
-            step,
+            definition: step,
         }))
     }
 

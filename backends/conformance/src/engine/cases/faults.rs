@@ -54,13 +54,13 @@ impl Tap for Flaky {
         match call {
             // A lease that is not renewed is lost in time; that is another case.
             Call::Renew => Ok(()),
-            Call::Apply(_) | Call::Claim | Call::Read => self.chance(),
+            Call::Apply(_) | Call::Claim | Call::Describe | Call::Read => self.chance(),
         }
     }
 
     async fn after(&self, call: Call<'_>) -> Result<(), StoreError> {
         match call {
-            Call::Apply(_) | Call::Claim | Call::Read => self.chance(),
+            Call::Apply(_) | Call::Claim | Call::Describe | Call::Read => self.chance(),
             Call::Renew => Ok(()),
         }
     }

@@ -39,6 +39,7 @@ engine_cases! { ($)
         a_failure_keeps_all_of_it_on_its_way_to_the_caller,
         a_workflow_that_returns_at_once_needs_one_commit,
         each_activity_step_is_one_batch,
+        who_watches_next_rests_as_the_one_before_would,
     }
     combinators {
         activities_run_one_after_another,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::future::{join, join_all};
 use retell::client::ResultError;
 use retell::vocabulary::RetryPolicy;
 use async_trait::async_trait;
@@ -92,4 +93,50 @@ pub async fn each_activity_step_is_one_batch(scene: Scene) {
     let run = process.start(steps, "steps", ()).await.unwrap();
     assert_eq!(run.result().await.unwrap(), STEPS);
     assert_eq!(batches.0.load(Ordering::SeqCst), STEPS + 1, "also where each task reads its history again");
+}
+
+/// Counts the looks at where runs stand.
+#[derive(Default)]
+struct Looks(AtomicUsize);
+
+#[async_trait]
+impl Tap for Looks {
+    async fn before(&self, call: Call<'_>) -> Result<(), StoreError> {
+        if let Call::Describe = call {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+}
+
+#[retell::workflow]
+async fn stand_by(cx: WorkflowContext) -> WorkflowResult<()> {
+    Ok(cx.signal("go").await?)
+}
+
+/// Many wait in one process; each in turn watches the store for all, and is told of its own run's end. The clock stands
+/// still, so that the rest after the first look is not over: the next one to watch must not look at all runs again.
+pub async fn who_watches_next_rests_as_the_one_before_would(scene: Scene) {
+    let looks = Arc::new(Looks::default());
+    let process = scene.setup().tap(looks.clone()).start(|engine| engine.workflow(stand_by)).await;
+    let mut runs = Vec::new();
+    for n in 0..STEPS {
+        runs.push(process.start(stand_by, format!("waiting-{n}"), ()).await.unwrap());
+    }
+    let closed = AtomicUsize::new(0);
+    let waiting = join_all(runs.iter().map(|run| async {
+        run.result().await.unwrap();
+        closed.fetch_add(1, Ordering::SeqCst);
+    }));
+    let closing = async {
+        for (n, run) in runs.iter().enumerate() {
+            run.signal("go", &()).await.unwrap();
+            while closed.load(Ordering::SeqCst) == n {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    join(waiting, closing).await;
+    let looks = looks.0.load(Ordering::SeqCst);
+    assert!(looks <= 1, "{looks} looks for {STEPS} who wait");
 }
