@@ -138,11 +138,12 @@ async fn find_runs<'k>(
     keys: impl Iterator<Item = &'k RunKey>,
 ) -> Result<HashMap<RunKey, i64>, Fault> {
     let mut found = HashMap::new();
-    let mut unknown: HashMap<(i64, RunId), &RunKey> = HashMap::new();
+    // A run ID may be asked for under several workflow IDs, though it is of one.
+    let mut unknown: HashMap<(i64, RunId), Vec<&RunKey>> = HashMap::new();
     for key in keys {
         match (cx.names.run(key), cx.names.namespace(&key.namespace)) {
             (Some(row), _) => _ = found.insert(key.clone(), row),
-            (None, Some(namespace)) => _ = unknown.insert((namespace, key.run_id), key),
+            (None, Some(namespace)) => unknown.entry((namespace, key.run_id)).or_default().push(key),
             (None, None) => {}
         }
     }
@@ -154,8 +155,9 @@ async fn find_runs<'k>(
     query.any_of(&[("run_id", Bytes)], ids);
     for row in session.rows(query.done()).await? {
         let workflow_id = row.id(3, |text| WorkflowId::new(text))?;
-        let key = unknown.get(&(row.int(1)?, RunId(row.uuid(2)?)));
-        if let Some(key) = key.filter(|key| key.workflow_id == workflow_id) {
+        let keys = unknown.get(&(row.int(1)?, RunId(row.uuid(2)?)));
+        let key = keys.and_then(|keys| keys.iter().find(|key| key.workflow_id == workflow_id));
+        if let Some(key) = key {
             found.insert((*key).clone(), row.int(0)?);
         }
     }

@@ -12,8 +12,8 @@ use retell::vocabulary::{
     Timestamp, WorkerId, WorkflowId, WorkflowName, WorkflowType, WorkflowVersion,
 };
 use retell::write::{
-    Applied, Commit, Hold, IdConflictPolicy, IdReusePolicy, NewMessage, NewRecord, Next, OpenRun, Send,
-    Shown, Start, Write,
+    Applied, Commit, Hold, IdConflictPolicy, IdReusePolicy, NewMessage, NewRecord, Next, OpenRun, Refusal,
+    Send, Shown, Start, Write,
 };
 use retell_servers::{Endpoint, Proxy, Server, shared};
 
@@ -211,6 +211,22 @@ async fn workers_that_claim_at_once_never_get_the_same_run() {
     }
     assert_eq!(got.len(), RUNS);
     assert_eq!(got.iter().collect::<HashSet<_>>().len(), RUNS);
+}
+
+/// A run ID that is asked for under two workflow IDs, as a run may ask for another's by mistake, is found under its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_not_mistaken_for_another_of_its_run_id() {
+    let database = shared(KIND).unwrap().fresh_database().unwrap();
+    let (one, other) = (open(database.url()).await.unwrap(), open(database.url()).await.unwrap());
+    let worker = worker(&one).await;
+    let run = Start { owner: Some(worker), ..start("a") };
+    apply(&one, run.clone()).await.unwrap();
+    let elsewhere = RunKey { workflow_id: WorkflowId::new("b").unwrap(), ..run.run.clone() };
+    let batch: Arc<[Write]> =
+        Arc::new([send(&elsewhere).into(), commit(&run.run, worker, FencingToken(1), 1).into()]);
+    let outcomes = other.apply(batch).await.unwrap();
+    assert_eq!(outcomes[0], Err(Refusal::RunNotFound));
+    assert!(outcomes[1].is_ok(), "{:?}", outcomes[1]);
 }
 
 /// Processes that start together make one schema.

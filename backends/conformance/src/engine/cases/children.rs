@@ -298,7 +298,8 @@ async fn outcome(cx: WorkflowContext, how: String) -> WorkflowResult<u32> {
     if how == "fails" {
         return Err(WorkflowError::new("it was told to").error_type("Told").details(&7));
     }
-    cx.sleep(SECOND).await?;
+    // One that is held is there still when it is asked for again, however slow the store.
+    cx.sleep(if how == "is held" { 3_600 * SECOND } else { SECOND }).await?;
     Ok(3)
 }
 
@@ -312,7 +313,7 @@ async fn errors(cx: WorkflowContext) -> WorkflowResult<Vec<String>> {
         }
         other => told.push(format!("{other:?}")),
     }
-    let child = cx.child(outcome, &"ends".to_owned()).id("held").started().await?;
+    let child = cx.child(outcome, &"is held".to_owned()).id("held").started().await?;
     let taken = cx.child(outcome, &"ends".to_owned()).id("held").await;
     told.push(format!("taken {}", matches!(taken, Err(ChildError::IdTaken(_)))));
     let replaced = cx.child(outcome, &"ends".to_owned()).id("held");

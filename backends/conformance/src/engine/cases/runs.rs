@@ -88,7 +88,7 @@ pub async fn a_delayed_run_begins_when_it_is_time(scene: Scene) {
     let process = scene.process(code).await;
     let run = process.start(steps, "later", 1).start_delay(MINUTE).await.unwrap();
     run.signal("word", "one").await.unwrap();
-    scene.as_time_flies(SECOND, async {
+    scene.as_time_flies(SECOND / 10, async {
         while run.describe().await.unwrap().head == EventId(1) {
             tokio::task::yield_now().await;
         }
