@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::activity::{Activity, ActivityDefinition, SharedState};
+use crate::activity::{Activity, ActivityDefinition, NamesActivity, SharedState};
 use crate::around::{ContextPropagator, Interceptor, intercepted};
 use crate::backend::{Backend, IntoBackend, ListRequest, Page, StoreError, StoreStats};
 use crate::client::{Client, ClientSeams, Local, ReadError, RunHandle, StartCall};
@@ -13,7 +13,7 @@ use crate::host::{Home, Host};
 use crate::replay::Definition;
 use crate::vocabulary::{InvalidId, Namespace, TaskQueue, WorkflowId};
 use crate::worker::{Answers, BlockedTask, Closings, Context, Registry, Seams, Worker, WorkerOptions};
-use crate::workflow::{Workflow, definition, workflow_type};
+use crate::workflow::{NamesWorkflow, Workflow, definition, workflow_type};
 
 /// Gathers what an engine is made of. See the [crate's example](crate).
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Orchestrator {
     }
 
     /// Registers a workflow.
-    pub fn workflow<W: Workflow>(mut self, workflow: W) -> Self {
+    pub fn workflow<W: Workflow, M>(mut self, workflow: impl NamesWorkflow<W, M>) -> Self {
         let _ = workflow;
         match definition::<W>() {
             Ok(definition) => self.workflow_definition(definition),
@@ -90,7 +90,7 @@ impl Orchestrator {
     /// For a version that is deployed beside an older one and not to be used yet. It decides for new runs only: an open run
     /// stays with the version that it was started under, and starts that name the workflow's type mean that type. A
     /// version that is not registered here is left to other processes.
-    pub fn default_version<W: Workflow>(mut self, workflow: W) -> Self {
+    pub fn default_version<W: Workflow, M>(mut self, workflow: impl NamesWorkflow<W, M>) -> Self {
         let _ = workflow;
         match workflow_type::<W>() {
             Ok(chosen) => _ = self.registry.defaults.insert(chosen.name, chosen.version),
@@ -100,7 +100,7 @@ impl Orchestrator {
     }
 
     /// Registers an activity.
-    pub fn activity<A: Activity>(mut self, activity: A) -> Self {
+    pub fn activity<A: Activity, M>(mut self, activity: impl NamesActivity<A, M>) -> Self {
         let _ = activity;
         match ActivityDefinition::of::<A>() {
             Ok(definition) => self.activity_definition(definition),
@@ -278,9 +278,9 @@ pub struct Engine {
 
 impl Engine {
     /// Starts a run: [`Client::start`].
-    pub fn start<W: Workflow>(
+    pub fn start<W: Workflow, M>(
         &self,
-        workflow: W,
+        workflow: impl NamesWorkflow<W, M>,
         workflow_id: impl TryInto<WorkflowId, Error: Into<InvalidId>>,
         input: W::Input,
     ) -> StartCall<W> {
@@ -291,9 +291,9 @@ impl Engine {
     ///
     /// # Errors
     /// [`InvalidId`] if the ID is not a valid one.
-    pub fn handle<W: Workflow>(
+    pub fn handle<W: Workflow, M>(
         &self,
-        workflow: W,
+        workflow: impl NamesWorkflow<W, M>,
         workflow_id: impl TryInto<WorkflowId, Error: Into<InvalidId>>,
     ) -> Result<RunHandle<W>, InvalidId> {
         self.client.handle(workflow, workflow_id)

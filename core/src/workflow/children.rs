@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use serde::Serialize;
 
 use super::external::{ExternalCall, ExternalWorkflow};
-use super::{ChildError, NamesSignal, Workflow, WorkflowContext, workflow_type};
+use super::{ChildError, NamesSignal, NamesWorkflow, Workflow, WorkflowContext, workflow_type};
 use crate::history::{ChildCancellation, ChildIdConflict, ChildWorkflowScheduled, ParentClosePolicy};
 use crate::replay::{Call, ChildRequest, HeldChild, Request, Resolution};
 use crate::vocabulary::{AttributeValue, IdReusePolicy, InvalidId, Payload, RunId, TaskQueue, WorkflowId};
@@ -73,8 +73,12 @@ impl WorkflowContext {
     /// }
     /// ```
     #[track_caller]
-    pub fn child<W: Workflow>(&self, workflow: W, input: &W::Input) -> ChildCall<W> {
-        // A unit struct: it names the type.
+    pub fn child<W: Workflow, M>(
+        &self,
+        workflow: impl NamesWorkflow<W, M>,
+        input: &W::Input,
+    ) -> ChildCall<W> {
+        // It names the type.
         let _ = workflow;
         let manner = self.manner(Location::caller());
         let request = request::<W>(input);
