@@ -23,8 +23,8 @@ pub struct Orchestrator {
     clock: Arc<dyn Clock>,
     home: Home,
     codec: Arc<dyn PayloadCodec>,
-    namespace: Namespace,
-    task_queue: TaskQueue,
+    namespace: Result<Namespace, InvalidId>,
+    task_queue: Result<TaskQueue, InvalidId>,
     options: WorkerOptions,
     registry: Registry,
     state: SharedState,
@@ -54,8 +54,8 @@ impl Orchestrator {
             clock: Arc::new(SystemClock::default()),
             home: Home::Runtime,
             codec: Arc::new(Plain),
-            namespace: Namespace::default(),
-            task_queue: TaskQueue::default(),
+            namespace: Ok(Namespace::default()),
+            task_queue: Ok(TaskQueue::default()),
             options: WorkerOptions::default(),
             registry: Registry::default(),
             state: SharedState::default(),
@@ -158,15 +158,16 @@ impl Orchestrator {
         self
     }
 
-    /// The tenant; `default` unless set.
-    pub fn namespace(mut self, namespace: Namespace) -> Self {
-        self.namespace = namespace;
+    /// The tenant; `default` unless set. A name that no store could keep is an error of the [start](Self::start).
+    pub fn namespace(mut self, namespace: impl TryInto<Namespace, Error: Into<InvalidId>>) -> Self {
+        self.namespace = namespace.try_into().map_err(Into::into);
         self
     }
 
-    /// The queue that this process serves and starts runs on; `default` unless set.
-    pub fn task_queue(mut self, task_queue: TaskQueue) -> Self {
-        self.task_queue = task_queue;
+    /// The queue that this process serves and starts runs on; `default` unless set. As for the
+    /// [namespace](Self::namespace) otherwise.
+    pub fn task_queue(mut self, task_queue: impl TryInto<TaskQueue, Error: Into<InvalidId>>) -> Self {
+        self.task_queue = task_queue.try_into().map_err(Into::into);
         self
     }
 
@@ -205,6 +206,7 @@ impl Orchestrator {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
+        let (namespace, task_queue) = (self.namespace.clone()?, self.task_queue.clone()?);
         self.surround();
         let around = self.registry.around.clone();
         let (closings, answers) = (Arc::new(Closings::default()), Arc::new(Answers::default()));
@@ -215,8 +217,8 @@ impl Orchestrator {
             codec: self.codec.clone(),
             closings: closings.clone(),
             answers: answers.clone(),
-            namespace: self.namespace.clone(),
-            task_queue: self.task_queue.clone(),
+            namespace: namespace.clone(),
+            task_queue: task_queue.clone(),
         };
         let (workflows, defaults) = (self.registry.workflows.clone(), self.registry.default_versions());
         let registry = Registry { state: Arc::new(self.state), ..self.registry };
@@ -227,8 +229,8 @@ impl Orchestrator {
             clock: self.clock,
             home: self.home,
             codec: self.codec,
-            namespace: self.namespace,
-            task_queue: self.task_queue,
+            namespace,
+            task_queue,
             closings,
             answers,
             workflows,
@@ -241,6 +243,10 @@ impl Orchestrator {
 
     /// A client without a worker: what it starts is run by other processes on the same store. It answers queries by the
     /// workflows that are registered.
+    ///
+    /// # Panics
+    /// If no store could keep the name of its namespace or queue: give a [`Namespace`] or [`TaskQueue`] that you have made,
+    /// where the name is not written in the code.
     #[must_use]
     pub fn client(mut self) -> Client {
         self.surround();
@@ -249,8 +255,8 @@ impl Orchestrator {
             clock: self.clock,
             home: self.home,
             codec: self.codec,
-            namespace: self.namespace,
-            task_queue: self.task_queue,
+            namespace: valid(self.namespace),
+            task_queue: valid(self.task_queue),
             closings: Arc::new(Closings::default()),
             answers: Arc::new(Answers::default()),
             defaults: self.registry.default_versions(),
@@ -267,6 +273,10 @@ impl Orchestrator {
             *definition = intercepted(definition.clone(), around.interceptors.iter().cloned());
         }
     }
+}
+
+fn valid<T>(name: Result<T, InvalidId>) -> T {
+    name.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A worker and its client, running. Dropping it stops everything where it is; [`shutdown`](Self::shutdown) lets what

@@ -112,12 +112,16 @@ impl<W: Workflow> ChildCall<W> {
         }
     }
 
-    /// Sets the queue on which the child's tasks are picked up; without it, the parent's own.
+    /// Sets the queue on which the child's tasks are picked up; without it, the parent's own. The await gives
+    /// [`ChildError::InvalidId`] if no store could keep that name.
     ///
     /// # Determinism
     /// Kept in the child's event; what history holds goes on to apply after a change of the code. Never compared.
-    pub fn task_queue(self, queue: TaskQueue) -> Self {
-        self.with(|request| request.body.task_queue = Some(queue))
+    pub fn task_queue(self, queue: impl TryInto<TaskQueue, Error: Into<InvalidId>>) -> Self {
+        match queue.try_into() {
+            Ok(queue) => self.with(|request| request.body.task_queue = Some(queue)),
+            Err(error) => self.refused::<InvalidId>(error.into()),
+        }
     }
 
     /// Sets what becomes of the child when its parent closes, in whatever way, or continues as new: terminated unless set.
