@@ -71,9 +71,9 @@ pub(crate) async fn count_down(cx: WorkflowContext, mut n: u32) -> WorkflowResul
 #[retell::workflow]
 async fn shadows(cx: WorkflowContext, double: u32) -> WorkflowResult<u32> {
     let doubled = cx.activity(elsewhere::double, &double).await?;
-    let ping = cx.activity(ping, &()).await?;
-    let shadows = |(): ()| doubled;
-    Ok(shadows(ping))
+    let (charge, _) = cx.activity(charge, &Order { id: 1, amount: doubled }).await?;
+    let shadows = u32::try_from(charge)?;
+    Ok(shadows)
 }
 
 #[retell::workflow]
