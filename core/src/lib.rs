@@ -79,11 +79,13 @@ pub mod determinism {}
 
 /// What most programs import.
 pub mod prelude {
-    pub use crate::activity::{Activity, ActivityContext, ActivityError, ActivityToken, BlockingActivity};
+    pub use crate::activity::{
+        Activity, ActivityContext, ActivityError, ActivityToken, BlockingActivity, NamesActivity,
+    };
     #[cfg(feature = "worker")]
     pub use crate::client::{Client, IdConflict, RunHandle};
     pub use crate::vocabulary::{RetryPolicy, Timestamp};
-    pub use crate::workflow::{Workflow, WorkflowContext, WorkflowError, WorkflowResult};
+    pub use crate::workflow::{NamesWorkflow, Workflow, WorkflowContext, WorkflowError, WorkflowResult};
     #[cfg(feature = "worker")]
     pub use crate::{Engine, Orchestrator};
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::activity::{Activity, ActivityDefinition, SharedState};
+use crate::activity::{Activity, ActivityDefinition, NamesActivity, SharedState};
 use crate::around::{ContextPropagator, Interceptor, intercepted};
 use crate::backend::{Backend, IntoBackend, ListRequest, Page, StoreError, StoreStats};
 use crate::client::{Client, ClientSeams, Local, ReadError, RunHandle, StartCall};
@@ -13,7 +13,7 @@ use crate::host::{Home, Host};
 use crate::replay::Definition;
 use crate::vocabulary::{InvalidId, Namespace, TaskQueue, WorkflowId};
 use crate::worker::{Answers, BlockedTask, Closings, Context, Registry, Seams, Worker, WorkerOptions};
-use crate::workflow::{Workflow, definition, workflow_type};
+use crate::workflow::{NamesWorkflow, Workflow, definition, workflow_type};
 
 /// Gathers what an engine is made of. See the [crate's example](crate).
 #[derive(Debug)]
@@ -23,8 +23,8 @@ pub struct Orchestrator {
     clock: Arc<dyn Clock>,
     home: Home,
     codec: Arc<dyn PayloadCodec>,
-    namespace: Namespace,
-    task_queue: TaskQueue,
+    namespace: Result<Namespace, InvalidId>,
+    task_queue: Result<TaskQueue, InvalidId>,
     options: WorkerOptions,
     registry: Registry,
     state: SharedState,
@@ -54,8 +54,8 @@ impl Orchestrator {
             clock: Arc::new(SystemClock::default()),
             home: Home::Runtime,
             codec: Arc::new(Plain),
-            namespace: Namespace::default(),
-            task_queue: TaskQueue::default(),
+            namespace: Ok(Namespace::default()),
+            task_queue: Ok(TaskQueue::default()),
             options: WorkerOptions::default(),
             registry: Registry::default(),
             state: SharedState::default(),
@@ -64,7 +64,7 @@ impl Orchestrator {
     }
 
     /// Registers a workflow.
-    pub fn workflow<W: Workflow>(mut self, workflow: W) -> Self {
+    pub fn workflow<W: Workflow, M>(mut self, workflow: impl NamesWorkflow<W, M>) -> Self {
         let _ = workflow;
         match definition::<W>() {
             Ok(definition) => self.workflow_definition(definition),
@@ -90,7 +90,7 @@ impl Orchestrator {
     /// For a version that is deployed beside an older one and not to be used yet. It decides for new runs only: an open run
     /// stays with the version that it was started under, and starts that name the workflow's type mean that type. A
     /// version that is not registered here is left to other processes.
-    pub fn default_version<W: Workflow>(mut self, workflow: W) -> Self {
+    pub fn default_version<W: Workflow, M>(mut self, workflow: impl NamesWorkflow<W, M>) -> Self {
         let _ = workflow;
         match workflow_type::<W>() {
             Ok(chosen) => _ = self.registry.defaults.insert(chosen.name, chosen.version),
@@ -100,7 +100,7 @@ impl Orchestrator {
     }
 
     /// Registers an activity.
-    pub fn activity<A: Activity>(mut self, activity: A) -> Self {
+    pub fn activity<A: Activity, M>(mut self, activity: impl NamesActivity<A, M>) -> Self {
         let _ = activity;
         match ActivityDefinition::of::<A>() {
             Ok(definition) => self.activity_definition(definition),
@@ -158,15 +158,16 @@ impl Orchestrator {
         self
     }
 
-    /// The tenant; `default` unless set.
-    pub fn namespace(mut self, namespace: Namespace) -> Self {
-        self.namespace = namespace;
+    /// The tenant; `default` unless set. A name that no store could keep is an error of the [start](Self::start).
+    pub fn namespace(mut self, namespace: impl TryInto<Namespace, Error: Into<InvalidId>>) -> Self {
+        self.namespace = namespace.try_into().map_err(Into::into);
         self
     }
 
-    /// The queue that this process serves and starts runs on; `default` unless set.
-    pub fn task_queue(mut self, task_queue: TaskQueue) -> Self {
-        self.task_queue = task_queue;
+    /// The queue that this process serves and starts runs on; `default` unless set. As for the
+    /// [namespace](Self::namespace) otherwise.
+    pub fn task_queue(mut self, task_queue: impl TryInto<TaskQueue, Error: Into<InvalidId>>) -> Self {
+        self.task_queue = task_queue.try_into().map_err(Into::into);
         self
     }
 
@@ -205,6 +206,7 @@ impl Orchestrator {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
+        let (namespace, task_queue) = (self.namespace.clone()?, self.task_queue.clone()?);
         self.surround();
         let around = self.registry.around.clone();
         let (closings, answers) = (Arc::new(Closings::default()), Arc::new(Answers::default()));
@@ -215,8 +217,8 @@ impl Orchestrator {
             codec: self.codec.clone(),
             closings: closings.clone(),
             answers: answers.clone(),
-            namespace: self.namespace.clone(),
-            task_queue: self.task_queue.clone(),
+            namespace: namespace.clone(),
+            task_queue: task_queue.clone(),
         };
         let (workflows, defaults) = (self.registry.workflows.clone(), self.registry.default_versions());
         let registry = Registry { state: Arc::new(self.state), ..self.registry };
@@ -227,8 +229,8 @@ impl Orchestrator {
             clock: self.clock,
             home: self.home,
             codec: self.codec,
-            namespace: self.namespace,
-            task_queue: self.task_queue,
+            namespace,
+            task_queue,
             closings,
             answers,
             workflows,
@@ -241,6 +243,10 @@ impl Orchestrator {
 
     /// A client without a worker: what it starts is run by other processes on the same store. It answers queries by the
     /// workflows that are registered.
+    ///
+    /// # Panics
+    /// If no store could keep the name of its namespace or queue: give a [`Namespace`] or [`TaskQueue`] that you have made,
+    /// where the name is not written in the code.
     #[must_use]
     pub fn client(mut self) -> Client {
         self.surround();
@@ -249,8 +255,8 @@ impl Orchestrator {
             clock: self.clock,
             home: self.home,
             codec: self.codec,
-            namespace: self.namespace,
-            task_queue: self.task_queue,
+            namespace: valid(self.namespace),
+            task_queue: valid(self.task_queue),
             closings: Arc::new(Closings::default()),
             answers: Arc::new(Answers::default()),
             defaults: self.registry.default_versions(),
@@ -269,6 +275,10 @@ impl Orchestrator {
     }
 }
 
+fn valid<T>(name: Result<T, InvalidId>) -> T {
+    name.unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// A worker and its client, running. Dropping it stops everything where it is; [`shutdown`](Self::shutdown) lets what
 /// runs end first.
 pub struct Engine {
@@ -278,9 +288,9 @@ pub struct Engine {
 
 impl Engine {
     /// Starts a run: [`Client::start`].
-    pub fn start<W: Workflow>(
+    pub fn start<W: Workflow, M>(
         &self,
-        workflow: W,
+        workflow: impl NamesWorkflow<W, M>,
         workflow_id: impl TryInto<WorkflowId, Error: Into<InvalidId>>,
         input: W::Input,
     ) -> StartCall<W> {
@@ -291,9 +301,9 @@ impl Engine {
     ///
     /// # Errors
     /// [`InvalidId`] if the ID is not a valid one.
-    pub fn handle<W: Workflow>(
+    pub fn handle<W: Workflow, M>(
         &self,
-        workflow: W,
+        workflow: impl NamesWorkflow<W, M>,
         workflow_id: impl TryInto<WorkflowId, Error: Into<InvalidId>>,
     ) -> Result<RunHandle<W>, InvalidId> {
         self.client.handle(workflow, workflow_id)

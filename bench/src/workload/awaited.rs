@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::future::try_join_all;
 use retell::Engine;
 use retell::vocabulary::RunId;
-use retell::workflow::Workflow;
+use retell::workflow::{NamesWorkflow, Workflow};
 
 use super::PAYLOAD_BYTES;
 use super::code::{chain, fan, inline, nap};
@@ -77,7 +77,11 @@ async fn fanned(engine: &Engine, width: u32) -> Result<(), Failure> {
     if answered == width { Ok(()) } else { Err(format!("{answered} of {width} calls answered").into()) }
 }
 
-async fn finished<W: Workflow>(engine: &Engine, workflow: W, input: W::Input) -> Result<W::Output, Failure> {
+async fn finished<W: Workflow, M>(
+    engine: &Engine,
+    workflow: impl NamesWorkflow<W, M>,
+    input: W::Input,
+) -> Result<W::Output, Failure> {
     Ok(engine.start(workflow, fresh_id(), input).await?.result().await?)
 }
 

@@ -11,9 +11,10 @@ use proc_macro::TokenStream;
 
 /// Makes a workflow of an `async fn`.
 ///
-/// The function becomes an empty struct of the same name that implements `retell::workflow::Workflow`. It takes a
-/// `WorkflowContext`, then at most one input, and returns a `WorkflowResult<T>`. Where the struct is in scope, no local
-/// variable can have its name: "let bindings cannot shadow unit structs".
+/// It becomes a type of the same name that implements `retell::workflow::Workflow` (`RunHandle<process_order>`), and a
+/// function of that name, which stands for the type where a value is asked for (`client.start(process_order, ..)`); a
+/// local variable may have the name too. What is written takes a `WorkflowContext`, then at most one input, and returns a
+/// `WorkflowResult<T>`.
 ///
 /// # Options
 /// - `name = "..."`: the name under which it is registered and recorded; the function's own unless said otherwise.
@@ -58,9 +59,9 @@ pub fn workflow(options: TokenStream, function: TokenStream) -> TokenStream {
 
 /// Makes an activity of an `async fn`, or of a `fn` that may block its thread.
 ///
-/// The function becomes an empty struct of the same name that implements `retell::activity::Activity`, or
-/// `BlockingActivity` for a `fn`. It takes an `ActivityContext`, then at most one input, and returns a
-/// `Result<T, ActivityError>`. Its name is taken, as for [`workflow`](macro@workflow).
+/// It becomes a type of the same name that implements `retell::activity::Activity`, or `BlockingActivity` for a `fn`, and a
+/// function that stands for the type, as for [`workflow`](macro@workflow). What is written takes an `ActivityContext`, then
+/// at most one input, and returns a `Result<T, ActivityError>`.
 ///
 /// # Options
 /// - `name = "..."`: the name under which it is registered and recorded; the function's own unless said otherwise.

@@ -9,6 +9,7 @@ mod context;
 mod definition;
 mod error;
 mod heartbeat;
+mod names;
 mod state;
 mod token;
 
@@ -25,6 +26,7 @@ pub use definition::{ActivityDefinition, ActivityRun};
 pub use error::ActivityError;
 #[cfg(feature = "worker")]
 pub(crate) use heartbeat::Outlet;
+pub use names::NamesActivity;
 pub use state::SharedState;
 #[cfg(feature = "worker")]
 pub(crate) use token::TokenParts;

@@ -10,7 +10,7 @@ use super::{Client, RunHandle};
 use crate::backend::{AttributeFilter, ListRequest, Page, PageToken, RunInfo, StatusFilter};
 use crate::history::HistoryError;
 use crate::vocabulary::{InvalidId, WorkflowId};
-use crate::workflow::{Workflow, workflow_type};
+use crate::workflow::{NamesWorkflow, Workflow, workflow_type};
 
 /// A list of runs that is read when it is awaited: newest start first, 100 on a page.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct ListCall {
 
 impl ListCall {
     /// Only runs of this workflow, in all its versions.
-    pub fn workflow<W: Workflow>(mut self, workflow: W) -> Self {
+    pub fn workflow<W: Workflow, M>(mut self, workflow: impl NamesWorkflow<W, M>) -> Self {
         let _ = workflow;
         match workflow_type::<W>() {
             Ok(workflow) => self.request.workflow = Some(workflow.name),

@@ -46,7 +46,7 @@ use crate::vocabulary::{
     WorkflowVersion,
 };
 use crate::worker::{Answers, Closings, Context, Shards};
-use crate::workflow::Workflow;
+use crate::workflow::{NamesWorkflow, Workflow};
 
 /// How long a call tries to reach the store unless told otherwise.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -111,9 +111,9 @@ impl Client {
     /// be set.
     ///
     /// Once it returns, the run is durably stored and will be run, whatever happens to this process.
-    pub fn start<W: Workflow>(
+    pub fn start<W: Workflow, M>(
         &self,
-        workflow: W,
+        workflow: impl NamesWorkflow<W, M>,
         workflow_id: impl TryInto<WorkflowId, Error: Into<InvalidId>>,
         input: W::Input,
     ) -> StartCall<W> {
@@ -134,9 +134,9 @@ impl Client {
     ///
     /// # Errors
     /// [`InvalidId`] if the ID is not a valid one.
-    pub fn handle<W: Workflow>(
+    pub fn handle<W: Workflow, M>(
         &self,
-        workflow: W,
+        workflow: impl NamesWorkflow<W, M>,
         workflow_id: impl TryInto<WorkflowId, Error: Into<InvalidId>>,
     ) -> Result<RunHandle<W>, InvalidId> {
         let _ = workflow;

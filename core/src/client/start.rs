@@ -65,7 +65,7 @@ pub struct StartCall<W: Workflow> {
     workflow_id: Result<WorkflowId, InvalidId>,
     input: Result<Payload, PayloadError>,
     request_id: RequestId,
-    task_queue: TaskQueue,
+    task_queue: Result<TaskQueue, InvalidId>,
     conflict: IdConflict,
     reuse: IdReusePolicy,
     priority: i32,
@@ -95,7 +95,7 @@ impl<W: Workflow> StartCall<W> {
     ) -> Self {
         Self {
             named,
-            task_queue: client.seams.task_queue.clone(),
+            task_queue: Ok(client.seams.task_queue.clone()),
             headers: client.headers.clone(),
             request_id: client.fresh_request(),
             client,
@@ -131,8 +131,8 @@ impl<W: Workflow> StartCall<W> {
     }
 
     /// The queue on which the run's tasks are picked up; the client's own unless set.
-    pub fn task_queue(mut self, task_queue: TaskQueue) -> Self {
-        self.task_queue = task_queue;
+    pub fn task_queue(mut self, task_queue: impl TryInto<TaskQueue, Error: Into<InvalidId>>) -> Self {
+        self.task_queue = task_queue.try_into().map_err(Into::into);
         self
     }
 
@@ -260,7 +260,7 @@ impl<W: Workflow> StartCall<W> {
         let name = self.named.name.clone()?;
         let Some(version) = self.named.version else { return Err(StartError::UnknownWorkflow(name)) };
         let at = self.client.now();
-        let (queue, input) = (self.task_queue.clone(), self.input.clone()?);
+        let (queue, input) = (self.task_queue.clone()?, self.input.clone()?);
         let seed = commit::seed_of(run.run_id.0);
         let started = WorkflowStarted {
             priority: self.priority,

@@ -260,12 +260,19 @@ impl Sender<'_> {
         let (workflow_id, run_id) = (body.workflow_id.clone(), body.run_id);
         let task_queue = body.task_queue.as_ref().unwrap_or(&started.task_queue).clone();
         let seed = super::seed_of(run_id.0);
+        let begins_at = body.start_delay.map(|delay| event.at + delay);
+        let begins = begins_at.unwrap_or(event.at);
         let first = WorkflowStarted {
             priority: started.priority,
             fairness_key: started.fairness_key.clone(),
             attributes: body.attributes.clone(),
             parent: Some(parent),
             headers: body.headers.clone(),
+            memo: body.memo.clone(),
+            begins_at,
+            run_timeout: body.run_timeout,
+            execution_deadline: body.execution_timeout.map(|length| begins + length),
+            retry: body.retry.clone(),
             ..WorkflowStarted::new(body.workflow.clone(), task_queue, body.input.clone(), seed)
         };
         let run = RunKey { namespace: self.run.namespace.clone(), workflow_id, run_id };
@@ -281,7 +288,8 @@ impl Sender<'_> {
     ) -> Result<Outgoing, HistoryError> {
         let (run, first) = (child.run.clone(), child.started.clone());
         let (scheduled, run_id) = (event.id, body.run_id);
-        let owner = owner(&first.workflow, &first.task_queue);
+        // One that begins later is claimed when it does.
+        let owner = if first.begins_at.is_none() { owner(&first.workflow, &first.task_queue) } else { None };
         let conflict = match &body.conflict {
             ChildIdConflict::Reject => IdConflictPolicy::Reject,
             ChildIdConflict::Terminate(reason) => {

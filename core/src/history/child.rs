@@ -4,14 +4,15 @@
 //! parent by mistake fits nothing there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 #[cfg(doc)]
 use super::event::EventKind;
 use crate::vocabulary::{
-    Attributes, EventId, Failure, Headers, IdReusePolicy, Payload, RunId, RunKey, TaskQueue, WorkflowId,
-    WorkflowType,
+    Attributes, EventId, Failure, Headers, IdReusePolicy, Memo, Payload, RetryPolicy, RunId, RunKey,
+    TaskQueue, WorkflowId, WorkflowType,
 };
 
 /// The run that started a run, as the child's first event holds it. A run that continues the child inherits it.
@@ -138,6 +139,21 @@ pub struct ChildWorkflowScheduled {
     /// What travels with it.
     #[serde(default, skip_serializing_if = "Headers::is_empty")]
     pub headers: Headers,
+    /// What it is started with to be shown.
+    #[serde(default, skip_serializing_if = "Memo::is_empty")]
+    pub memo: Memo,
+    /// How much later its code begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_delay: Option<Duration>,
+    /// The longest that one run of it may take; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_timeout: Option<Duration>,
+    /// The longest that it may take with all its runs; `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_timeout: Option<Duration>,
+    /// When it is tried again if it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Box<RetryPolicy>>,
 }
 
 impl ChildWorkflowScheduled {
@@ -158,6 +174,11 @@ impl ChildWorkflowScheduled {
             tells_start: false,
             unheard: false,
             headers: Headers::new(),
+            memo: Memo::new(),
+            start_delay: None,
+            run_timeout: None,
+            execution_timeout: None,
+            retry: None,
         }
     }
 }

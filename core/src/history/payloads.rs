@@ -48,6 +48,7 @@ macro_rules! visit_payloads {
             EventKind::ChildWorkflowFailed(body) => body.failure.details.$each().try_for_each($visit),
             EventKind::ChildWorkflowScheduled(body) => {
                 $visit($($borrow)+ body.input)?;
+                body.memo.$values().try_for_each(&mut $visit)?;
                 body.headers.$headers($visit)
             }
             EventKind::ExternalSignalRequested(body) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::replay::PanicPolicy;
 
-/// The sizes and times of a worker.
+/// The sizes and times of a worker: `WorkerOptions::default().activity_slots(100)`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WorkerOptions {
@@ -61,4 +61,34 @@ impl Default for WorkerOptions {
             panics: PanicPolicy::default(),
         }
     }
+}
+
+/// A method for each field, by the field's name.
+macro_rules! setters {
+    ($($field:ident: $type:ty),+ $(,)?) => {
+        impl WorkerOptions {
+            $(
+                #[doc = concat!("Sets the field of [this name](#structfield.", stringify!($field), ").")]
+                #[must_use]
+                pub fn $field(mut self, $field: $type) -> Self {
+                    self.$field = $field;
+                    self
+                }
+            )+
+        }
+    };
+}
+
+setters! {
+    activity_slots: usize,
+    blocking_activity_slots: usize,
+    cached_runs_max: usize,
+    cached_bytes_max: usize,
+    workflow_threads: usize,
+    lease: Duration,
+    claim_interval: Duration,
+    shutdown_grace: Duration,
+    blocked_after: Duration,
+    history_events_max: u64,
+    panics: PanicPolicy,
 }

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::CallError;
 use crate::history::ActivityScheduled;
 use crate::replay::{Call, Request, Resolution};
-use crate::vocabulary::{RetryPolicy, TaskQueue};
+use crate::vocabulary::{InvalidId, RetryPolicy, TaskQueue};
 
 /// A call, or why there is none; what it yields is decoded as `T`.
 struct Typed<C, T> {
@@ -45,12 +45,20 @@ impl<T> ActivityCall<T> {
         self.with(|body| body.retry = policy)
     }
 
-    /// Sets the queue on which it is picked up; without it, the workflow's own.
+    /// Sets the queue on which it is picked up; without it, the workflow's own. The await gives
+    /// [`CallError::Failed`], of the type `InvalidId`, if no store could keep that name.
     ///
     /// # Determinism
     /// As for [`retry`](Self::retry).
-    pub fn task_queue(self, queue: TaskQueue) -> Self {
-        self.with(|body| body.task_queue = Some(queue))
+    pub fn task_queue(mut self, queue: impl TryInto<TaskQueue, Error: Into<InvalidId>>) -> Self {
+        match queue.try_into() {
+            Ok(queue) => self.with(|body| body.task_queue = Some(queue)),
+            Err(error) => {
+                let error: InvalidId = error.into();
+                self.0.call = Err(Some(error.into()));
+                self
+            }
+        }
     }
 
     /// Calls the activity at once and lets go of it without cancelling it: its outcome is recorded and read by nobody.

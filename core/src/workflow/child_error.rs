@@ -50,7 +50,8 @@ impl ChildError {
 impl fmt::Display for ChildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(_) => f.write_str("the child workflow failed"),
+            // The message is that of the source.
+            Self::Failed(failure) => write!(f, "the child workflow failed ({})", failure.error_type),
             Self::Cancelled => f.write_str("the wait for the child workflow was cancelled"),
             Self::IdTaken(workflow_id) => write!(f, "the child's workflow ID {workflow_id:?} is taken"),
             Self::ChildCancelled => f.write_str("the child workflow was cancelled"),

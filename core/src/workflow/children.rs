@@ -6,14 +6,17 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::external::{ExternalCall, ExternalWorkflow};
-use super::{ChildError, NamesSignal, Workflow, WorkflowContext, workflow_type};
+use super::{ChildError, NamesSignal, NamesWorkflow, Workflow, WorkflowContext, workflow_type};
 use crate::history::{ChildCancellation, ChildIdConflict, ChildWorkflowScheduled, ParentClosePolicy};
 use crate::replay::{Call, ChildRequest, HeldChild, Request, Resolution};
-use crate::vocabulary::{AttributeValue, IdReusePolicy, InvalidId, Payload, RunId, TaskQueue, WorkflowId};
+use crate::vocabulary::{
+    AttributeValue, IdReusePolicy, InvalidId, Payload, RetryPolicy, RunId, TaskQueue, WorkflowId,
+};
 
 /// A child workflow, as [`WorkflowContext::child`] makes it: awaited, gives what it returns.
 #[must_use = "no child is started until this is awaited, or `.detach()` lets go of it"]
@@ -73,8 +76,12 @@ impl WorkflowContext {
     /// }
     /// ```
     #[track_caller]
-    pub fn child<W: Workflow>(&self, workflow: W, input: &W::Input) -> ChildCall<W> {
-        // A unit struct: it names the type.
+    pub fn child<W: Workflow, M>(
+        &self,
+        workflow: impl NamesWorkflow<W, M>,
+        input: &W::Input,
+    ) -> ChildCall<W> {
+        // It names the type.
         let _ = workflow;
         let manner = self.manner(Location::caller());
         let request = request::<W>(input);
@@ -98,27 +105,23 @@ impl<W: Workflow> ChildCall<W> {
     ///
     /// # Determinism
     /// Compared at replay.
-    pub fn id<D>(mut self, workflow_id: D) -> Self
-    where
-        D: TryInto<WorkflowId>,
-        D::Error: Into<InvalidId>,
-    {
+    pub fn id(self, workflow_id: impl TryInto<WorkflowId, Error: Into<InvalidId>>) -> Self {
         match workflow_id.try_into() {
             Ok(workflow_id) => self.with(|request| request.workflow_id = Some(workflow_id)),
-            Err(error) => {
-                let error: InvalidId = error.into();
-                self.call = Err(Some(error.into()));
-                self
-            }
+            Err(error) => self.refused::<InvalidId>(error.into()),
         }
     }
 
-    /// Sets the queue on which the child's tasks are picked up; without it, the parent's own.
+    /// Sets the queue on which the child's tasks are picked up; without it, the parent's own. The await gives
+    /// [`ChildError::InvalidId`] if no store could keep that name.
     ///
     /// # Determinism
     /// Kept in the child's event; what history holds goes on to apply after a change of the code. Never compared.
-    pub fn task_queue(self, queue: TaskQueue) -> Self {
-        self.with(|request| request.body.task_queue = Some(queue))
+    pub fn task_queue(self, queue: impl TryInto<TaskQueue, Error: Into<InvalidId>>) -> Self {
+        match queue.try_into() {
+            Ok(queue) => self.with(|request| request.body.task_queue = Some(queue)),
+            Err(error) => self.refused::<InvalidId>(error.into()),
+        }
     }
 
     /// Sets what becomes of the child when its parent closes, in whatever way, or continues as new: terminated unless set.
@@ -151,6 +154,54 @@ impl<W: Workflow> ChildCall<W> {
     /// As for [`task_queue`](Self::task_queue).
     pub fn attribute(self, name: impl Into<Arc<str>>, value: AttributeValue) -> Self {
         self.with(|request| _ = request.body.attributes.insert(name.into(), value))
+    }
+
+    /// Adds a value to the child's memo, which is read without its history; nothing is found by it.
+    ///
+    /// # Determinism
+    /// As for [`task_queue`](Self::task_queue). A value that does not encode ends the call with [`ChildError::Payload`].
+    pub fn memo<T: Serialize + ?Sized>(self, name: impl Into<Arc<str>>, value: &T) -> Self {
+        match Payload::encode(value) {
+            Ok(value) => self.with(|request| _ = request.body.memo.insert(name.into(), value)),
+            Err(error) => self.refused(error),
+        }
+    }
+
+    /// Lets the child's code begin this much later. Its run is there at once, and holds the workflow ID.
+    ///
+    /// # Determinism
+    /// As for [`task_queue`](Self::task_queue).
+    pub fn start_delay(self, delay: Duration) -> Self {
+        self.with(|request| request.body.start_delay = Some(delay))
+    }
+
+    /// Sets the longest that one run of the child may take, from when its code begins; without it there is no limit. A run
+    /// that it continues as, or is tried again as, has as long once more. Then it closes without asking its code, and the
+    /// call ends with [`ChildError::TimedOut`], unless it is tried again.
+    ///
+    /// # Determinism
+    /// As for [`task_queue`](Self::task_queue).
+    pub fn run_timeout(self, timeout: Duration) -> Self {
+        self.with(|request| request.body.run_timeout = Some(timeout))
+    }
+
+    /// Sets the longest that the child may take with all runs that it continues as and is tried again as; without it there
+    /// is no limit. As [`run_timeout`](Self::run_timeout) otherwise, but nothing is tried again after it.
+    ///
+    /// # Determinism
+    /// As for [`task_queue`](Self::task_queue).
+    pub fn execution_timeout(self, timeout: Duration) -> Self {
+        self.with(|request| request.body.execution_timeout = Some(timeout))
+    }
+
+    /// Tries the child again if it fails or passes its run timeout: as a new run of its workflow ID, with the same input
+    /// and an empty history. It isn't tried again unless this is set. This call waits for the last try and hears of no
+    /// other.
+    ///
+    /// # Determinism
+    /// As for [`task_queue`](Self::task_queue).
+    pub fn retry(self, policy: RetryPolicy) -> Self {
+        self.with(|request| request.body.retry = Some(Box::new(policy)))
     }
 
     /// Sets what a cancel request to the parent, or to its scope, does to the call; without it, [`ChildCancellation::Try`].
@@ -195,6 +246,12 @@ impl<W: Workflow> ChildCall<W> {
             Ok(call) => call.detach().ok_or(ChildError::Cancelled),
             Err(refused) => refused.map_or(Ok(()), Err),
         }
+    }
+
+    /// A call that ends with this error, and asks for nothing.
+    fn refused<E: Into<ChildError>>(mut self, error: E) -> Self {
+        self.call = Err(Some(error.into()));
+        self
     }
 
     fn with(mut self, change: impl FnOnce(&mut ChildRequest)) -> Self {

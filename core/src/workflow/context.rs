@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use super::calls::{ActivityCall, SideEffectCall, Sleep};
 use super::names::NamesSignal;
 use super::signals::{Signal, Signals};
-use super::{CallError, Workflow, WorkflowError, WorkflowResult, definition};
-use crate::activity::Activity;
+use super::{CallError, NamesWorkflow, Workflow, WorkflowError, WorkflowResult, definition};
+use crate::activity::{Activity, NamesActivity};
 use crate::history::ActivityScheduled;
 use crate::replay::{Call, Manner, Request, Scope, World};
 use crate::vocabulary::{
@@ -96,8 +96,12 @@ impl WorkflowContext {
     /// Persists the name, the input and the options when first polled, and the outcome. Replay compares name and input,
     /// byte for byte, and gives the recorded outcome.
     #[track_caller]
-    pub fn activity<A: Activity>(&self, activity: A, input: &A::Input) -> ActivityCall<A::Output> {
-        // A unit struct: it names the type.
+    pub fn activity<A: Activity, M>(
+        &self,
+        activity: impl NamesActivity<A, M>,
+        input: &A::Input,
+    ) -> ActivityCall<A::Output> {
+        // It names the type.
         let _ = activity;
         // Taken here: inside of a closure, the caller would be this function.
         let manner = self.manner(Location::caller());
@@ -280,8 +284,12 @@ impl WorkflowContext {
     /// # Determinism
     /// Persists the workflow, the input and the new run's ID, which is drawn from this run's random numbers. Replay
     /// compares the name and the input.
-    pub fn continue_as_new<W: Workflow, T>(&self, workflow: W, input: &W::Input) -> WorkflowResult<T> {
-        // A unit struct: it names the type.
+    pub fn continue_as_new<W: Workflow, T, M>(
+        &self,
+        workflow: impl NamesWorkflow<W, M>,
+        input: &W::Input,
+    ) -> WorkflowResult<T> {
+        // It names the type.
         let _ = workflow;
         let (workflow, input) = (definition::workflow_type::<W>()?, Payload::encode(input)?);
         Err(WorkflowError::continue_as_new(workflow, input, self.headers()))

@@ -48,11 +48,12 @@ impl CallError {
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Failed(_) => "the call failed",
-            Self::Cancelled => "the await was cancelled",
-            Self::Payload(_) => "the call's value cannot be passed",
-        })
+        match self {
+            // The message is that of the source.
+            Self::Failed(failure) => write!(f, "the call failed ({})", failure.error_type),
+            Self::Cancelled => f.write_str("the await was cancelled"),
+            Self::Payload(_) => f.write_str("the call's value cannot be passed"),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod cancellation;
 mod chance;
 mod child_error;
 mod children;
+mod code;
 mod context;
 mod deadline;
 mod definition;
@@ -43,6 +44,7 @@ pub use crate::history::{ActivityCancellation, ChildCancellation, ChildIdConflic
 pub use calls::{ActivityCall, SideEffectCall, Sleep, StepCall};
 pub use child_error::{ChildError, ExternalError};
 pub use children::{ChildCall, ChildHandle, ChildStart};
+pub use code::NamesWorkflow;
 pub use context::{SUGGESTED_BYTES, SUGGESTED_EVENTS, WorkflowContext, WorkflowInfo};
 pub use deadline::TimedOut;
 pub use definition::{definition, workflow_type};

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::calls::StepCall;
 use super::context::scheduled;
 use super::{CallError, WorkflowContext};
-use crate::activity::{Activity, ActivityContext, ActivityDefinition, ActivityError};
+use crate::activity::{Activity, ActivityContext, ActivityDefinition, ActivityError, NamesActivity};
 use crate::history::ActivityScheduled;
 use crate::replay::{Call, Manner, Request};
 
@@ -80,8 +80,12 @@ impl WorkflowContext {
     /// As for a [step](Self::step). That it is local is part of the call: an activity that was called through the queue is
     /// another one.
     #[track_caller]
-    pub fn local_activity<A: Activity>(&self, activity: A, input: &A::Input) -> StepCall<A::Output> {
-        // A unit struct: it names the type.
+    pub fn local_activity<A: Activity, M>(
+        &self,
+        activity: impl NamesActivity<A, M>,
+        input: &A::Input,
+    ) -> StepCall<A::Output> {
+        // It names the type.
         let _ = activity;
         let manner = self.manner(Location::caller());
         self.local(manner, scheduled(A::NAME, input), |call| Request::Activity(Box::new(call)))

@@ -36,11 +36,10 @@ async fn passes(cx: WorkflowContext, waits: bool) -> WorkflowResult<()> {
 }
 
 fn options() -> WorkerOptions {
-    let mut options = WorkerOptions::default();
-    options.workflow_threads = 1;
-    options.lease = Duration::from_millis(1_500);
-    options.blocked_after = Duration::from_millis(400);
-    options
+    WorkerOptions::default()
+        .workflow_threads(1)
+        .lease(Duration::from_millis(1_500))
+        .blocked_after(Duration::from_millis(400))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use retell::activity::{
     Activity, ActivityContext, ActivityDefinition, ActivityError, ActivityInfo, ActivityRun, CancelFlag,
-    SharedState,
+    NamesActivity, SharedState,
 };
 use retell::vocabulary::{ActivityName, Attempt, EventId, Namespace, Payload, RunId, RunKey, WorkflowId};
-use retell::workflow::{Workflow, WorkflowContext, WorkflowResult, workflow_type};
+use retell::workflow::{NamesWorkflow, Workflow, WorkflowContext, WorkflowResult, workflow_type};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -67,6 +67,15 @@ pub(crate) async fn count_down(cx: WorkflowContext, mut n: u32) -> WorkflowResul
     Ok(vec![first?.0])
 }
 
+/// A variable may have the name of what it came from, and so may an argument.
+#[retell::workflow]
+async fn shadows(cx: WorkflowContext, double: u32) -> WorkflowResult<u32> {
+    let doubled = cx.activity(elsewhere::double, &double).await?;
+    let (charge, _) = cx.activity(charge, &Order { id: 1, amount: doubled }).await?;
+    let shadows = u32::try_from(charge)?;
+    Ok(shadows)
+}
+
 #[retell::workflow]
 async fn once(_cx: WorkflowContext) -> WorkflowResult<()> {
     Ok(())
@@ -88,7 +97,7 @@ fn context() -> ActivityContext {
     ActivityContext::new(info, Arc::new(SharedState::default()), CancelFlag::default())
 }
 
-fn call<A: Activity>(_activity: A, input: &A::Input) -> A::Output {
+fn call<A: Activity, M>(_activity: impl NamesActivity<A, M>, input: &A::Input) -> A::Output {
     let payload = Payload::encode(input).unwrap();
     let result = match ActivityDefinition::of::<A>().unwrap().start(context(), &payload) {
         ActivityRun::Async(future) => futures::executor::block_on(future),
@@ -115,7 +124,40 @@ fn a_plain_function_becomes_a_blocking_activity() {
 #[test]
 fn an_activity_may_have_no_input() {
     call(ping, &());
-    assert_eq!(format!("{ping:?}"), "ping");
+    assert_eq!(format!("{:?}", ping()), "ping");
+}
+
+#[test]
+fn a_variable_may_have_the_name_of_an_activity_or_a_workflow() {
+    assert_eq!(named(shadows), "shadows");
+    let (once, ping) = (named(once), named_activity(ping));
+    assert_eq!((once, ping), ("once", "ping"));
+}
+
+#[test]
+fn a_value_of_a_type_names_what_it_implements() {
+    struct ByHand;
+
+    impl Activity for ByHand {
+        type Input = ();
+        type Output = ();
+        const NAME: &'static str = "by_hand";
+
+        async fn run(_cx: ActivityContext, _input: ()) -> Result<(), ActivityError> {
+            Ok(())
+        }
+    }
+
+    assert_eq!(named_activity(ByHand), "by_hand");
+    assert_eq!(named_activity(ping()), "ping");
+}
+
+fn named<W: Workflow, M>(_workflow: impl NamesWorkflow<W, M>) -> &'static str {
+    W::NAME
+}
+
+fn named_activity<A: Activity, M>(_activity: impl NamesActivity<A, M>) -> &'static str {
+    A::NAME
 }
 
 #[test]
@@ -123,5 +165,5 @@ fn an_async_function_becomes_a_workflow() {
     assert_eq!(workflow_type::<count_down>().unwrap().to_string(), "count-down v3");
     assert_eq!((once::NAME, once::VERSION), ("once", 1));
     let input: <once as Workflow>::Input = ();
-    assert_eq!((input, format!("{once:?}")), ((), "once".to_owned()));
+    assert_eq!((input, format!("{:?}", once())), ((), "once".to_owned()));
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use retell::client::{ResultError, UpdateError};
 use retell::history::Event;
 use retell::vocabulary::RunKey;
-use retell::workflow::Workflow;
+use retell::workflow::{NamesWorkflow, Workflow};
 use retell::write::CloseStatus;
 use serde::de::DeserializeOwned;
 
@@ -33,9 +33,9 @@ impl Ending<'_> {
     /// If no run of that ID was started.
     #[must_use]
     #[track_caller]
-    pub fn result<W: Workflow>(
+    pub fn result<W: Workflow, M>(
         &self,
-        workflow: W,
+        workflow: impl NamesWorkflow<W, M>,
         workflow_id: &str,
     ) -> Option<Result<W::Output, ResultError>> {
         let run = self.tester.run(workflow, workflow_id);

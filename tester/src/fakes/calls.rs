@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use retell::activity::{Activity, ActivityInfo};
+use retell::activity::{Activity, ActivityInfo, NamesActivity};
 use retell::history::PayloadText;
 use retell::vocabulary::{ActivityName, Attempt, EventId, Failure, Payload, RunId, RunKey, Timestamp};
-use retell::workflow::Workflow;
+use retell::workflow::{NamesWorkflow, Workflow};
 use serde::de::DeserializeOwned;
 
 /// One attempt of a call that was made.
@@ -73,7 +73,7 @@ impl Calls {
     /// # Panics
     /// If an input is not of the activity's type.
     #[track_caller]
-    pub fn of<A: Activity>(&self, activity: A) -> Vec<TypedCall<A::Input>> {
+    pub fn of<A: Activity, M>(&self, activity: impl NamesActivity<A, M>) -> Vec<TypedCall<A::Input>> {
         let _ = activity;
         self.typed(A::NAME)
     }
@@ -83,7 +83,7 @@ impl Calls {
     /// # Panics
     /// If an input is not of the workflow's type.
     #[track_caller]
-    pub fn of_child<W: Workflow>(&self, workflow: W) -> Vec<TypedCall<W::Input>> {
+    pub fn of_child<W: Workflow, M>(&self, workflow: impl NamesWorkflow<W, M>) -> Vec<TypedCall<W::Input>> {
         let _ = workflow;
         self.typed(W::NAME)
     }

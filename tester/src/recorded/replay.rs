@@ -6,7 +6,7 @@ use std::sync::Arc;
 use retell::history::EventKind;
 use retell::replay::{Definition, Divergence, check};
 use retell::vocabulary::{InvalidId, WorkflowType};
-use retell::workflow::{Workflow, definition};
+use retell::workflow::{NamesWorkflow, Workflow, definition};
 
 use super::{Recorded, RecordedError};
 
@@ -76,7 +76,7 @@ pub enum ReplayError {
 /// retell_tester::replay(pay, history);
 /// ```
 #[track_caller]
-pub fn replay<W: Workflow>(workflow: W, history: impl IntoRecorded) {
+pub fn replay<W: Workflow, M>(workflow: impl NamesWorkflow<W, M>, history: impl IntoRecorded) {
     if let Err(error) = try_replay(workflow, history) {
         panic!("a recorded history does not replay\n\n{}", told(&error));
     }
@@ -86,7 +86,10 @@ pub fn replay<W: Workflow>(workflow: W, history: impl IntoRecorded) {
 ///
 /// # Errors
 /// [`ReplayError`].
-pub fn try_replay<W: Workflow>(_workflow: W, history: impl IntoRecorded) -> Result<(), ReplayError> {
+pub fn try_replay<W: Workflow, M>(
+    _workflow: impl NamesWorkflow<W, M>,
+    history: impl IntoRecorded,
+) -> Result<(), ReplayError> {
     replay_one_of(&[definition::<W>()?], &history.into_recorded()?)
 }
 

@@ -23,10 +23,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use retell::Orchestrator;
-use retell::activity::{Activity, ActivityDefinition};
+use retell::activity::{Activity, ActivityDefinition, NamesActivity};
 use retell::client::Client;
 use retell::vocabulary::InvalidId;
-use retell::workflow::{Workflow, WorkflowContext, WorkflowResult, definition};
+use retell::workflow::{NamesWorkflow, Workflow, WorkflowContext, WorkflowResult, definition};
 
 pub use report::{Figures, Violation};
 
@@ -117,7 +117,7 @@ impl Simulation {
     ///
     /// # Errors
     /// [`InvalidId`] if its name is none.
-    pub fn workflow<W: Workflow>(mut self, workflow: W) -> Result<Self, InvalidId> {
+    pub fn workflow<W: Workflow, M>(mut self, workflow: impl NamesWorkflow<W, M>) -> Result<Self, InvalidId> {
         let _ = workflow;
         let definition = definition::<W>()?;
         self.code.definitions.insert(definition.workflow_type().clone(), definition);
@@ -129,7 +129,7 @@ impl Simulation {
     ///
     /// # Errors
     /// [`InvalidId`] if its name is none.
-    pub fn activity<A: Activity>(mut self, activity: A) -> Result<Self, InvalidId> {
+    pub fn activity<A: Activity, M>(mut self, activity: impl NamesActivity<A, M>) -> Result<Self, InvalidId> {
         let _ = activity;
         self.code.activities.push(ActivityDefinition::of::<A>()?);
         Ok(self)
@@ -145,9 +145,9 @@ impl Simulation {
     /// Starts a run of your own workflow in every schedule, at some moment, from some process, instead of random
     /// programs. Half an hour after the last fault, runs that are still open are asked to cancel; within two, they must
     /// have ended.
-    pub fn start<W: Workflow<Input: Clone + Sync>>(
+    pub fn start<W: Workflow<Input: Clone + Sync>, M>(
         mut self,
-        workflow: W,
+        workflow: impl NamesWorkflow<W, M>,
         workflow_id: &str,
         input: W::Input,
     ) -> Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use retell::client::{Client, StartCall, StartError};
 use retell::clock::Clock;
 use retell::vocabulary::{Namespace, Payload, RunKey, Timestamp};
-use retell::workflow::Workflow;
+use retell::workflow::{NamesWorkflow, Workflow};
 
 use super::run::TestRun;
 use super::{Tester, or_panic};
@@ -18,7 +18,12 @@ impl Tester {
     /// # Panics
     /// If it does not start, or with a [`Trouble`](crate::Trouble).
     #[track_caller]
-    pub fn start<W: Workflow>(&self, workflow: W, workflow_id: &str, input: W::Input) -> TestRun<W> {
+    pub fn start<W: Workflow, M>(
+        &self,
+        workflow: impl NamesWorkflow<W, M>,
+        workflow_id: &str,
+        input: W::Input,
+    ) -> TestRun<W> {
         let _ = workflow;
         match self.try_start(workflow_id, input, |call| call) {
             Ok(run) => run,
@@ -34,9 +39,9 @@ impl Tester {
     /// # Panics
     /// With a [`Trouble`](crate::Trouble).
     #[track_caller]
-    pub fn start_with<W: Workflow>(
+    pub fn start_with<W: Workflow, M>(
         &self,
-        workflow: W,
+        workflow: impl NamesWorkflow<W, M>,
         workflow_id: &str,
         input: W::Input,
         options: impl Fn(StartCall<W>) -> StartCall<W>,
@@ -83,7 +88,7 @@ impl Tester {
     /// If none was.
     #[must_use]
     #[track_caller]
-    pub fn run<W: Workflow>(&self, workflow: W, workflow_id: &str) -> TestRun<W> {
+    pub fn run<W: Workflow, M>(&self, workflow: impl NamesWorkflow<W, M>, workflow_id: &str) -> TestRun<W> {
         let key = self.inner.started_as(workflow_id);
         let handle = match self.inner.client().handle(workflow, workflow_id) {
             Ok(handle) => handle.with_run(key.run_id),

@@ -2,9 +2,9 @@
 
 use std::panic::Location;
 
-use retell::activity::Activity;
+use retell::activity::{Activity, NamesActivity};
 use retell::vocabulary::ActivityName;
-use retell::workflow::{Workflow, definition};
+use retell::workflow::{NamesWorkflow, Workflow, definition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -20,7 +20,7 @@ impl Tester {
     /// # Panics
     /// If the activity's name is none, or if it was unknown before the first start.
     #[track_caller]
-    pub fn fake<A: Activity>(&self, activity: A) -> Fake<A::Input, A::Output> {
+    pub fn fake<A: Activity, M>(&self, activity: impl NamesActivity<A, M>) -> Fake<A::Input, A::Output> {
         let _ = activity;
         self.fake_named(A::NAME)
     }
@@ -50,7 +50,10 @@ impl Tester {
     /// If the workflow's name is none, if an activity of this name is registered, or if the workflow was not faked before
     /// the first start.
     #[track_caller]
-    pub fn fake_child<W: Workflow>(&self, workflow: W) -> Fake<W::Input, W::Output> {
+    pub fn fake_child<W: Workflow, M>(
+        &self,
+        workflow: impl NamesWorkflow<W, M>,
+    ) -> Fake<W::Input, W::Output> {
         let _ = workflow;
         let definition = definition::<StandIn<W>>().unwrap_or_else(|error| panic!("{error}"));
         let name = ActivityName::new(W::NAME).unwrap_or_else(|error| panic!("{error}"));

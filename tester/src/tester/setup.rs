@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use retell::Orchestrator;
-use retell::activity::{Activity, ActivityDefinition, SharedState};
+use retell::activity::{Activity, ActivityDefinition, NamesActivity, SharedState};
 use retell::around::{ContextPropagator, Interceptor, intercepted};
 use retell::history::{PayloadCodec, Plain};
 use retell::replay::Definition;
 use retell::vocabulary::{ActivityName, Timestamp, WorkflowType};
 use retell::worker::WorkerOptions;
-use retell::workflow::{Workflow, definition};
+use retell::workflow::{NamesWorkflow, Workflow, definition};
 
 use super::Tester;
 use super::inner::lock;
@@ -144,7 +144,7 @@ impl Tester {
     /// If its name is none, or after the first start.
     #[must_use]
     #[track_caller]
-    pub fn workflow<W: Workflow>(self, workflow: W) -> Self {
+    pub fn workflow<W: Workflow, M>(self, workflow: impl NamesWorkflow<W, M>) -> Self {
         let _ = workflow;
         let definition = definition::<W>().unwrap_or_else(|error| panic!("{error}"));
         self.set(|setup| _ = setup.workflows.insert(definition.workflow_type().clone(), definition))
@@ -157,7 +157,7 @@ impl Tester {
     /// If its name is none, or after the first start.
     #[must_use]
     #[track_caller]
-    pub fn activity<A: Activity>(self, activity: A) -> Self {
+    pub fn activity<A: Activity, M>(self, activity: impl NamesActivity<A, M>) -> Self {
         let _ = activity;
         let definition = ActivityDefinition::of::<A>().unwrap_or_else(|error| panic!("{error}"));
         self.set(|setup| _ = setup.activities.insert(definition.name().clone(), definition))

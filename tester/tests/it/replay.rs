@@ -17,7 +17,7 @@ fn tester() -> Tester {
 }
 
 /// The text of the failure, which must name a line of this file.
-fn found<W: Workflow<Input = ()> + Copy>(workflow: W) -> String {
+fn found<W: Workflow<Input = ()>, M>(workflow: impl NamesWorkflow<W, M> + Copy) -> String {
     let tester = tester().workflow(workflow);
     let run = tester.start(workflow, "planted", ());
     let Err(Trouble::Nondeterminism(divergence)) = run.try_result() else { panic!("it replays") };

@@ -1,4 +1,4 @@
-//! `#[workflow]` and `#[activity]`: options and function in, a struct and its trait implementation out.
+//! `#[workflow]` and `#[activity]`: options and function in, a type, its trait implementation and its name out.
 
 mod function;
 mod options;
@@ -67,7 +67,8 @@ fn implement(kind: Kind, options: &Options, function: Function) -> TokenStream {
     let definition = definition(&visibility, &ident, &attributes);
     let run = run(signature, &attributes, &block);
     let (conditions, lints) = (named(&attributes, &["cfg"]), named(&attributes, &LINTS));
-    // Errors about the future as a whole, such as that it is not `Send`, point at the function's name.
+    // Errors about the future as a whole, such as that it is not `Send`, point at the function's name. The name mentions
+    // the function of that name: where only the type is used, it would be called dead code.
     quote_spanned! {ident.span()=>
         #definition
 
@@ -76,7 +77,10 @@ fn implement(kind: Kind, options: &Options, function: Function) -> TokenStream {
         impl #implemented for #ident {
             type Input = #input;
             type Output = #output;
-            const NAME: &'static str = #name;
+            const NAME: &'static str = {
+                _ = #ident;
+                #name
+            };
             #version
 
             #run
@@ -87,13 +91,22 @@ fn implement(kind: Kind, options: &Options, function: Function) -> TokenStream {
 const LINTS: [&str; 4] = ["allow", "warn", "deny", "forbid"];
 const OF_THE_STRUCT: [&str; 4] = ["doc", "deprecated", "cfg", "must_use"];
 
+/// The type, and the function by which values name it. A unit struct would do without one, but no variable could have its
+/// name: it is a pattern.
 fn definition(visibility: &Visibility, ident: &syn::Ident, attributes: &[Attribute]) -> TokenStream {
-    let kept = named(attributes, &OF_THE_STRUCT).chain(named(attributes, &LINTS));
+    let kept: Vec<_> = named(attributes, &OF_THE_STRUCT).chain(named(attributes, &LINTS)).collect();
+    let conditions = named(attributes, &["cfg", "deprecated"]).chain(named(attributes, &LINTS));
     quote_spanned! {ident.span()=>
         #(#kept)*
         #[allow(non_camel_case_types)]
         #[derive(Clone, Copy, Debug)]
-        #visibility struct #ident;
+        #visibility struct #ident {}
+
+        #(#conditions)*
+        #[doc(hidden)]
+        #visibility const fn #ident() -> #ident {
+            #ident {}
+        }
     }
 }
 

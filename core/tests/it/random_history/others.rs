@@ -87,6 +87,11 @@ impl Random {
                 [self.below(3) as usize],
             tells_start: self.flag(),
             unheard: self.flag(),
+            memo: self.memo(),
+            start_delay: self.optional(Self::duration),
+            run_timeout: self.optional(Self::duration),
+            execution_timeout: self.optional(Self::duration),
+            retry: self.optional(|random| Box::new(random.retry())),
             ..ChildWorkflowScheduled::new(workflow, workflow_id, run_id, input)
         }
     }

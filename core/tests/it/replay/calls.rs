@@ -310,6 +310,21 @@ fn a_call_with_an_impossible_name_is_refused_at_its_await() {
 }
 
 #[test]
+fn a_queue_is_given_by_name_and_an_impossible_one_is_refused_at_the_await() {
+    workflow!(W, |cx| {
+        let error = cx.activity(Ship, &"a".to_owned()).task_queue("").await.unwrap_err();
+        assert_eq!(error.to_string(), "the call failed (InvalidId)");
+        cx.activity(Ship, &"b".to_owned()).task_queue("heavy").await?;
+        Ok(error.failure().unwrap().error_type.to_string())
+    });
+    let mut run = Run::start::<W>(&());
+    assert_eq!(run.told(), ["WorkflowStarted", "scheduled Ship b"]);
+    assert_eq!(scheduled(&run, 2).task_queue, Some(TaskQueue::new("heavy").unwrap()));
+    run.complete(2, "done");
+    assert_eq!(run.result(), "InvalidId");
+}
+
+#[test]
 fn places_are_relative_to_the_crate() {
     workflow!(W, |cx| Ok(cx.activity(Ship, &"a".to_owned()).await?));
     let run = Run::start::<W>(&());

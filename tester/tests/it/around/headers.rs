@@ -39,7 +39,12 @@ fn tester() -> Tester {
     Tester::new().workflow(asks).workflow(rounds).workflow(served).workflow(hears).activity(whose)
 }
 
-fn start<W: Workflow>(tester: &Tester, workflow: W, input: W::Input, headers: &Headers) -> TestRun<W> {
+fn start<W: Workflow, M>(
+    tester: &Tester,
+    workflow: impl NamesWorkflow<W, M>,
+    input: W::Input,
+    headers: &Headers,
+) -> TestRun<W> {
     tester.start_with(workflow, "run", input, |call| call.headers(headers.clone())).unwrap()
 }
 

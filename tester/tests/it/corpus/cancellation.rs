@@ -8,7 +8,7 @@ use retell_tester::{Ending, Explorer};
 use super::{GOODS_OR_MONEY, Outside, charge, check, did, goods_or_money, order, refund, ship, times};
 
 #[track_caller]
-fn cancelled_order<W: Workflow<Input = ()> + Copy>(workflow: W) -> Explorer {
+fn cancelled_order<W: Workflow<Input = ()>, M>(workflow: impl NamesWorkflow<W, M> + Copy) -> Explorer {
     order(workflow).cancel("order").always(GOODS_OR_MONEY, goods_or_money)
 }
 
@@ -138,7 +138,9 @@ async fn stops_when_cancelled(cx: WorkflowContext) -> WorkflowResult<u32> {
 #[test]
 fn cancel_swallowed_in_a_loop() {
     const TRIED: &str = "a newsletter that went out was tried with every reader";
-    fn explorer<W: Workflow<Input = (), Output = u32> + Copy>(workflow: W) -> Explorer {
+    fn explorer<W: Workflow<Input = (), Output = u32>, M>(
+        workflow: impl NamesWorkflow<W, M> + Copy,
+    ) -> Explorer {
         let tried = |ending: &Ending<'_>| (1..=3).all(|reader| times(ending, &format!("mail {reader}")) == 1);
         Explorer::new(move |tester| {
             let tester = tester.state(Outside::default()).activity(mail).workflow(workflow);

@@ -25,7 +25,7 @@ async fn unbook(cx: ActivityContext, what: String) -> Result<(), ActivityError> 
 
 /// A run of the workflow under the ID `trip`; an attempt of it may fail, heard or unheard, and it may be cancelled.
 #[track_caller]
-fn trip<W: Workflow<Input = ()> + Copy>(workflow: W) -> Explorer {
+fn trip<W: Workflow<Input = ()>, M>(workflow: impl NamesWorkflow<W, M> + Copy) -> Explorer {
     Explorer::new(move |tester| {
         let tester = tester.state(Outside::default()).activity(book).activity(unbook).workflow(workflow);
         tester.start(workflow, "trip", ());
@@ -194,7 +194,7 @@ async fn undoes_last_to_first(cx: WorkflowContext) -> WorkflowResult<()> {
 #[test]
 fn compensation_in_the_wrong_order() {
     const NO_LEFTOVERS: &str = "an account that was not set up is closed";
-    fn explorer<W: Workflow<Input = ()> + Copy>(workflow: W) -> Explorer {
+    fn explorer<W: Workflow<Input = ()>, M>(workflow: impl NamesWorkflow<W, M> + Copy) -> Explorer {
         Explorer::new(move |tester| {
             let tester = tester.state(Outside::default()).activity(account).workflow(workflow);
             tester.start(workflow, "account", ());

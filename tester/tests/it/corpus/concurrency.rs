@@ -192,7 +192,7 @@ async fn acts_in_one_step(cx: WorkflowContext) -> WorkflowResult<bool> {
 #[test]
 fn two_runs_check_and_then_act() {
     const ONE_SEAT: &str = "no seat is taken twice";
-    fn explorer<W: Workflow<Input = ()> + Copy>(workflow: W) -> Explorer {
+    fn explorer<W: Workflow<Input = ()>, M>(workflow: impl NamesWorkflow<W, M> + Copy) -> Explorer {
         Explorer::new(move |tester| {
             let tester = tester.state(Outside::default()).workflow(workflow);
             let tester = tester.activity(free_seats).activity(take_seat).activity(take_free_seat);

@@ -16,7 +16,7 @@ async fn send(cx: ActivityContext, what: String) -> Result<(), ActivityError> {
 
 /// A run of the workflow under the ID `desk`.
 #[track_caller]
-fn desk<W: Workflow + Copy>(workflow: W, first: fn() -> W::Input) -> Explorer {
+fn desk<W: Workflow, M>(workflow: impl NamesWorkflow<W, M> + Copy, first: fn() -> W::Input) -> Explorer {
     Explorer::new(move |tester| {
         let tester = tester.state(Outside::default()).activity(send).workflow(workflow);
         tester.start(workflow, "desk", first());

@@ -106,7 +106,7 @@ async fn asks_for_the_rate(cx: WorkflowContext) -> WorkflowResult<u32> {
 
 #[test]
 fn state_kept_in_the_process() {
-    fn explorer<W: Workflow<Input = ()> + Copy>(workflow: W) -> Explorer {
+    fn explorer<W: Workflow<Input = ()>, M>(workflow: impl NamesWorkflow<W, M> + Copy) -> Explorer {
         Explorer::new(move |tester| {
             RATE.set(None);
             let tester = tester.activity(fetch_rate).workflow(workflow);
@@ -160,7 +160,9 @@ async fn torn_off(cx: ActivityContext) -> Result<u32, ActivityError> {
 #[test]
 fn an_effect_before_its_record() {
     const NO_GAP: &str = "each number that was torn off is somebody's";
-    fn explorer<W: Workflow<Input = (), Output = u32> + Copy>(workflow: W) -> Explorer {
+    fn explorer<W: Workflow<Input = (), Output = u32>, M>(
+        workflow: impl NamesWorkflow<W, M> + Copy,
+    ) -> Explorer {
         let outside = |shop: Tester| {
             ROLL.set(0);
             shop.activity(torn_off)

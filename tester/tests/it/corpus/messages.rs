@@ -20,7 +20,10 @@ async fn acted(cx: &WorkflowContext, what: impl Into<String>) -> WorkflowResult<
 
 /// A run of the workflow under this ID.
 #[track_caller]
-fn world<W: Workflow<Input = ()> + Copy>(workflow: W, workflow_id: &'static str) -> Explorer {
+fn world<W: Workflow<Input = ()>, M>(
+    workflow: impl NamesWorkflow<W, M> + Copy,
+    workflow_id: &'static str,
+) -> Explorer {
     Explorer::new(move |tester| {
         let tester = tester.state(Outside::default()).activity(act).workflow(workflow);
         tester.start(workflow, workflow_id, ());
@@ -64,7 +67,9 @@ async fn goes_on_waiting(cx: WorkflowContext) -> WorkflowResult<bool> {
 #[test]
 fn a_signal_lost_with_the_future_that_took_it() {
     const TWO_DO: &str = "two approvals in time are enough";
-    fn explorer<W: Workflow<Input = (), Output = bool> + Copy>(workflow: W) -> Explorer {
+    fn explorer<W: Workflow<Input = (), Output = bool>, M>(
+        workflow: impl NamesWorkflow<W, M> + Copy,
+    ) -> Explorer {
         world(workflow, "order").signal("order", "approval", &()).signal("order", "approval", &()).always(
             TWO_DO,
             move |ending| {
@@ -124,7 +129,9 @@ async fn next_of_cart(cx: &WorkflowContext) -> WorkflowResult<(Option<u32>, bool
 #[test]
 fn a_signal_overwritten_by_the_next() {
     const ALL: &str = "what came before the checkout is bought";
-    fn explorer<W: Workflow<Input = (), Output = u32> + Copy>(workflow: W) -> Explorer {
+    fn explorer<W: Workflow<Input = (), Output = u32>, M>(
+        workflow: impl NamesWorkflow<W, M> + Copy,
+    ) -> Explorer {
         world(workflow, "cart")
             .signal("cart", "checkout", &())
             .signal("cart", "add", &1)

@@ -88,13 +88,16 @@ async fn ship(cx: ActivityContext) -> Result<(), ActivityError> {
 
 /// A run of the workflow under the ID `order`, with the activities of a shop.
 #[track_caller]
-fn order<W: Workflow<Input = ()> + Copy>(workflow: W) -> Explorer {
+fn order<W: Workflow<Input = ()>, M>(workflow: impl NamesWorkflow<W, M> + Copy) -> Explorer {
     order_with(workflow, |tester| tester)
 }
 
 /// As [`order`], with more activities.
 #[track_caller]
-fn order_with<W: Workflow<Input = ()> + Copy>(workflow: W, more: fn(Tester) -> Tester) -> Explorer {
+fn order_with<W: Workflow<Input = ()>, M>(
+    workflow: impl NamesWorkflow<W, M> + Copy,
+    more: fn(Tester) -> Tester,
+) -> Explorer {
     Explorer::new(move |tester| {
         let shop = tester.state(Outside::default()).activity(charge).activity(refund).activity(ship);
         let tester = more(shop).workflow(workflow);

@@ -86,7 +86,7 @@ async fn paid_in_time(cx: &WorkflowContext) -> WorkflowResult<bool> {
 
 #[test]
 fn paid_while_the_timeout_is_dealt_with() {
-    fn explorer<W: Workflow<Input = ()> + Copy>(workflow: W) -> Explorer {
+    fn explorer<W: Workflow<Input = ()>, M>(workflow: impl NamesWorkflow<W, M> + Copy) -> Explorer {
         let pay = move |tester: &Tester| {
             let outside = tester.shared::<Outside>();
             let open = outside.times("open page") > outside.times("close page");
@@ -148,7 +148,7 @@ async fn keeps_its_hour(cx: WorkflowContext) -> WorkflowResult<u32> {
 #[test]
 fn a_deadline_that_starts_again_in_each_turn() {
     const HOUR_LONG: &str = "a poll closes after an hour";
-    fn explorer<W: Workflow<Input = ()> + Copy>(workflow: W) -> Explorer {
+    fn explorer<W: Workflow<Input = ()>, M>(workflow: impl NamesWorkflow<W, M> + Copy) -> Explorer {
         Explorer::new(move |tester| {
             let tester = tester.workflow(workflow);
             tester.fake(record).takes(40 * MINUTE).returns(());
@@ -208,7 +208,7 @@ async fn skips_hours_that_are_over(cx: WorkflowContext) -> WorkflowResult<()> {
 #[test]
 fn a_wait_for_what_is_past() {
     const ON_THE_HOUR: &str = "reports are asked for on the hour";
-    fn explorer<W: Workflow<Input = ()> + Copy>(workflow: W) -> Explorer {
+    fn explorer<W: Workflow<Input = ()>, M>(workflow: impl NamesWorkflow<W, M> + Copy) -> Explorer {
         Explorer::new(move |tester| {
             let tester = tester.activity(report).workflow(workflow);
             tester.start(workflow, "reports", ());

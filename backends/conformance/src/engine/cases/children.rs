@@ -12,7 +12,7 @@ use retell::Orchestrator;
 use retell::backend::{RunStatus, StoreError, StoreErrorKind};
 use retell::client::{IdConflict, ResultError};
 use retell::vocabulary::IdReusePolicy;
-use retell::workflow::{
+use retell::workflow::{NamesWorkflow, 
     ChildCancellation, ChildError, ChildIdConflict, ParentClosePolicy, Workflow, WorkflowContext,
     WorkflowError, WorkflowResult, try_all,
 };
@@ -47,7 +47,7 @@ fn parents(engine: Orchestrator) -> Orchestrator {
         .workflow(holder)
 }
 
-async fn status<W: Workflow>(process: &Process, workflow: W, id: &str) -> RunStatus {
+async fn status<W: Workflow, M>(process: &Process, workflow: impl NamesWorkflow<W, M>, id: &str) -> RunStatus {
     process.handle(workflow, id).unwrap().describe().await.unwrap().status
 }
 
