@@ -1,9 +1,10 @@
 //! Whether a process keeps up with its case's clock: time that flies waits for those who are about to renew their leases.
 //!
 //! A manual clock may move further in a real millisecond than a lease is long; on a busy machine nobody could renew it
-//! in time. What is late is found by the sleeps between two renewals, which go through the process's clock.
+//! in time. What is late is found by the sleeps between two renewals, which go through the process's clock; and while a
+//! store renews a lease, time does not fly.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -24,6 +25,33 @@ pub(crate) struct Keeper {
     until: AtomicU64,
     /// How often it was found late since.
     looks: AtomicU32,
+}
+
+/// The renewals that stores have under way for the processes of a case.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Renewing(Arc<AtomicUsize>);
+
+/// A renewal is under way until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Renewal(Renewing);
+
+impl Renewing {
+    /// A store begins to renew a lease.
+    pub(crate) fn begin(&self) -> Renewal {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Renewal(self.clone())
+    }
+
+    /// Whether any is under way.
+    pub(crate) fn any(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 0
+    }
+}
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// The clock of one process.

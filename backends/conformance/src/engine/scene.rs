@@ -17,7 +17,7 @@ use retell::workflow::Workflow;
 use retell::{Engine, Orchestrator, StartupError};
 use tokio::sync::oneshot;
 
-use super::keeper::{Keeper, KeptClock};
+use super::keeper::{Keeper, KeptClock, Renewing};
 use super::probe::Probe;
 use super::tap::{Tap, Tapped, Untouched};
 use crate::StoreUnderTest;
@@ -43,6 +43,7 @@ pub struct Scene {
     pub(crate) clock: ManualClock,
     pub(crate) probe: Probe,
     keepers: Mutex<Vec<Weak<Keeper>>>,
+    renewing: Renewing,
 }
 
 /// One process: an engine on a handle of its own. Dropping it is a crash that nobody waits for.
@@ -60,8 +61,8 @@ pub(crate) struct Setup<'a> {
 
 impl Scene {
     pub(super) fn new(subject: impl StoreUnderTest, clock: ManualClock, mode: Mode) -> Self {
-        let (probe, keepers) = (Probe::new(), Mutex::default());
-        Self { subject: Box::new(subject), mode, clock, probe, keepers }
+        let (probe, keepers, renewing) = (Probe::new(), Mutex::default(), Renewing::default());
+        Self { subject: Box::new(subject), mode, clock, probe, keepers, renewing }
     }
 
     /// Whether workers keep live runs in memory.
@@ -118,14 +119,14 @@ impl Scene {
         }
     }
 
-    /// Whether a process that lives should have renewed its lease by now.
+    /// Whether a process that lives should have renewed its lease by now, or is about to.
     fn waits_for_a_keeper(&self) -> bool {
         let mut keepers = self.keepers.lock().unwrap();
         keepers.retain(|keeper| keeper.strong_count() > 0);
         // All of them are looked at: each has its own patience.
         let late =
             keepers.iter().filter_map(Weak::upgrade).filter(|keeper| keeper.is_waited_for(&self.clock));
-        late.count() > 0
+        late.count() > 0 || self.renewing.any()
     }
 
     /// Waits until this is so, letting time pass.
@@ -171,7 +172,7 @@ impl Setup<'_> {
 
     /// Its orchestrator with nothing registered, and what resolves when the last of it is gone.
     pub(crate) async fn orchestrator(self) -> (Orchestrator, oneshot::Receiver<()>) {
-        let (handle, gone) = Tapped::new(self.scene.store().await, self.tap);
+        let (handle, gone) = Tapped::new(self.scene.store().await, self.tap, self.scene.renewing.clone());
         let orchestrator = Orchestrator::new(handle)
             .clock(self.scene.clock.clone())
             .state(self.scene.probe.clone())

@@ -13,6 +13,8 @@ use retell::vocabulary::{EventId, Namespace, RunKey};
 use retell::write::{Batch, Outcome, Target};
 use tokio::sync::oneshot;
 
+use super::keeper::Renewing;
+
 /// What a process asks of its store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Call<'a> {
@@ -54,15 +56,20 @@ impl Tap for Untouched {}
 pub(crate) struct Tapped {
     inner: Arc<dyn Backend>,
     tap: Arc<dyn Tap>,
+    renewing: Renewing,
     /// Dropped after the handle.
     _gone: oneshot::Sender<()>,
 }
 
 impl Tapped {
     /// Taps a handle; the receiver resolves when it is gone.
-    pub(crate) fn new(inner: Arc<dyn Backend>, tap: Arc<dyn Tap>) -> (Self, oneshot::Receiver<()>) {
+    pub(crate) fn new(
+        inner: Arc<dyn Backend>,
+        tap: Arc<dyn Tap>,
+        renewing: Renewing,
+    ) -> (Self, oneshot::Receiver<()>) {
         let (sender, gone) = oneshot::channel();
-        (Self { inner, tap, _gone: sender }, gone)
+        (Self { inner, tap, renewing, _gone: sender }, gone)
     }
 
     async fn call<T>(
@@ -71,7 +78,10 @@ impl Tapped {
         inner: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
         self.tap.before(call).await?;
-        let answer = inner.await?;
+        let renewal = matches!(call, Call::Renew).then(|| self.renewing.begin());
+        let answer = inner.await;
+        drop(renewal);
+        let answer = answer?;
         self.tap.after(call).await?;
         Ok(answer)
     }
