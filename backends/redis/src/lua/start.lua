@@ -43,6 +43,8 @@ local function open(write)
   set(run, 'kind', write.kind)
   set(run, 'started', write.records[1].at)
   set(run, 'wake', write.wake)
+  -- What was open in a copied part has no row in the queue.
+  set(run, 'rowless', #write.records > 1 and '1' or nil)
   set(run, 'dependents', write.dependents and '1' or nil)
   keep(run, 'info', write.info)
   keep(run, 'attributes', write.attributes)
