@@ -57,8 +57,6 @@ impl Options {
     }
 
     /// The URL is a node of a cluster; these are others, asked when it is away. They share user, password and TLS.
-    ///
-    /// A cluster is not ready for programs with child workflows: see the README, under limits.
     #[must_use]
     pub fn cluster<U: AsRef<str>>(mut self, others: impl IntoIterator<Item = U>) -> Self {
         self.place =

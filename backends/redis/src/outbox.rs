@@ -18,14 +18,13 @@ use crate::{Store, pack, writer};
 
 const OPERATION: &str = "do errands";
 
-/// The runs that a commit's errands start in other partitions than its own.
-pub(crate) fn starts_elsewhere(store: &Store, commit: &Commit) -> Vec<RunKey> {
-    let partition = |run: &RunKey| store.link.keys.partition(&run.namespace, &run.workflow_id);
-    let starts = commit.outgoing.iter().filter_map(|outgoing| match &outgoing.errand {
-        Errand::Start(start) => Some(start.run.clone()),
+/// The runs that a commit's errands start. Those of its own partition may be started by its own script, and tell so with
+/// its reply; or through the outbox, behind an errand to another partition.
+pub(crate) fn starts(commit: &Commit) -> impl Iterator<Item = &RunKey> {
+    commit.outgoing.iter().filter_map(|outgoing| match &outgoing.errand {
+        Errand::Start(start) => Some(&start.run),
         Errand::Send(_) | Errand::Terminate(_) => None,
-    });
-    starts.filter(|run| partition(run) != partition(&commit.run)).collect()
+    })
 }
 
 /// Those among runs that this worker holds since they were started.

@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 use redis::Value;
 use retell::backend::StoreError;
 use retell::vocabulary::{EventId, Namespace, Position, RunId, RunKey, WorkflowId};
-use retell::write::{Applied, Batch, Commit, Errand, ExistingId, Outcome, Refusal, Write};
+use retell::write::{Applied, Batch, Commit, ExistingId, Outcome, Refusal, Write};
 
 use crate::fault::unreadable;
 use crate::key::Keys;
@@ -142,27 +142,26 @@ async fn committed(store: &Store, commit: &Commit, reply: &str) -> Result<Applie
     let mut part = || parts.next().ok_or_else(|| unreadable("apply", format!("{reply:?} is no answer")));
     let (inbox, waits, held) = (part()?, part()? == "1", part()?.to_owned());
     let mut inbox = Position(number(inbox)?);
-    let elsewhere = outbox::starts_elsewhere(store, commit);
+    let is_told = |run: &RunKey| {
+        let hex = run.run_id.0.simple().to_string();
+        (0..held.len() / 32).any(|index| held[index * 32..][..32] == hex)
+    };
+    // Of those that went through the outbox it is not known yet.
+    let is_whole = store.link.keys.partitions == 1;
+    let moved: Vec<RunKey> =
+        outbox::starts(commit).filter(|run| !is_whole && !is_told(run)).cloned().collect();
     if waits {
         match outbox::empty(store, &commit.run).await {
             Ok(last) => inbox = last.max(inbox),
             // Whether its worker holds what it starts must be known before it is told.
-            Err(error) if !elsewhere.is_empty() => return Err(error),
+            Err(error) if !moved.is_empty() => return Err(error),
             // It is committed, and others will move what waits.
             Err(error) => tracing::warn!(run = %commit.run, %error, "errands of a commit wait"),
         }
     }
-    let held_elsewhere = outbox::held(store, commit.worker, &elsewhere).await?;
-    let is_held = |run: &RunKey| {
-        let hex = run.run_id.0.simple().to_string();
-        let here = (0..held.len() / 32).any(|index| held[index * 32..][..32] == hex);
-        here || held_elsewhere.contains(&run.run_id)
-    };
-    let started = commit.outgoing.iter().filter_map(|outgoing| match &outgoing.errand {
-        Errand::Start(start) => is_held(&start.run).then_some(start.run.run_id),
-        Errand::Send(_) | Errand::Terminate(_) => None,
-    });
-    Ok(Applied::Committed { inbox, started: started.collect() })
+    let held_now = outbox::held(store, commit.worker, &moved).await?;
+    let started = outbox::starts(commit).filter(|run| is_told(run) || held_now.contains(&run.run_id));
+    Ok(Applied::Committed { inbox, started: started.map(|run| run.run_id).collect() })
 }
 
 fn number(text: &str) -> Result<u64, StoreError> {

@@ -43,6 +43,20 @@ pub async fn the_worker_that_commits_may_hold_what_it_starts(world: World) {
     assert_eq!(world.info(own.run).await.status, RunStatus::Closed(CloseStatus::Completed));
 }
 
+/// A commit tells of each run that it starts and its worker holds, wherever a store keeps them: one that is not told of
+/// is held by a worker that does not know of it.
+pub async fn each_run_that_is_held_from_the_start_is_told(world: World) {
+    let worker = world.worker().await;
+    let held = world.started_by(worker, "parent").await;
+    let owned = |number: u32| Start { owner: Some(worker), ..world.new_start(&format!("child-{number}")) };
+    let starts: Vec<Start> = (0..32).map(owned).collect();
+    let commit = Commit { outgoing: starts.iter().map(starting).collect(), ..world.new_commit(&held) };
+    let started = starts.iter().map(|start| start.run.run_id).collect();
+    let committed = Applied::Committed { inbox: Position(32), started };
+    assert_eq!(world.applied(commit.clone()).await, committed);
+    assert_eq!(world.applied(commit).await, committed, "applied again, it says the same");
+}
+
 /// A start that the ID's policies refuse leaves its sender's commit whole, and the sender hears of it.
 pub async fn a_start_whose_id_is_taken_is_answered_to_its_sender(world: World) {
     let worker = world.worker().await;

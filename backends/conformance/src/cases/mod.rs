@@ -116,6 +116,7 @@ cases! { ($)
     errands {
         an_errand_starts_a_run,
         the_worker_that_commits_may_hold_what_it_starts,
+        each_run_that_is_held_from_the_start_is_told,
         a_start_whose_id_is_taken_is_answered_to_its_sender,
         an_errand_ends_a_run,
         an_errand_is_done_once,

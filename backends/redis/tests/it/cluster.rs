@@ -36,3 +36,11 @@ async fn create(clock: ManualClock) -> Scratch {
 }
 
 retell_conformance::suite!(create);
+
+mod engine {
+    //! The engine's suite.
+
+    use super::create;
+
+    retell_conformance::engine_suite!(create);
+}
