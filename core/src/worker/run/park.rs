@@ -9,7 +9,7 @@ use super::{InFlight, Incoming, Leave, Phase, Run, Submission, Then};
 use crate::history::{HistoryError, encode_kind};
 use crate::replay::TaskError;
 use crate::vocabulary::{ActivityName, Attempt, EventId, RequestId, RunKey, Timestamp, WorkerId};
-use crate::worker::activities::EndedActivity;
+use crate::worker::activities::{EndedActivity, EndedSideEffect};
 use crate::worker::committer::Ticket;
 use crate::worker::context::Context;
 use crate::write::{
@@ -125,7 +125,7 @@ impl Run {
         if let Some(places) = &mut self.places {
             places.undo();
         }
-        self.forget_failed_side_effects();
+        self.forget_side_effects(|ended| ended.value.is_err());
         self.failure = Some(failure.clone());
         self.phase = Phase::Cold { until: Some(retry_at), parked: true };
         self.closing = None;
@@ -179,21 +179,25 @@ impl Run {
         deposit
     }
 
-    /// Side effects whose closures failed run again with the next try of the task.
-    fn forget_failed_side_effects(&mut self) {
-        let failed = |incoming: &Incoming| match incoming {
-            Incoming::SideEffect(ended) if ended.value.is_err() => Some(ended.scheduled),
+    /// Side effects whose values are forgotten run again with the next try of the task.
+    fn forget_side_effects(&mut self, which: impl Fn(&EndedSideEffect) -> bool) {
+        let forgotten = |incoming: &Incoming| match incoming {
+            Incoming::SideEffect(ended) if which(ended) => Some(ended.scheduled),
             _ => None,
         };
         if let Some(places) = &mut self.places {
-            self.incoming.iter().filter_map(failed).for_each(|scheduled| _ = places.remove(scheduled));
+            self.incoming.iter().filter_map(forgotten).for_each(|scheduled| _ = places.remove(scheduled));
             places.keep();
         }
-        self.incoming.retain(|incoming| failed(incoming).is_none());
+        self.incoming.retain(|incoming| forgotten(incoming).is_none());
     }
 
     /// Gives an idle run back; `None` if something of it runs here that has no row.
     pub(in crate::worker) fn release(&mut self, worker: WorkerId) -> Option<Submission> {
+        if self.is_parked() && !self.is_committing() {
+            // No row can hold a value that is not stored yet; the next holder's try draws another.
+            self.forget_side_effects(|_| true);
+        }
         let runs_here = self.places.as_ref().is_some_and(Places::any_rowless);
         if runs_here || self.is_committing() {
             return None;

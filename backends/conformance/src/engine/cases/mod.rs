@@ -157,6 +157,7 @@ engine_cases! { ($)
         a_paused_run_rests_on_every_worker,
         an_open_run_is_reset_from_elsewhere,
         a_history_that_grows_too_long_parks_its_run_until_the_limit_is_raised,
+        a_parked_run_that_has_drawn_a_value_is_given_back_at_once,
     }
     parking {
         a_panicking_workflow_parks_and_a_fixed_deploy_heals_it,

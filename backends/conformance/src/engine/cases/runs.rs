@@ -5,6 +5,7 @@ use std::time::Duration;
 use retell::Orchestrator;
 use retell::backend::{RunStatus, StatusFilter};
 use retell::client::ResultError;
+use retell::clock::Clock;
 use retell::vocabulary::{EventId, RetryPolicy, SearchKey, TimeoutKind};
 use retell::workflow::{WorkflowContext, WorkflowError, WorkflowResult};
 use retell::write::CloseStatus;
@@ -144,6 +145,32 @@ pub async fn an_open_run_is_reset_from_elsewhere(scene: Scene) {
     assert_eq!(told.last().copied(), Some("WorkflowTerminated"));
     let stats = process.stats().await.unwrap();
     assert_eq!((stats.open, stats.queued, stats.messages), (0, 0, 0));
+}
+
+/// Draws a value in each turn.
+#[retell::workflow]
+async fn draws(cx: WorkflowContext, count: u64) -> WorkflowResult<u64> {
+    let mut sum = 0;
+    for _ in 0..count {
+        sum += cx.side_effect(|| 1_u64).await?;
+    }
+    Ok(sum)
+}
+
+/// A value that a parked run could not store holds nobody up at a shutdown: the next worker draws it again.
+pub async fn a_parked_run_that_has_drawn_a_value_is_given_back_at_once(scene: Scene) {
+    let setup = scene.setup().options(|options| options.history_events_max = 6);
+    let grace = setup.options.shutdown_grace;
+    let short = setup.start(|engine| engine.workflow(draws)).await;
+    let run = short.start(draws, "draws", 5).await.unwrap();
+    scene.until(async || run.describe().await.unwrap().failure.is_some()).await;
+    drop(run);
+    let began = scene.clock.elapsed();
+    short.shutdown(&scene).await;
+    assert!(scene.clock.elapsed() - began < grace, "it waited for what does not run");
+    let long = scene.process(|engine| engine.workflow(draws)).await;
+    let run = long.handle(draws, "draws").unwrap();
+    assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), 5);
 }
 
 /// Nothing of what it was sent is lost, and nothing of it is read again and again.
