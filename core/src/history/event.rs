@@ -4,23 +4,25 @@
 //! engines as unknown and left to newer workers.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::activity::{
+    ActivityCancelRequested, ActivityCancelled, ActivityCompleted, ActivityFailed, ActivityScheduled,
+};
 use super::child::{
     ChildWorkflowCancelRequested, ChildWorkflowCancelled, ChildWorkflowCompleted, ChildWorkflowContinued,
     ChildWorkflowDropped, ChildWorkflowFailed, ChildWorkflowRefused, ChildWorkflowScheduled,
-    ChildWorkflowStarted, ChildWorkflowTerminated, ChildWorkflowTimedOut, ParentLink,
+    ChildWorkflowStarted, ChildWorkflowTerminated, ChildWorkflowTimedOut,
 };
 use super::external::{ExternalCancelRequested, ExternalDelivered, ExternalRefused, ExternalSignalRequested};
 use super::runs::{
     AttributesUpserted, MemoUpserted, WorkflowPaused, WorkflowReset, WorkflowResumed, WorkflowTimedOut,
 };
+use super::started::WorkflowStarted;
 use super::update::{UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRejected, UpdateRequested};
 use crate::vocabulary::{
-    ActivityName, Attempt, Attributes, EventId, Failure, Headers, Memo, PatchId, Payload, Place, RequestId,
-    RetryPolicy, RunId, SemanticsVersion, SignalName, TaskQueue, Timestamp, WorkflowType,
+    EventId, Failure, Headers, PatchId, Payload, Place, RequestId, RunId, SignalName, Timestamp, WorkflowType,
 };
 
 /// One decision or one thing that happened.
@@ -161,67 +163,6 @@ event_kinds! {
     MemoUpserted,
 }
 
-/// See [`EventKind::WorkflowStarted`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct WorkflowStarted {
-    /// The code that the run is bound to.
-    pub workflow: WorkflowType,
-    /// The engine semantics that the history is written under.
-    pub semantics: SemanticsVersion,
-    /// The queue on which its tasks are picked up.
-    pub task_queue: TaskQueue,
-    /// The argument.
-    pub input: Payload,
-    /// What the run's random numbers start from.
-    pub seed: u64,
-    /// Its priority; a run that continues it inherits it.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub priority: i32,
-    /// Its fairness key; a run that continues it inherits it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fairness_key: Option<Arc<str>>,
-    /// What it was started with to be found by; a run that continues it inherits them.
-    #[serde(default, skip_serializing_if = "Attributes::is_empty")]
-    pub attributes: Attributes,
-    /// The run that continued as this one, or failed and is tried again as this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub continued_from: Option<RunId>,
-    /// The run that it is a child of; a run that continues it inherits it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<ParentLink>,
-    /// What it was started with to travel with all that it calls; a run that continues it inherits them.
-    #[serde(default, skip_serializing_if = "Headers::is_empty")]
-    pub headers: Headers,
-    /// What it was started with to be shown; a run that continues it inherits what is shown then.
-    #[serde(default, skip_serializing_if = "Memo::is_empty")]
-    pub memo: Memo,
-    /// When its code begins, if that is later than this event.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub begins_at: Option<Timestamp>,
-    /// The longest that the run may take, from when its code begins; `None` sets no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_timeout: Option<Duration>,
-    /// When it must have ended, with all runs that it continues as; `None` sets no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub execution_deadline: Option<Timestamp>,
-    /// When it is tried again if it fails; a run that continues it inherits the policy.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry: Option<Box<RetryPolicy>>,
-    /// Which try it is.
-    #[serde(default = "first_attempt", skip_serializing_if = "is_first_attempt")]
-    pub attempt: Attempt,
-    /// What the try before this one left.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_failure: Option<Box<Failure>>,
-    /// The run whose events this one begins with a copy of, if it is not the first: the code sees it as its own run until
-    /// a [`WorkflowReset`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub copied_from: Option<RunId>,
-    /// What it came from, if it was reset to its first event.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reset: Option<Box<WorkflowReset>>,
-}
-
 /// See [`EventKind::WorkflowCompleted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkflowCompleted {
@@ -304,122 +245,6 @@ pub struct SignalSetAside {
     pub reason: Arc<str>,
 }
 
-/// See [`EventKind::ActivityScheduled`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ActivityScheduled {
-    /// Which activity.
-    pub activity: ActivityName,
-    /// Its argument. Compared at replay.
-    pub input: Payload,
-    /// The queue, if it is not the run's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task_queue: Option<TaskQueue>,
-    /// When failed attempts are tried again.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub retry: RetryPolicy,
-    /// The longest that one attempt may take; `None` sets no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_to_close: Option<Duration>,
-    /// Whether it runs where the workflow task runs, and never stands in a queue: a step, or a local activity. Compared
-    /// at replay.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub local: bool,
-    /// Whether its outcome need not be stored before a further such step begins. Never compared.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub commit_later: bool,
-    /// The longest that the whole call may take, from this event's time; `None` sets no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schedule_to_close: Option<Duration>,
-    /// How long it may wait for its first attempt, from this event's time; `None` sets no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schedule_to_start: Option<Duration>,
-    /// How long an attempt may be silent; `None` sets no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heartbeat: Option<Duration>,
-    /// What a cancellation of the call does.
-    #[serde(default, skip_serializing_if = "ActivityCancellation::is_try")]
-    pub cancellation: ActivityCancellation,
-    /// What travels with the call into its attempts. Never compared.
-    #[serde(default, skip_serializing_if = "Headers::is_empty")]
-    pub headers: Headers,
-}
-
-/// What a cancellation of an activity's call does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum ActivityCancellation {
-    /// The call ends at once; its body is stopped, and what it still does goes unheard.
-    #[default]
-    Try,
-    /// The body is asked to stop; the call ends as the body does.
-    Wait,
-    /// The call ends at once; its body goes on, and its outcome is recorded for nobody.
-    Abandon,
-}
-
-impl ActivityCancellation {
-    fn is_try(&self) -> bool {
-        *self == Self::Try
-    }
-}
-
-impl ActivityScheduled {
-    /// A call of an activity with this argument, and every option as it is unless it is set.
-    #[must_use]
-    pub fn new(activity: ActivityName, input: Payload) -> Self {
-        Self {
-            activity,
-            input,
-            task_queue: None,
-            retry: RetryPolicy::default(),
-            start_to_close: None,
-            schedule_to_close: None,
-            schedule_to_start: None,
-            heartbeat: None,
-            cancellation: ActivityCancellation::default(),
-            local: false,
-            headers: Headers::new(),
-            commit_later: false,
-        }
-    }
-}
-
-/// See [`EventKind::ActivityCompleted`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ActivityCompleted {
-    /// The event that scheduled it.
-    pub scheduled: EventId,
-    /// The attempt that ended it.
-    pub attempt: Attempt,
-    /// What it returned.
-    pub result: Payload,
-}
-
-/// See [`EventKind::ActivityFailed`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ActivityFailed {
-    /// The event that scheduled it.
-    pub scheduled: EventId,
-    /// The attempt that ended it.
-    pub attempt: Attempt,
-    /// What its last attempt left.
-    pub failure: Failure,
-}
-
-/// See [`EventKind::ActivityCancelled`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ActivityCancelled {
-    /// The event that scheduled it.
-    pub scheduled: EventId,
-}
-
-/// See [`EventKind::ActivityCancelRequested`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ActivityCancelRequested {
-    /// The event that scheduled it.
-    pub scheduled: EventId,
-}
-
 /// See [`EventKind::TimerStarted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TimerStarted {
@@ -462,22 +287,6 @@ pub struct PatchRecorded {
     /// Whether code that knows nothing of the change may pass over this.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deprecated: bool,
-}
-
-fn first_attempt() -> Attempt {
-    Attempt(1)
-}
-
-fn is_first_attempt(attempt: &Attempt) -> bool {
-    *attempt == Attempt(1)
-}
-
-fn is_zero(priority: &i32) -> bool {
-    *priority == 0
-}
-
-fn is_default(policy: &RetryPolicy) -> bool {
-    *policy == RetryPolicy::default()
 }
 
 impl EventKind {

@@ -2,6 +2,7 @@
 //!
 //! Knows nobody but the vocabulary. A store keeps [`Record`]s and never looks inside one.
 
+mod activity;
 mod child;
 mod codec;
 mod encoding;
@@ -14,6 +15,10 @@ mod started;
 mod text;
 mod update;
 
+pub use activity::{
+    ActivityCancelRequested, ActivityCancellation, ActivityCancelled, ActivityCompleted, ActivityFailed,
+    ActivityScheduled,
+};
 pub use child::{
     ChildCancellation, ChildIdConflict, ChildWorkflowCancelRequested, ChildWorkflowCancelled,
     ChildWorkflowCompleted, ChildWorkflowContinued, ChildWorkflowDropped, ChildWorkflowFailed,
@@ -23,17 +28,16 @@ pub use child::{
 pub use codec::{CodecChain, CodecError, PayloadCodec, Plain};
 pub use encoding::{FORMAT_VERSION, HistoryError, decode_kind, decode_record, encode_kind, encode_record};
 pub use event::{
-    ActivityCancelRequested, ActivityCancellation, ActivityCancelled, ActivityCompleted, ActivityFailed,
-    ActivityScheduled, Event, EventKind, PatchRecorded, SideEffectRecorded, SideEffectScheduled,
-    SignalReceived, SignalSetAside, TimerCancelled, TimerFired, TimerStarted, WorkflowCancelRequested,
-    WorkflowCancelled, WorkflowCompleted, WorkflowContinuedAsNew, WorkflowFailed, WorkflowStarted,
-    WorkflowTerminated,
+    Event, EventKind, PatchRecorded, SideEffectRecorded, SideEffectScheduled, SignalReceived, SignalSetAside,
+    TimerCancelled, TimerFired, TimerStarted, WorkflowCancelRequested, WorkflowCancelled, WorkflowCompleted,
+    WorkflowContinuedAsNew, WorkflowFailed, WorkflowTerminated,
 };
 pub use external::{ExternalCancelRequested, ExternalDelivered, ExternalRefused, ExternalSignalRequested};
 pub use record::Record;
 pub use runs::{
     AttributesUpserted, MemoUpserted, WorkflowPaused, WorkflowReset, WorkflowResumed, WorkflowTimedOut,
 };
+pub use started::WorkflowStarted;
 pub use text::{PayloadText, Text, TextError, from_text, to_text};
 pub use update::{
     UpdateAccepted, UpdateCompleted, UpdateFailed, UpdateRefusal, UpdateRejected, UpdateRequested,

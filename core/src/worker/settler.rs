@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::committer::apply_until_known;
 use super::context::{Context, Life};
-use crate::backend::{ClaimedRun, StoreErrorKind};
+use crate::backend::{ClaimedRun, StoreError, StoreErrorKind};
 use crate::commit::{self, Holder};
 use crate::history::{EventKind, HistoryError, decode_record};
 use crate::replay::Family;
-use crate::vocabulary::{EventId, Purpose, RequestId, Timestamp};
-use crate::write::Outgoing;
+use crate::vocabulary::{EventId, Purpose, RequestId, RunId, Timestamp};
+use crate::write::{Errand, Outgoing, Refusal, Target, Terminate};
 
 /// How many bytes of history are read at a time.
 const PAGE_BYTES: usize = 1024 * 1024;
@@ -22,6 +22,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 pub(super) async fn settle(cx: Arc<Context>, life: Arc<Life>, claimed: ClaimedRun) {
     match farewell(&cx, &claimed).await {
         Ok(outgoing) => {
+            let Ok(outgoing) = end_children(&cx, outgoing).await else { return };
             let holder = Holder { run: claimed.run.clone(), worker: life.worker, token: claimed.token };
             let request_id = RequestId(claimed.run.run_id.derive(claimed.head, Purpose::Farewell));
             let commit = commit::settled(&holder, claimed.head, claimed.taken_in, request_id, outgoing);
@@ -32,6 +33,50 @@ pub(super) async fn settle(cx: Arc<Context>, life: Arc<Life>, claimed: ClaimedRu
         }
         Err(error) => {
             tracing::error!(run = %claimed.run, %error, "those who depend on a terminated run cannot be told");
+        }
+    }
+}
+
+/// Ends the children that are to be ended by the run that they were started as, and gives back what else there is to do.
+///
+/// A child may have gone on as another run without its parent's history saying so: the word of that lay in an inbox that a
+/// termination drops, or came too late. So each is followed to the run that is open now. Done again it changes nothing.
+async fn end_children(cx: &Context, outgoing: Vec<Outgoing>) -> Result<Vec<Outgoing>, StoreError> {
+    let mut rest = Vec::with_capacity(outgoing.len());
+    for outgoing in outgoing {
+        match outgoing.errand {
+            Errand::Terminate(terminate) if terminate.target.run_id.is_some() => {
+                end_chain(cx, terminate).await?;
+            }
+            _ => rest.push(outgoing),
+        }
+    }
+    Ok(rest)
+}
+
+/// Ends a run, or the one that it goes on as.
+async fn end_chain(cx: &Context, mut terminate: Terminate) -> Result<(), StoreError> {
+    let request_id = terminate.request_id;
+    loop {
+        let outcomes = apply_until_known(cx, Arc::from([terminate.clone().into()])).await?;
+        let Some(Err(Refusal::RunClosed(_))) = outcomes.first() else { return Ok(()) };
+        let Some(next) = goes_on_as(cx, &terminate.target).await? else { return Ok(()) };
+        terminate.target.run_id = Some(next);
+        terminate.request_id = RequestId::from_key(&format!("{request_id}/{next}"));
+    }
+}
+
+async fn goes_on_as(cx: &Context, target: &Target) -> Result<Option<RunId>, StoreError> {
+    loop {
+        match cx.backend.describe(std::slice::from_ref(target)).await {
+            Ok(found) => return Ok(found.into_iter().next().flatten().and_then(|run| run.continued_as)),
+            Err(error) if cx.is_stopped() || matches!(error.kind, StoreErrorKind::Damaged(_)) => {
+                return Err(error);
+            }
+            Err(error) => {
+                cx.store_failed(&error);
+                cx.nap(AGAIN_AFTER).await;
+            }
         }
     }
 }

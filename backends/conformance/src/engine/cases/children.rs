@@ -272,6 +272,22 @@ pub async fn a_cancel_request_follows_a_child_that_continues_as_new(scene: Scene
     scene.until(is_closed).await;
 }
 
+/// The word that a child goes on as another run lies in its parent's inbox when that is terminated, and is dropped with it.
+pub async fn a_termination_finds_a_child_that_went_on_unheard(scene: Scene) {
+    let parents = || scene.process(|engine| engine.workflow(awaits_relay));
+    let process = parents().await;
+    process.start(awaits_relay, "parent", 2).await.unwrap();
+    let relay_run = process.handle(relay, "relay").unwrap();
+    scene.until(async || relay_run.describe().await.is_ok()).await;
+    drop(relay_run);
+    scene.crash(process).await;
+    let children = scene.process(|engine| engine.workflow(relay).activity(effect)).await;
+    scene.as_time_passes(scene.probe.saw("round", 2)).await;
+    children.handle(awaits_relay, "parent").unwrap().terminate("enough").await.unwrap();
+    let _parents = parents().await;
+    closes_as(&scene, &children, "relay", CloseStatus::Terminated).await;
+}
+
 /// Races its child with a signal, and goes on.
 #[retell::workflow]
 async fn lets_go(cx: WorkflowContext) -> WorkflowResult<String> {

@@ -213,6 +213,7 @@ engine_cases! { ($)
         a_termination_goes_down_the_tree,
         a_parent_waits_for_the_last_run_of_its_child,
         a_cancel_request_follows_a_child_that_continues_as_new,
+        a_termination_finds_a_child_that_went_on_unheard,
         a_child_that_was_let_go_of_cleans_up_beyond_its_parent,
         each_way_to_fail_is_a_typed_error_of_the_parent,
         a_child_starts_once_though_the_answer_is_lost,
