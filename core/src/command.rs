@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 
 use crate::history::{
     ActivityCancelRequested, ActivityCancelled, ActivityScheduled, AttributesUpserted,
@@ -26,7 +27,7 @@ pub(crate) struct Command {
 
 #[derive(Debug)]
 pub(crate) enum CommandKind {
-    ScheduleActivity(ActivityScheduled),
+    ScheduleActivity(Arc<ActivityScheduled>),
     CancelActivity {
         scheduled: EventId,
     },
@@ -95,7 +96,7 @@ impl CommandKind {
     /// The event that it becomes.
     pub(crate) fn into_event(self) -> EventKind {
         match self {
-            Self::ScheduleActivity(body) => body.into(),
+            Self::ScheduleActivity(body) => EventKind::ActivityScheduled(body),
             Self::CancelActivity { scheduled } => ActivityCancelled { scheduled }.into(),
             Self::RequestActivityCancel { scheduled } => ActivityCancelRequested { scheduled }.into(),
             Self::StartTimer { due } => TimerStarted { due }.into(),

@@ -11,6 +11,8 @@ pub use errands::{BegunChild, Errands, Owner, errands, farewell};
 pub use reset::{Reset, ResetFault, reset, reset_points};
 pub use successor::successor;
 
+use std::sync::Arc;
+
 use crate::history::{
     Event, EventKind, HistoryError, PayloadCodec, WorkflowStarted, WorkflowTerminated, encode_kind,
     encode_record,
@@ -64,7 +66,7 @@ pub struct Progress {
 #[derive(Debug, Clone)]
 pub struct Legacy {
     /// How the run itself was started, with what it shows now.
-    pub started: WorkflowStarted,
+    pub started: Arc<WorkflowStarted>,
     /// What its code has not read, in order.
     pub unread: Vec<EventKind>,
     /// Who holds the successor from the start.
@@ -106,7 +108,7 @@ pub fn close(
     let status = close_status(&kind);
     let next = match successor(&holder.run, &kind, at, &legacy.started) {
         Some((run, started)) => {
-            let successor = Box::new(start_successor(run, started, at, legacy, codec)?);
+            let successor = Box::new(start_successor(run, &Arc::new(started), at, legacy, codec)?);
             Next::Continued { status, successor, outcome }
         }
         None => Next::Closed { status, outcome },
@@ -217,7 +219,7 @@ fn answers(events: &[Event], codec: &dyn PayloadCodec) -> Result<Vec<Answer>, Hi
 
 fn start_successor(
     run: RunKey,
-    started: WorkflowStarted,
+    started: &Arc<WorkflowStarted>,
     at: Timestamp,
     legacy: Legacy,
     codec: &dyn PayloadCodec,
@@ -243,24 +245,24 @@ fn messages(unread: Vec<EventKind>, codec: &dyn PayloadCodec) -> Result<Vec<NewM
 pub fn start(
     run: RunKey,
     request_id: RequestId,
-    started: WorkflowStarted,
+    started: &Arc<WorkflowStarted>,
     at: Timestamp,
     codec: &dyn PayloadCodec,
 ) -> Result<Start, HistoryError> {
-    let event = Event { id: EventId(1), at, place: None, kind: started.clone().into() };
+    let event = Event { id: EventId(1), at, place: None, kind: EventKind::WorkflowStarted(started.clone()) };
     let dependents = started.parent.as_ref().is_some_and(|parent| !parent.unheard);
     let record = NewRecord { count: 1, at, bytes: encode_record(&[event], codec)? };
     let wake_at = started.begins(at);
     Ok(Start {
         run,
         request_id,
-        workflow: started.workflow,
+        workflow: started.workflow.clone(),
         semantics: started.semantics,
-        task_queue: started.task_queue,
+        task_queue: started.task_queue.clone(),
         priority: started.priority,
-        fairness_key: started.fairness_key,
-        attributes: started.attributes,
-        memo: encode_memo(started.memo, codec)?,
+        fairness_key: started.fairness_key.clone(),
+        attributes: started.attributes.clone(),
+        memo: encode_memo(started.memo.clone(), codec)?,
         record,
         copied: Vec::new(),
         conflict: IdConflictPolicy::Reject,

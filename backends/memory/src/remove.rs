@@ -18,11 +18,10 @@ impl State {
         self.identities.remove(key);
         let workflow_id = (key.namespace.clone(), key.workflow_id.clone());
         if self.latest.get(&workflow_id) == Some(key) {
-            let others = self
-                .runs
-                .keys()
-                .filter(|run| (&run.namespace, &run.workflow_id) == (&workflow_id.0, &workflow_id.1));
-            match others.max_by_key(|run| self.runs[run].number).cloned() {
+            let is_same =
+                |run: &RunKey| (&run.namespace, &run.workflow_id) == (&workflow_id.0, &workflow_id.1);
+            let others = self.runs.iter().filter(|(run, _)| is_same(run));
+            match others.max_by_key(|(_, run)| run.number).map(|(key, _)| key.clone()) {
                 Some(latest) => _ = self.latest.insert(workflow_id, latest),
                 None => _ = self.latest.remove(&workflow_id),
             }

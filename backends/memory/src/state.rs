@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use retell::backend::Claimed;
 use retell::clock::Clock;
-use retell::vocabulary::{EventId, Namespace, RequestId, RunKey, WorkerId, WorkflowId};
+use retell::vocabulary::{EventId, Namespace, RequestId, RunKey, SpreadIds, WorkerId, WorkflowId};
 use retell::write::{ActivityVerdict, Applied, Outcome, Refusal, Target, Write};
 
 use crate::activity::Task;
@@ -23,7 +23,7 @@ pub(crate) struct State {
     pub(crate) claimed: HashMap<WorkerId, (u64, Claimed)>,
     pub(crate) answers: Answers,
     /// All runs, open and closed.
-    pub(crate) runs: BTreeMap<RunKey, Run>,
+    pub(crate) runs: HashMap<RunKey, Run, SpreadIds>,
     /// The open ones among them.
     pub(crate) open: BTreeSet<RunKey>,
     /// The unsettled ones among them.
@@ -57,7 +57,7 @@ impl State {
             identities: Identities::default(),
             claimed: HashMap::new(),
             answers: Answers::default(),
-            runs: BTreeMap::new(),
+            runs: HashMap::default(),
             open: BTreeSet::new(),
             unsettled: BTreeSet::new(),
             latest: HashMap::new(),

@@ -59,7 +59,7 @@ impl Around for Surrounded {
     fn outbound(&self, world: &World, manner: &Manner, request: &mut Request) {
         let cx = WorkflowContext::of(world.clone(), manner);
         let mut call = match request {
-            Request::Activity(call) | Request::Step(call, _) => OutboundCall::Activity(call),
+            Request::Activity(call) | Request::Step(call, _) => OutboundCall::Activity(Arc::make_mut(call)),
             Request::SleepFor(length) => OutboundCall::Sleep { until: world.now() + *length },
             Request::SleepUntil(until) => OutboundCall::Sleep { until: *until },
             Request::SideEffect(_) => OutboundCall::SideEffect,

@@ -250,7 +250,7 @@ impl<W: Workflow> StartCall<W> {
         workflow_id: &WorkflowId,
         inbox: &[NewMessage],
         headers: &Headers,
-    ) -> Result<(Start, WorkflowStarted), StartError> {
+    ) -> Result<(Start, Arc<WorkflowStarted>), StartError> {
         let seams = &self.client.seams;
         let run = RunKey {
             namespace: seams.namespace.clone(),
@@ -269,10 +269,10 @@ impl<W: Workflow> StartCall<W> {
             headers: headers.clone(),
             ..WorkflowStarted::new(WorkflowType { name, version }, queue, input, seed)
         };
-        let started = self.lifetime.clone()?.of(started, at);
+        let started = Arc::new(self.lifetime.clone()?.of(started, at));
         let codec = seams.codec.as_ref();
         let mut start =
-            commit::start(run, self.request_id, started.clone(), at, codec).map_err(StartError::Codec)?;
+            commit::start(run, self.request_id, &started, at, codec).map_err(StartError::Codec)?;
         start.reuse = self.reuse;
         start.inbox = inbox.to_vec();
         start.conflict = match &self.conflict {
@@ -329,7 +329,7 @@ impl Client {
         &self,
         workflow_id: &WorkflowId,
         mut start: Start,
-        started: WorkflowStarted,
+        started: Arc<WorkflowStarted>,
     ) -> Result<RunHandle<W>, StartError> {
         let (seams, run) = (&self.seams, start.run.clone());
         // One that begins later is claimed when it does.
@@ -362,7 +362,7 @@ impl Client {
         &self,
         local: &Local,
         start: Start,
-        started: WorkflowStarted,
+        started: Arc<WorkflowStarted>,
     ) -> Result<Outcome, StoreError> {
         let (pending, outcome) = PendingStart::new(start, started);
         local.shards.start(pending.clone());

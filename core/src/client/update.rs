@@ -260,10 +260,10 @@ impl<O> UpdateHandle<O> {
             match kind {
                 EventKind::UpdateCompleted(body) => return Ok(State::Ended(Ok(body.result))),
                 EventKind::UpdateFailed(body) => {
-                    return Ok(State::Ended(Err(UpdateError::Failed(Box::new(body.failure)))));
+                    return Ok(State::Ended(Err(UpdateError::Failed(Box::new(body.failure.clone())))));
                 }
                 EventKind::UpdateRejected(body) => {
-                    let (refusal, failure) = (body.refusal, body.failure);
+                    let (refusal, failure) = (body.refusal, body.failure.clone());
                     return Ok(State::Ended(Err(UpdateError::Refused {
                         refusal,
                         failure: Box::new(failure),

@@ -68,7 +68,7 @@ impl<W: Workflow> RunHandle<W> {
             }
             match closing {
                 EventKind::WorkflowCompleted(body) => return Ok(body.result),
-                EventKind::WorkflowFailed(body) => return Err(ResultError::Failed(body.failure)),
+                EventKind::WorkflowFailed(body) => return Err(ResultError::Failed(body.failure.clone())),
                 EventKind::WorkflowCancelled(_) => return Err(ResultError::Cancelled),
                 EventKind::WorkflowTerminated(body) => return Err(ResultError::Terminated(body.reason)),
                 EventKind::WorkflowTimedOut(body) => return Err(ResultError::TimedOut(body.limit)),

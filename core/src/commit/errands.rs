@@ -3,6 +3,8 @@
 //!
 //! Every identity in here is derived from the run and the event: made again, it is the same.
 
+use std::sync::Arc;
+
 use crate::history::{
     ChildIdConflict, ChildWorkflowCancelled, ChildWorkflowCompleted, ChildWorkflowContinued,
     ChildWorkflowDropped, ChildWorkflowFailed, ChildWorkflowRefused, ChildWorkflowScheduled,
@@ -29,7 +31,7 @@ pub struct BegunChild {
     /// Its run.
     pub run: RunKey,
     /// Its first event.
-    pub started: WorkflowStarted,
+    pub started: Arc<WorkflowStarted>,
     /// The time of that.
     pub at: Timestamp,
 }
@@ -276,7 +278,7 @@ impl Sender<'_> {
             ..WorkflowStarted::new(body.workflow.clone(), task_queue, body.input.clone(), seed)
         };
         let run = RunKey { namespace: self.run.namespace.clone(), workflow_id, run_id };
-        BegunChild { run, started: first, at: event.at }
+        BegunChild { run, started: Arc::new(first), at: event.at }
     }
 
     fn start_child(
@@ -286,7 +288,7 @@ impl Sender<'_> {
         body: &ChildWorkflowScheduled,
         owner: Owner<'_>,
     ) -> Result<Outgoing, HistoryError> {
-        let (run, first) = (child.run.clone(), child.started.clone());
+        let (run, first) = (child.run.clone(), &child.started);
         let (scheduled, run_id) = (event.id, body.run_id);
         // One that begins later is claimed when it does.
         let owner = if first.begins_at.is_none() { owner(&first.workflow, &first.task_queue) } else { None };

@@ -7,6 +7,7 @@
 //! was. A copy of event 1 alone is a new beginning: its first event says so, and no other follows.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::{encode_memo, messages, seed_of, start};
 use crate::history::{
@@ -25,7 +26,7 @@ pub struct Reset {
     /// The new run.
     pub run_id: RunId,
     /// Why.
-    pub reason: std::sync::Arc<str>,
+    pub reason: Arc<str>,
     /// The identity of the request.
     pub request_id: RequestId,
     /// When, by the store's time as the client knows it.
@@ -92,8 +93,8 @@ pub fn reset(reset: &Reset, events: &[Event], codec: &dyn PayloadCodec) -> Resul
         request_id: reset.request_id,
     };
     let mut new = match copied {
-        [_] => from_the_beginning(reset, started.clone(), mark, codec)?,
-        _ => copy(reset, started.clone(), copied, mark, codec)?,
+        [_] => from_the_beginning(reset, WorkflowStarted::clone(started), mark, codec)?,
+        _ => copy(reset, WorkflowStarted::clone(started), copied, mark, codec)?,
     };
     new.inbox = messages(sent_since(rest), codec)?;
     Ok(new)
@@ -135,7 +136,7 @@ fn from_the_beginning(
     let parent = continued(started.parent.as_ref());
     let started =
         WorkflowStarted { seed, parent, begins_at: None, copied_from: None, reset: reset_from, ..started };
-    start(run, reset.request_id, started, reset.at, codec)
+    start(run, reset.request_id, &Arc::new(started), reset.at, codec)
 }
 
 fn copy(
@@ -151,7 +152,7 @@ fn copy(
     let mut new = start(
         run,
         reset.request_id,
-        WorkflowStarted { copied_from, ..started.clone() },
+        &Arc::new(WorkflowStarted { copied_from, ..started.clone() }),
         copied[0].at,
         codec,
     )?;

@@ -21,6 +21,12 @@ pub trait PayloadCodec: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`CodecError`]; the run is parked and names it, until a worker has the right codec.
     fn decode(&self, payload: Payload) -> Result<Payload, CodecError>;
+
+    /// Whether it gives every payload back as it is, both ways: then it is not asked for each. `false` unless a codec
+    /// says otherwise.
+    fn changes_nothing(&self) -> bool {
+        false
+    }
 }
 
 /// A codec that could not do its work: a missing key, damaged bytes.
@@ -65,6 +71,10 @@ impl PayloadCodec for CodecChain {
     fn decode(&self, payload: Payload) -> Result<Payload, CodecError> {
         self.0.iter().rev().try_fold(payload, |payload, codec| codec.decode(payload))
     }
+
+    fn changes_nothing(&self) -> bool {
+        self.0.iter().all(|codec| codec.changes_nothing())
+    }
 }
 
 impl<C: PayloadCodec + ?Sized> PayloadCodec for Arc<C> {
@@ -74,6 +84,10 @@ impl<C: PayloadCodec + ?Sized> PayloadCodec for Arc<C> {
 
     fn decode(&self, payload: Payload) -> Result<Payload, CodecError> {
         (**self).decode(payload)
+    }
+
+    fn changes_nothing(&self) -> bool {
+        (**self).changes_nothing()
     }
 }
 
@@ -88,5 +102,9 @@ impl PayloadCodec for Plain {
 
     fn decode(&self, payload: Payload) -> Result<Payload, CodecError> {
         Ok(payload)
+    }
+
+    fn changes_nothing(&self) -> bool {
+        true
     }
 }

@@ -6,25 +6,22 @@
 //! stands there only if they differ. IDs and the time are not repeated inside; the [`Record`] carries them. A lone event
 //! kind (an inbox message) is `[1]` followed by `{kind: body}`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeTuple;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::codec::{CodecError, PayloadCodec};
 use super::event::{Event, EventKind};
 use super::record::Record;
-use crate::vocabulary::{EventId, Place, Timestamp};
+use crate::vocabulary::{EventId, Place, Timestamp, encoded};
 
 /// The format that this engine writes, the first byte of everything that it encodes.
 pub const FORMAT_VERSION: u8 = 1;
 
 /// How deep events may be nested; payloads are bytes and do not count. Without a limit damage could end the stack.
 const DEPTH_MAX: usize = 64;
-
-/// What the names of an event's kind and fields take, beside their values.
-const NAMES_BYTES: usize = 192;
 
 /// Stored bytes that this engine cannot read, or events that it cannot store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,35 +41,76 @@ pub enum HistoryError {
     Codec(#[from] CodecError),
 }
 
-#[derive(Serialize, Deserialize)]
-struct EncodedEvent<K>(Option<u32>, K);
+/// A record as it is written.
+struct Written<'events> {
+    /// Each source line once, in the order in which the events name them.
+    places: Vec<&'events Place>,
+    events: &'events [Event],
+    /// What the events are to a store, if that is not what they are.
+    changed: Option<Vec<EventKind>>,
+    ages: Vec<u64>,
+}
 
-#[derive(Serialize, Deserialize)]
-struct EncodedRecord<K>(
-    Vec<(Arc<str>, u32)>,
-    Vec<EncodedEvent<K>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")] Vec<u64>,
-);
+/// A record as it is read.
+#[derive(Deserialize)]
+struct Read(Vec<(Arc<str>, u32)>, Vec<(Option<u32>, EventKind)>, #[serde(default)] Vec<u64>);
 
 /// Encodes the events of one workflow task; their payloads pass `codec`. The record's time is that of the last one.
 ///
 /// # Errors
 /// [`HistoryError::Codec`], and [`HistoryError::Damaged`] if a value does not encode.
 pub fn encode_record(events: &[Event], codec: &dyn PayloadCodec) -> Result<Bytes, HistoryError> {
-    let mut places: Vec<(Arc<str>, u32)> = Vec::new();
-    let mut index: BTreeMap<&Place, u32> = BTreeMap::new();
-    let mut encoded = Vec::with_capacity(events.len());
-    for event in events {
-        let place = event.place.as_ref().map(|place| {
-            *index.entry(place).or_insert_with(|| {
-                places.push((place.file.clone(), place.line));
-                u32::try_from(places.len() - 1).unwrap_or(u32::MAX)
-            })
-        });
-        encoded.push(EncodedEvent(place, outward(event.kind.clone(), codec)?));
+    let changed = if codec.changes_nothing() {
+        None
+    } else {
+        Some(events.iter().map(|event| outward(event.kind.clone(), codec)).collect::<Result<_, _>>()?)
+    };
+    write(&Written { places: places_of(events), events, changed, ages: ages_of(events) })
+}
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut record = serializer.serialize_tuple(if self.ages.is_empty() { 2 } else { 3 })?;
+        record.serialize_element(&Sequence(|| self.places.iter().map(|place| (&place.file, place.line))))?;
+        record.serialize_element(&Sequence(|| (0..self.events.len()).map(|index| self.event(index))))?;
+        if !self.ages.is_empty() {
+            record.serialize_element(&self.ages)?;
+        }
+        record.end()
     }
-    let about = events.iter().map(|event| about(&event.kind)).sum();
-    write(&EncodedRecord(places, encoded, ages_of(events)), about)
+}
+
+impl Written<'_> {
+    /// An event as it is written: the index of its place, and what it is.
+    fn event(&self, index: usize) -> (Option<usize>, &EventKind) {
+        let event = &self.events[index];
+        let kind = self.changed.as_ref().map_or(&event.kind, |changed| &changed[index]);
+        (event.place.as_ref().and_then(|place| place_in(&self.places, place)), kind)
+    }
+}
+
+/// What is written one after another without being gathered first.
+struct Sequence<F>(F);
+
+impl<F: Fn() -> I, I: ExactSizeIterator<Item: Serialize>> Serialize for Sequence<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0())
+    }
+}
+
+/// The places of events, each once. There are few, and most calls are from where the call before was.
+fn places_of(events: &[Event]) -> Vec<&Place> {
+    let mut places = Vec::new();
+    for place in events.iter().filter_map(|event| event.place.as_ref()) {
+        if place_in(&places, place).is_none() {
+            places.push(place);
+        }
+    }
+    places
+}
+
+fn place_in(places: &[&Place], place: &Place) -> Option<usize> {
+    places.iter().rposition(|known| *known == place)
 }
 
 /// Decodes a record into its events; their payloads pass `codec`.
@@ -80,7 +118,7 @@ pub fn encode_record(events: &[Event], codec: &dyn PayloadCodec) -> Result<Bytes
 /// # Errors
 /// [`HistoryError`] if any of it cannot be read; never a part of a record.
 pub fn decode_record(record: &Record, codec: &dyn PayloadCodec) -> Result<Vec<Event>, HistoryError> {
-    let EncodedRecord(places, encoded, ages) = read::<EncodedRecord<EventKind>>(&record.bytes)?;
+    let Read(places, encoded, ages) = read(&record.bytes)?;
     if encoded.len() != record.count as usize {
         let reason = format!("a record of {} events holds {}", record.count, encoded.len());
         return Err(HistoryError::Damaged(reason));
@@ -98,7 +136,7 @@ pub fn decode_record(record: &Record, codec: &dyn PayloadCodec) -> Result<Vec<Ev
         None => Err(HistoryError::Damaged(format!("place {index} of {} does not exist", places.len()))),
     };
     let mut events = Vec::with_capacity(encoded.len());
-    for (index, EncodedEvent(line, kind)) in encoded.into_iter().enumerate() {
+    for (index, (line, kind)) in encoded.into_iter().enumerate() {
         let (id, kind) = (EventId(record.first.0 + index as u64), inward(kind, codec)?);
         events.push(Event { id, at: at(index), place: line.map(place).transpose()?, kind });
     }
@@ -117,8 +155,7 @@ fn ages_of(events: &[Event]) -> Vec<u64> {
 /// # Errors
 /// As [`encode_record`].
 pub fn encode_kind(kind: EventKind, codec: &dyn PayloadCodec) -> Result<Bytes, HistoryError> {
-    let about = about(&kind);
-    write(&outward(kind, codec)?, about)
+    write(&outward(kind, codec)?)
 }
 
 /// Decodes a lone event kind.
@@ -130,28 +167,26 @@ pub fn decode_kind(bytes: &[u8], codec: &dyn PayloadCodec) -> Result<EventKind, 
 }
 
 fn outward(mut kind: EventKind, codec: &dyn PayloadCodec) -> Result<EventKind, HistoryError> {
-    kind.change_payloads(|payload| codec.encode(payload.clone()).map(|changed| *payload = changed))?;
+    if !codec.changes_nothing() {
+        kind.change_payloads(|payload| codec.encode(payload.clone()).map(|changed| *payload = changed))?;
+    }
     Ok(kind)
 }
 
 fn inward(mut kind: EventKind, codec: &dyn PayloadCodec) -> Result<EventKind, HistoryError> {
-    kind.change_payloads(|payload| codec.decode(payload.clone()).map(|changed| *payload = changed))?;
+    if !codec.changes_nothing() {
+        kind.change_payloads(|payload| codec.decode(payload.clone()).map(|changed| *payload = changed))?;
+    }
     Ok(kind)
 }
 
-/// About how many bytes an event is written as, rather more than less.
-fn about(kind: &EventKind) -> usize {
-    usize::try_from(kind.size()).unwrap_or(0).saturating_add(NAMES_BYTES)
-}
-
-/// Writes a value of about so many bytes; what it took too much room for is given back.
-fn write<T: Serialize>(value: &T, about: usize) -> Result<Bytes, HistoryError> {
-    let mut bytes = Vec::with_capacity(about);
-    bytes.push(FORMAT_VERSION);
-    let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map();
-    // The outer tuples are arrays whatever the struct mode is; only the bodies are maps with field names.
-    value.serialize(&mut serializer).map_err(|error| HistoryError::Damaged(error.to_string()))?;
-    Ok(bytes.into_boxed_slice().into())
+fn write(value: &impl Serialize) -> Result<Bytes, HistoryError> {
+    let written = encoded(|bytes| {
+        bytes.push(FORMAT_VERSION);
+        // The outer tuples are arrays whatever the struct mode is; only the bodies are maps with field names.
+        value.serialize(&mut rmp_serde::Serializer::new(bytes).with_struct_map())
+    });
+    written.map_err(|error| HistoryError::Damaged(error.to_string()))
 }
 
 fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, HistoryError> {

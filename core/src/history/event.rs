@@ -39,12 +39,12 @@ pub struct Event {
 }
 
 macro_rules! event_kinds {
-    ($($(#[$doc:meta])* $name:ident,)+) => {
-        /// What an event is.
+    ($($(#[$doc:meta])* $name:ident $(in $shared:ident)?,)+) => {
+        /// What an event is. Cloning one is cheap: large bodies are shared.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum EventKind {
-            $($(#[$doc])* $name($name),)+
+            $($(#[$doc])* $name(event_kinds!(@body $name $(in $shared)?)),)+
         }
 
         impl EventKind {
@@ -62,25 +62,27 @@ macro_rules! event_kinds {
 
         $(impl From<$name> for EventKind {
             fn from(body: $name) -> Self {
-                Self::$name(body)
+                Self::$name(body.into())
             }
         })+
     };
+    (@body $name:ident) => { $name };
+    (@body $name:ident in $shared:ident) => { $shared<$name> };
 }
 
 event_kinds! {
     /// Event 1 of every run.
-    WorkflowStarted,
+    WorkflowStarted in Arc,
     /// The function returned a value. Closes the run.
     WorkflowCompleted,
     /// The function returned an error. Closes the run.
-    WorkflowFailed,
+    WorkflowFailed in Arc,
     /// The function returned because of a cancel request. Closes the run.
     WorkflowCancelled,
     /// A client ended the run without asking its code. Closes the run.
     WorkflowTerminated,
     /// The run goes on as a new one with an empty history. Closes the run.
-    WorkflowContinuedAsNew,
+    WorkflowContinuedAsNew in Arc,
     /// A client asked the run to cancel.
     WorkflowCancelRequested,
     /// A signal was taken in.
@@ -92,17 +94,17 @@ event_kinds! {
     /// The code has let the update in.
     UpdateAccepted,
     /// The code has not let the update in.
-    UpdateRejected,
+    UpdateRejected in Arc,
     /// The update's handler returned a value.
     UpdateCompleted,
     /// The update's handler returned an error.
-    UpdateFailed,
+    UpdateFailed in Arc,
     /// The code called an activity.
-    ActivityScheduled,
+    ActivityScheduled in Arc,
     /// The activity returned a value.
     ActivityCompleted,
     /// The activity's last attempt failed.
-    ActivityFailed,
+    ActivityFailed in Arc,
     /// The code let go of the activity before its outcome.
     ActivityCancelled,
     /// The code asked the activity to stop, and waits for how it ends.
@@ -120,7 +122,7 @@ event_kinds! {
     /// The run goes the new way of a change to its code.
     PatchRecorded,
     /// The code started a child workflow.
-    ChildWorkflowScheduled,
+    ChildWorkflowScheduled in Arc,
     /// The code asked the child to cancel, and waits for how it ends.
     ChildWorkflowCancelRequested,
     /// The code let go of the child before its outcome, and asked it to cancel. The child is on its own from then on.
@@ -134,7 +136,7 @@ event_kinds! {
     /// The child returned a value.
     ChildWorkflowCompleted,
     /// The child returned an error.
-    ChildWorkflowFailed,
+    ChildWorkflowFailed in Arc,
     /// The child ended because of a cancel request.
     ChildWorkflowCancelled,
     /// The child was ended without asking its code.
@@ -142,7 +144,7 @@ event_kinds! {
     /// The child took longer than it may.
     ChildWorkflowTimedOut,
     /// The code signalled another run.
-    ExternalSignalRequested,
+    ExternalSignalRequested in Arc,
     /// The code asked another run to cancel.
     ExternalCancelRequested,
     /// What was asked of another run is in its inbox.
@@ -156,11 +158,11 @@ event_kinds! {
     /// A client has resumed the run.
     WorkflowResumed,
     /// The run begins as a copy of another one's events up to here.
-    WorkflowReset,
+    WorkflowReset in Arc,
     /// The code changed what the run can be found by.
-    AttributesUpserted,
+    AttributesUpserted in Arc,
     /// The code changed what the run shows beside its history.
-    MemoUpserted,
+    MemoUpserted in Arc,
 }
 
 /// See [`EventKind::WorkflowCompleted`].

@@ -2,6 +2,8 @@
 //!
 //! A payload that is not visited here is stored as the user gave it. Imports events only.
 
+use std::sync::Arc;
+
 use super::event::EventKind;
 use crate::vocabulary::Payload;
 
@@ -9,11 +11,12 @@ use crate::vocabulary::Payload;
 const EVENT_BYTES: usize = 64;
 
 /// Calls `$visit` with each payload of a kind, in an order that never changes. `$borrow` is how, `$each` how to walk what
-/// may be there, `$headers` how to visit headers.
+/// may be there, `$headers` how to visit headers, `$shared` how to get at a body that is shared.
 macro_rules! visit_payloads {
-    ($kind:expr, $visit:ident, $each:ident, $values:ident, $headers:ident, $($borrow:tt)+) => {
+    ($kind:expr, $visit:ident, $each:ident, $values:ident, $headers:ident, $shared:path, $($borrow:tt)+) => {
         match $kind {
             EventKind::WorkflowStarted(body) => {
+                let body = $shared(body);
                 $visit($($borrow)+ body.input)?;
                 body.memo.$values().try_for_each(&mut $visit)?;
                 body.headers.$headers(&mut $visit)?;
@@ -22,6 +25,7 @@ macro_rules! visit_payloads {
             }
             EventKind::WorkflowCompleted(body) => $visit($($borrow)+ body.result),
             EventKind::WorkflowContinuedAsNew(body) => {
+                let body = $shared(body);
                 $visit($($borrow)+ body.input)?;
                 body.headers.$headers($visit)
             }
@@ -34,28 +38,31 @@ macro_rules! visit_payloads {
                 body.headers.$headers($visit)
             }
             EventKind::UpdateCompleted(body) => $visit($($borrow)+ body.result),
-            EventKind::UpdateRejected(body) => body.failure.details.$each().try_for_each($visit),
-            EventKind::UpdateFailed(body) => body.failure.details.$each().try_for_each($visit),
+            EventKind::UpdateRejected(body) => $shared(body).failure.details.$each().try_for_each($visit),
+            EventKind::UpdateFailed(body) => $shared(body).failure.details.$each().try_for_each($visit),
             EventKind::ActivityScheduled(body) => {
+                let body = $shared(body);
                 $visit($($borrow)+ body.input)?;
                 body.headers.$headers($visit)
             }
             EventKind::ActivityCompleted(body) => $visit($($borrow)+ body.result),
             EventKind::SideEffectRecorded(body) => $visit($($borrow)+ body.value),
-            EventKind::WorkflowFailed(body) => body.failure.details.$each().try_for_each($visit),
-            EventKind::ActivityFailed(body) => body.failure.details.$each().try_for_each($visit),
+            EventKind::WorkflowFailed(body) => $shared(body).failure.details.$each().try_for_each($visit),
+            EventKind::ActivityFailed(body) => $shared(body).failure.details.$each().try_for_each($visit),
             EventKind::ChildWorkflowCompleted(body) => $visit($($borrow)+ body.result),
-            EventKind::ChildWorkflowFailed(body) => body.failure.details.$each().try_for_each($visit),
+            EventKind::ChildWorkflowFailed(body) => $shared(body).failure.details.$each().try_for_each($visit),
             EventKind::ChildWorkflowScheduled(body) => {
+                let body = $shared(body);
                 $visit($($borrow)+ body.input)?;
                 body.memo.$values().try_for_each(&mut $visit)?;
                 body.headers.$headers($visit)
             }
             EventKind::ExternalSignalRequested(body) => {
+                let body = $shared(body);
                 $visit($($borrow)+ body.input)?;
                 body.headers.$headers($visit)
             }
-            EventKind::MemoUpserted(body) => body.memo.$values().try_for_each($visit),
+            EventKind::MemoUpserted(body) => $shared(body).memo.$values().try_for_each($visit),
             EventKind::WorkflowCancelled(_)
             | EventKind::WorkflowTerminated(_)
             | EventKind::WorkflowCancelRequested(_)
@@ -94,11 +101,11 @@ impl EventKind {
         &mut self,
         mut change: impl FnMut(&mut Payload) -> Result<(), E>,
     ) -> Result<(), E> {
-        visit_payloads!(self, change, iter_mut, values_mut, change_payloads, &mut)
+        visit_payloads!(self, change, iter_mut, values_mut, change_payloads, Arc::make_mut, &mut)
     }
 
     fn each_payload<E>(&self, mut see: impl FnMut(&Payload) -> Result<(), E>) -> Result<(), E> {
-        visit_payloads!(self, see, iter, values, each_payload, &)
+        visit_payloads!(self, see, iter, values, each_payload, Arc::as_ref, &)
     }
 
     /// About how many bytes this takes, whatever codec it passes and however it is grouped with others: what a run's

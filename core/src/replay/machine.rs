@@ -10,6 +10,7 @@ use super::foreign::{Alarm, Lookout};
 use super::matching::Passed;
 use super::pause::Rest;
 use super::presence::MachineId;
+use super::state::Aftermath;
 use super::tasks::Tasks;
 use super::world::World;
 use crate::history::{Event, EventKind};
@@ -42,6 +43,8 @@ pub struct Machine {
     pub(super) held_back: Vec<Event>,
     /// What waits while the run is paused.
     pub(super) rest: Rest,
+    /// Empty between two steps.
+    pub(super) aftermath: Aftermath,
 }
 
 /// How a machine is run.
@@ -85,6 +88,7 @@ impl Machine {
             fault: None,
             held_back: Vec::new(),
             rest: Rest::default(),
+            aftermath: Aftermath::default(),
         }
     }
 
@@ -187,7 +191,7 @@ impl Machine {
             let place = command.place();
             let kind = command.kind.into_event();
             if let EventKind::ActivityScheduled(body) = &kind {
-                state.recorded(self.head, at, || body.clone());
+                state.recorded(self.head, at, body);
             }
             self.family.take(self.head, &kind);
             state.measure(&kind);

@@ -193,8 +193,8 @@ impl Machine {
         }
         state.measure(&event.kind);
         state.show(&event.kind, true);
-        if let EventKind::ActivityScheduled(body) = event.kind {
-            state.recorded(event.id, event.at, || body);
+        if let EventKind::ActivityScheduled(body) = &event.kind {
+            state.recorded(event.id, event.at, body);
         }
         Ok(())
     }

@@ -5,7 +5,6 @@
 //! that: the table is as large as what is open, whatever the length of the history.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
@@ -15,7 +14,7 @@ use super::scope::Scope;
 use super::state::OpenChild;
 use super::{SideEffect, Step};
 use crate::history::{ActivityCancellation, ActivityScheduled};
-use crate::vocabulary::{EventId, Failure, Payload, SignalName, Timestamp, WorkflowId};
+use crate::vocabulary::{EventId, Failure, Payload, SignalName, SpreadIds, Timestamp, WorkflowId};
 
 /// The slot of an operation. Valid until the operation is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +45,7 @@ pub(super) struct Operation {
 
 pub(super) enum Kind {
     /// The event's body, once the command has become one.
-    Activity(Option<Box<ActivityScheduled>>),
+    Activity(Option<Arc<ActivityScheduled>>),
     Timer(Timestamp),
     SideEffect(Option<SideEffect>),
     Signal(SignalName),
@@ -100,7 +99,7 @@ pub(super) struct Operations {
     slots: Vec<Option<Operation>>,
     free: Vec<Slot>,
     /// From the event of a call to its slot, while the outcome is still to come. Never walked.
-    awaiting_outcome: HashMap<EventId, Slot, BuildHasherDefault<SpreadId>>,
+    awaiting_outcome: HashMap<EventId, Slot, SpreadIds>,
 }
 
 impl Operation {
@@ -189,23 +188,5 @@ impl Operations {
     /// How many slots there are room for: what the table takes in memory.
     pub(super) fn capacity(&self) -> usize {
         self.slots.capacity()
-    }
-}
-
-/// Spreads event IDs, which are small and dense, over the table's buckets (Knuth's multiplicative hashing).
-#[derive(Default)]
-pub(super) struct SpreadId(u64);
-
-impl Hasher for SpreadId {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

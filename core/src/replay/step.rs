@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::task::Waker;
 
 use super::Conclusion;
@@ -72,10 +73,13 @@ impl Machine {
     pub(super) fn apply(&mut self, event: Event) -> Result<(), TaskError> {
         {
             let _inside = presence::enter(self.id, Doing::Applying);
-            let mut aftermath = Aftermath::default();
+            // Its room is used again, by the next event.
+            let mut aftermath = std::mem::take(&mut self.aftermath);
             let applied = self.world.state().apply(event.kind, &mut aftermath);
             applied.map_err(|of| HistoryFault::OutcomeOfNothing { event_id: event.id, of })?;
-            aftermath.wakers.into_iter().for_each(Waker::wake);
+            aftermath.wakers.drain(..).for_each(Waker::wake);
+            aftermath.dropped.clear();
+            self.aftermath = aftermath;
         }
         self.poll_until_rest();
         Ok(())
@@ -99,13 +103,15 @@ impl Machine {
         }
     }
 
-    fn launch(&mut self, body: WorkflowStarted) -> Result<(), TaskError> {
+    fn launch(&mut self, body: Arc<WorkflowStarted>) -> Result<(), TaskError> {
         if body.semantics > SemanticsVersion::CURRENT {
             return Err(HistoryFault::NewerSemantics(body.semantics).into());
         }
         let given = self.definition.workflow_type();
         if body.workflow != *given {
-            return Err(HistoryFault::OtherWorkflow { bound: body.workflow, given: given.clone() }.into());
+            return Err(
+                HistoryFault::OtherWorkflow { bound: body.workflow.clone(), given: given.clone() }.into()
+            );
         }
         let input = body.input.clone();
         if let Some(run_id) = body.copied_from {

@@ -1,5 +1,7 @@
 //! What a machine's driver may ask it.
 
+use std::sync::Arc;
+
 use super::family::Family;
 use super::limits::Overdue;
 use super::machine::Machine;
@@ -65,7 +67,7 @@ impl Machine {
     ///
     /// Walks all open calls: for a takeover. Live, the events that `take_in` appends say what is new.
     #[must_use]
-    pub fn open_activities(&self) -> Vec<(EventId, ActivityScheduled)> {
+    pub fn open_activities(&self) -> Vec<(EventId, Arc<ActivityScheduled>)> {
         let mut open = self.world.state().open_activities();
         open.retain(|(scheduled, _)| !self.rest.holds_outcome_of(*scheduled));
         open
@@ -73,7 +75,7 @@ impl Machine {
 
     /// What was asked for by an activity that [`is_open`](Self::is_open).
     #[must_use]
-    pub fn open_activity(&self, scheduled: EventId) -> Option<ActivityScheduled> {
+    pub fn open_activity(&self, scheduled: EventId) -> Option<Arc<ActivityScheduled>> {
         self.world.state().open_activity(scheduled)
     }
 

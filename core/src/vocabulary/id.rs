@@ -4,6 +4,7 @@
 //! them are written in key order; counters are the store's and the history's own.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -288,7 +289,7 @@ impl fmt::Display for WorkflowType {
 }
 
 /// Where a run stands: namespace, workflow ID and run ID.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RunKey {
     /// The tenant.
     pub namespace: Namespace,
@@ -296,6 +297,13 @@ pub struct RunKey {
     pub workflow_id: WorkflowId,
     /// The execution.
     pub run_id: RunId,
+}
+
+/// By its run ID alone, which no other run has but by a caller's mistake.
+impl Hash for RunKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.run_id.hash(state);
+    }
 }
 
 impl fmt::Display for RunKey {

@@ -4,6 +4,7 @@
 //! imports this one.
 
 mod attribute;
+mod buffer;
 mod derived;
 mod failure;
 mod headers;
@@ -15,11 +16,13 @@ mod predicate;
 mod retry;
 mod reuse;
 mod search;
+mod spread;
 mod timeout;
 mod timestamp;
 mod value;
 
 pub use attribute::{AttributeValue, Attributes, Memo};
+pub(crate) use buffer::encoded;
 pub use derived::Purpose;
 pub use failure::{Cause, Failure, FailureKind};
 pub use headers::{Headers, Propagated};
@@ -34,6 +37,7 @@ pub use predicate::FailurePredicate;
 pub use retry::RetryPolicy;
 pub use reuse::IdReusePolicy;
 pub use search::{NamesAttribute, SearchKey, SearchValue};
+pub use spread::{Spread, SpreadIds};
 pub use timeout::TimeoutKind;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub(crate) use value::Value;

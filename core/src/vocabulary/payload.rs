@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::Value;
+use super::{Value, encoded};
 
 /// The largest payload in bytes, after encoding and before codecs. Part of the engine's semantics: replay relies on it.
 pub const PAYLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -91,14 +91,15 @@ impl Payload {
     /// # Errors
     /// [`PayloadError::Encode`] if the value's `Serialize` fails, [`PayloadError::TooLarge`] over [`PAYLOAD_BYTES_MAX`].
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, PayloadError> {
-        let data = rmp_serde::to_vec_named(value).map_err(|error| PayloadError::Encode {
+        let data = encoded(|buffer| rmp_serde::encode::write_named(buffer, value));
+        let data = data.map_err(|error| PayloadError::Encode {
             type_name: std::any::type_name::<T>(),
             reason: error.to_string(),
         })?;
         if data.len() > PAYLOAD_BYTES_MAX {
             return Err(PayloadError::TooLarge { bytes: data.len() });
         }
-        Ok(Self { encoding: Encoding::MESSAGE_PACK, data: data.into() })
+        Ok(Self { encoding: Encoding::MESSAGE_PACK, data })
     }
 
     /// What `()` encodes as.

@@ -38,7 +38,7 @@ pub(super) struct ActivityJob {
     pub(super) load: u32,
     pub(super) scheduled: EventId,
     pub(super) attempt: Attempt,
-    pub(super) call: ActivityScheduled,
+    pub(super) call: Arc<ActivityScheduled>,
     /// When the whole call must have ended.
     pub(super) close_by: Option<Timestamp>,
     pub(super) last_failure: Option<Failure>,
@@ -68,7 +68,7 @@ pub(super) struct EndedActivity {
     pub(super) load: u32,
     pub(super) scheduled: EventId,
     pub(super) attempt: Attempt,
-    pub(super) call: ActivityScheduled,
+    pub(super) call: Arc<ActivityScheduled>,
     pub(super) close_by: Option<Timestamp>,
     pub(super) result: Result<Payload, Failure>,
     /// Whether its run has asked it to stop: then it is not tried again.
@@ -124,9 +124,9 @@ impl ActivityJob {
     }
 
     /// The end of a job that was asked to stop before it began.
-    fn never_begun(self, at: Timestamp) -> EndedActivity {
+    fn never_begun(self, at: Timestamp) -> Box<EndedActivity> {
         let result = Err(Failure::of_kind(FailureKind::Cancelled, NEVER_BEGUN));
-        EndedActivity { asked: true, ..self.ended(result, at) }
+        Box::new(EndedActivity { asked: true, ..self.ended(result, at) })
     }
 }
 
@@ -190,7 +190,7 @@ fn enter(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, job: B
     let Some(definition) = &job.definition else { return };
     let sort = usize::from(definition.blocking());
     if let Some((slot, job)) = cx.slots[sort].enter(job, cx.clock.elapsed()) {
-        begin(cx, shards, running, slot, *job);
+        begin(cx, shards, running, slot, job);
     }
 }
 
@@ -208,14 +208,20 @@ pub(super) async fn admit(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Ru
         cx.slot_freed.notified().await;
         for slots in &cx.slots {
             while let Some((slot, job)) = slots.next(cx.clock.elapsed()) {
-                begin(&cx, &shards, &running, slot, *job);
+                begin(&cx, &shards, &running, slot, job);
             }
         }
     }
 }
 
 /// Runs an attempt in its slot, unless it was stopped while it stood in line.
-fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: Slot, job: ActivityJob) {
+fn begin(
+    cx: &Arc<Context>,
+    shards: &Arc<Shards>,
+    running: &Arc<Running>,
+    slot: Slot,
+    mut job: Box<ActivityJob>,
+) {
     let Some(definition) = &job.definition else { return };
     let blocking = definition.blocking();
     let (key, attempt, cancel) = ((job.run.run_id, job.scheduled), job.attempt, job.cancel.clone());
@@ -231,7 +237,6 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
         running.left_line(key, began);
     }
     let (home, cx, shards, bodies) = (cx.home.clone(), cx.clone(), shards.clone(), running.clone());
-    let mut job = job;
     let task = home.spawn(Role::ActivityBody, async move {
         // It may have stood in line, or this process have stood still, since it was given a slot.
         if job.cancel.is_cancelled() {
@@ -247,16 +252,13 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
         let around = &cx.registry.around;
         // A span's parent is what is current where it is made.
         let span = around.within(&headers, || span(&job));
-        let slot = Arc::new(slot);
         let watched = cx.pulses.watch(key, attempt);
-        let body = around.surround(&headers, run(&cx, &job, &slot).instrument(span));
+        let body = around.surround(&headers, run(&cx, &job, slot).instrument(span));
         let Some(result) = body.await else { return };
         let (details, row) = watched.ended().unzip();
         if let (Err(_), Some(details), Some(worker)) = (&result, &details, row.flatten()) {
-            heartbeats::tell_last(&cx, &job, worker, details.clone()).await;
+            Box::pin(heartbeats::tell_last(&cx, &job, worker, details.clone())).await;
         }
-        // The slot is free before the run goes on, so that its next call can have it.
-        drop(slot);
         if let Some((delay, failure)) = again_here(&job, &result) {
             if job.call.commit_later {
                 shards.waits(job.run.run_id, job.token);
@@ -264,12 +266,17 @@ fn begin(cx: &Arc<Context>, shards: &Arc<Shards>, running: &Arc<Running>, slot: 
             cx.clock.sleep(delay).await;
             if let Some(cancel) = bodies.again(key, attempt) {
                 (job.attempt, job.last_failure, job.cancel) = (attempt.next(), Some(failure), cancel);
-                enter(&cx, &shards, &bodies, Box::new(job));
+                enter(&cx, &shards, &bodies, job);
             }
         } else if let Some(asked) = bodies.ended(key, attempt) {
             let at = cx.now();
             let deferred = deferral(&job.call, &result, began, at);
-            shards.activity_ended(EndedActivity { asked, deferred, details, ..job.ended(result, at) });
+            shards.activity_ended(Box::new(EndedActivity {
+                asked,
+                deferred,
+                details,
+                ..job.ended(result, at)
+            }));
         }
     });
     if !blocking {
@@ -289,7 +296,7 @@ fn span(job: &ActivityJob) -> tracing::Span {
 }
 
 /// A blocking body that keeps its slot until it returns, whoever still waits for it.
-fn in_slot<T>(body: impl FnOnce() -> T, slot: Arc<Slot>) -> impl FnOnce() -> T {
+fn in_slot<T>(body: impl FnOnce() -> T, slot: Slot) -> impl FnOnce() -> T {
     move || {
         let result = body();
         drop(slot);
@@ -297,8 +304,9 @@ fn in_slot<T>(body: impl FnOnce() -> T, slot: Arc<Slot>) -> impl FnOnce() -> T {
     }
 }
 
-/// Runs one attempt to its end, its panic or its time limit; `None` if it is too late for it to begin.
-async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Option<Result<Payload, Failure>> {
+/// Runs one attempt to its end, its panic or its time limit; `None` if it is too late for it to begin. Its slot is free
+/// then, before the run goes on, so that its next call can have it.
+async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: Slot) -> Option<Result<Payload, Failure>> {
     let call = &job.call;
     let definition = job.definition.as_ref().expect("only what has a definition begins");
     let info = ActivityInfo {
@@ -317,9 +325,10 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Option<R
         around.attempt(&context, &call.input, definition.start(context.clone(), &call.input))
     };
     let pulse = cx.pulses.begin(job);
-    let attempt = async {
+    let attempt = async move {
         match std::panic::catch_unwind(AssertUnwindSafe(start)) {
             Ok(ActivityRun::Async(body)) => {
+                let _slot = slot;
                 let ended = AssertUnwindSafe(body).catch_unwind().await;
                 Some(ended.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))))
             }
@@ -332,7 +341,7 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Option<R
                     let around = &own.registry.around;
                     begins.then(|| around.within(&headers, || span.in_scope(body)))
                 };
-                match cx.home.run_blocking(in_slot(body, slot.clone())).await {
+                match Box::pin(cx.home.run_blocking(in_slot(body, slot))).await {
                     Ok(result) => result,
                     Err(Some(panic)) => Some(Err(panicked(panic.as_ref()))),
                     Err(None) => {
@@ -346,9 +355,12 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: &Arc<Slot>) -> Option<R
     let limit = limit(job, cx.now());
     match (limit, pulse) {
         (None, None) => attempt.await,
-        (Some(limit), None) => within(cx, limit, attempt, job).await,
-        (None, Some(pulse)) => while_it_beats(cx, &pulse, attempt, job).await,
-        (Some(limit), Some(pulse)) => within(cx, limit, while_it_beats(cx, &pulse, attempt, job), job).await,
+        // What few calls need takes no room in the task of each.
+        (Some(limit), None) => Box::pin(within(cx, limit, attempt, job)).await,
+        (None, Some(pulse)) => Box::pin(while_it_beats(cx, &pulse, attempt, job)).await,
+        (Some(limit), Some(pulse)) => {
+            Box::pin(within(cx, limit, while_it_beats(cx, &pulse, attempt, job), job)).await
+        }
     }
 }
 
@@ -441,7 +453,10 @@ pub(super) mod tests {
             load: 0,
             scheduled: EventId(scheduled),
             attempt: Attempt(1),
-            call: ActivityScheduled::new(ActivityName::new("charge").unwrap(), Payload::encode(&()).unwrap()),
+            call: Arc::new(ActivityScheduled::new(
+                ActivityName::new("charge").unwrap(),
+                Payload::encode(&()).unwrap(),
+            )),
             close_by: None,
             last_failure: None,
             details: None,

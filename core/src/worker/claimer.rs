@@ -132,7 +132,7 @@ async fn hand_out(
     for activity in claimed.activities {
         match prepare(cx, life, activity) {
             Prepared::Job(job) => activities::start(cx, life, shards, running, job),
-            Prepared::Ended(ended) => shards.activity_ended(*ended),
+            Prepared::Ended(ended) => shards.activity_ended(ended),
         }
     }
 }
@@ -151,7 +151,7 @@ fn outlived(heartbeat: &Option<Duration>) -> Failure {
 }
 
 /// What a claimed activity is called with.
-fn scheduled_call(cx: &Context, claimed: &ClaimedActivity) -> Result<ActivityScheduled, HistoryError> {
+fn scheduled_call(cx: &Context, claimed: &ClaimedActivity) -> Result<Arc<ActivityScheduled>, HistoryError> {
     match decode_kind(&claimed.call, cx.codec.as_ref())? {
         EventKind::ActivityScheduled(call) => Ok(call),
         other => Err(HistoryError::Damaged(format!("an activity's row holds {}", other.name()))),
@@ -163,7 +163,8 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
     let call = scheduled_call(cx, &claimed);
     let unreadable = call.as_ref().err().map(Failure::from_error);
     // What cannot be read is tried again as calls are that say nothing about it: by then it may have a codec.
-    let call = call.unwrap_or_else(|_| ActivityScheduled::new(claimed.activity.clone(), Payload::nothing()));
+    let call = call
+        .unwrap_or_else(|_| Arc::new(ActivityScheduled::new(claimed.activity.clone(), Payload::nothing())));
     let used_up = claimed.taken_over && call.retry.attempts_max.is_some_and(|max| claimed.attempt.0 > max);
     let details = claimed.details.map(|details| cx.codec.decode(details)).transpose();
     let last_failure = claimed.last_failure.map(|failure| cx.inward(failure)).transpose();

@@ -30,9 +30,9 @@ pub(super) struct Ticket {
     /// What may begin when it is applied.
     pub(super) jobs: Vec<Job>,
     /// The event that closes the run.
-    pub(super) closing: Option<EventKind>,
+    pub(super) closing: Option<Box<EventKind>>,
     /// The first task of the run that continues this one.
-    pub(super) successor: Option<FirstTask>,
+    pub(super) successor: Option<Box<FirstTask>>,
     /// The first tasks of children that may begin here.
     pub(super) children: Vec<FirstTask>,
     /// Whether the shard waits for this outcome.
@@ -85,7 +85,7 @@ pub(super) async fn carry_out(
                 cx.answers.committed(commit);
             }
             jobs.append(&mut ticket.jobs);
-            successors.extend(ticket.successor.take());
+            successors.extend(ticket.successor.take().map(|first_task| *first_task));
             if let Ok(Applied::Committed { started, .. }) = &outcome {
                 let begun = std::mem::take(&mut ticket.children).into_iter();
                 successors.extend(begun.filter(|child| started.contains(&child.run.run_id)));

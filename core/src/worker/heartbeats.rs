@@ -21,7 +21,7 @@ use crate::activity::{ActivityInfo, ActivityToken, Outlet};
 use crate::clock::Clock;
 use crate::host::Role;
 use crate::vocabulary::{
-    Attempt, EventId, FencingToken, Payload, RequestId, RunId, RunKey, Timestamp, WorkerId,
+    Attempt, EventId, FencingToken, Payload, RequestId, RunId, RunKey, SpreadIds, Timestamp, WorkerId,
 };
 use crate::write::{ActivityReport, ActivityVerdict, Applied, Refusal, Write};
 
@@ -29,13 +29,14 @@ use crate::write::{ActivityReport, ActivityVerdict, Applied, Refusal, Write};
 const CARRY_EVERY: Duration = Duration::from_secs(5);
 
 type Key = (RunId, EventId);
+type Pulsing = HashMap<Key, Arc<Pulse>, SpreadIds>;
 
 /// The pulses of all bodies that have one.
 #[derive(Debug)]
 pub(crate) struct Pulses {
     clock: Arc<dyn Clock>,
     running: Arc<Running>,
-    open: Mutex<HashMap<Key, Arc<Pulse>>>,
+    open: Mutex<Pulsing>,
     /// How many are open, so that whoever has none need not look.
     count: AtomicUsize,
     /// Pulses that are to be carried.
@@ -133,7 +134,7 @@ impl Pulses {
         state.untold.take().map(|details| (details, row))
     }
 
-    fn insert(&self, open: &mut HashMap<Key, Arc<Pulse>>, key: Key, pulse: Pulse) -> Arc<Pulse> {
+    fn insert(&self, open: &mut Pulsing, key: Key, pulse: Pulse) -> Arc<Pulse> {
         let pulse = Arc::new(pulse);
         if open.insert(key, pulse.clone()).is_none() {
             self.count.fetch_add(1, Ordering::AcqRel);

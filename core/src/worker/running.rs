@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::activities::ActivityJob;
 use crate::activity::{CancelFlag, TokenParts};
 use crate::host::TaskHandle;
-use crate::vocabulary::{Attempt, EventId, FencingToken, RetryPolicy, RunId, RunKey, Timestamp, WorkerId};
+use crate::vocabulary::{
+    Attempt, EventId, FencingToken, RetryPolicy, RunId, RunKey, SpreadIds, Timestamp, WorkerId,
+};
 
 /// Which bodies are to be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub(crate) struct Running {
 struct Bodies {
     /// The worker's current identity; none before it is registered, after it has lost its lease, and after its end.
     life: Option<WorkerId>,
-    of: HashMap<(RunId, EventId), Body>,
+    of: HashMap<(RunId, EventId), Body, SpreadIds>,
 }
 
 struct Body {
@@ -232,7 +234,7 @@ impl Body {
 }
 
 fn take(
-    bodies: &mut HashMap<(RunId, EventId), Body>,
+    bodies: &mut HashMap<(RunId, EventId), Body, SpreadIds>,
     mut which: impl FnMut(&(RunId, EventId), &Body) -> bool,
 ) -> Vec<Body> {
     bodies.extract_if(|key, body| which(key, body)).map(|(_, body)| body).collect()

@@ -17,7 +17,7 @@ use super::thread::Alarms;
 use crate::backend::{ClaimedRun, InboxMessage, UnreadInbox};
 use crate::history::{WorkflowStarted, encode_kind};
 use crate::replay::{Machine, MachineOptions};
-use crate::vocabulary::{FencingToken, Position, RequestId, RunId, RunKey, Timestamp, WorkerId};
+use crate::vocabulary::{FencingToken, Position, RequestId, RunId, RunKey, SpreadIds, Timestamp, WorkerId};
 use crate::write::{ActivityReport, ActivityVerdict, NewMessage, Outcome, Start, Write};
 
 /// The token of a run whose start named its owner.
@@ -32,7 +32,7 @@ const EARLY_MAX: usize = 10_000;
 #[derive(Debug, Clone)]
 pub(crate) struct FirstTask {
     pub(crate) run: RunKey,
-    pub(crate) started: WorkflowStarted,
+    pub(crate) started: Arc<WorkflowStarted>,
     pub(crate) at: Timestamp,
     /// What lies in its inbox from the start.
     pub(crate) inbox: Vec<InboxMessage>,
@@ -49,7 +49,10 @@ pub(crate) struct PendingStart {
 
 impl PendingStart {
     /// A start that nobody has taken, and where its outcome will come.
-    pub(crate) fn new(start: Start, started: WorkflowStarted) -> (Arc<Self>, oneshot::Receiver<Outcome>) {
+    pub(crate) fn new(
+        start: Start,
+        started: Arc<WorkflowStarted>,
+    ) -> (Arc<Self>, oneshot::Receiver<Outcome>) {
         let (run, at, inbox) = (start.run.clone(), start.record.at, inbox_of(&start));
         let first_task = FirstTask { run, started, at, inbox };
         let (sender, receiver) = oneshot::channel();
@@ -133,7 +136,7 @@ pub(super) struct Shard {
     cx: Arc<Context>,
     life: Arc<Life>,
     alarms: Alarms,
-    runs: HashMap<RunId, Run>,
+    runs: HashMap<RunId, Run, SpreadIds>,
     touched: Vec<RunId>,
     timers: BinaryHeap<Reverse<(Timestamp, RunId)>>,
     /// Idle runs in memory, the longest idle first: those that wait for the world, and those whose activities run here.
@@ -153,7 +156,7 @@ impl Shard {
             life: cx.life(),
             cx,
             alarms,
-            runs: HashMap::new(),
+            runs: HashMap::default(),
             touched: Vec::new(),
             timers: BinaryHeap::new(),
             idle: Default::default(),
@@ -194,7 +197,7 @@ impl Shard {
             Input::Claimed(claimed) => self.claimed(*claimed),
             Input::Unread(unread) => self.unread(unread),
             Input::Loaded(run_id, load, loaded) => self.loaded(run_id, load, loaded, now),
-            Input::Activity(ended) => self.activity_ended(*ended, now),
+            Input::Activity(ended) => self.activity_ended(ended, now),
             Input::NeedsRow(run_id, token, request) => {
                 self.with(run_id, token, |run| run.offer_row_request(request));
             }
@@ -388,7 +391,7 @@ impl Shard {
         }
     }
 
-    fn activity_ended(&mut self, mut ended: EndedActivity, now: Timestamp) {
+    fn activity_ended(&mut self, mut ended: Box<EndedActivity>, now: Timestamp) {
         let run_id = ended.run.run_id;
         let run = self.runs.get_mut(&run_id);
         if ended.queued.is_none() {
@@ -423,7 +426,7 @@ impl Shard {
     }
 
     /// Tells the store how an attempt ended, when its run is not here to take it in.
-    fn report(&mut self, ended: EndedActivity, worker: WorkerId, retry: Option<ActivityVerdict>) {
+    fn report(&mut self, ended: Box<EndedActivity>, worker: WorkerId, retry: Option<ActivityVerdict>) {
         let request_id = RequestId(self.cx.home.fresh_id());
         let verdict = retry.map_or_else(
             || {
@@ -438,7 +441,7 @@ impl Shard {
                 other => Ok(other),
             },
         );
-        let EndedActivity { run, scheduled, attempt, at, token, .. } = ended;
+        let EndedActivity { run, scheduled, attempt, at, token, .. } = *ended;
         let verdict = verdict.unwrap_or_else(|error: crate::history::HistoryError| {
             tracing::error!(%run, %scheduled, %error, "an activity's outcome does not encode; its attempt is given back");
             ActivityVerdict::Released
@@ -585,7 +588,7 @@ impl Shard {
 
 impl From<Submission> for Order {
     fn from(submission: Submission) -> Self {
-        Self { write: Write::Commit(Box::new(submission.commit)), ticket: submission.ticket }
+        Self { write: Write::Commit(submission.commit), ticket: submission.ticket }
     }
 }
 

@@ -124,8 +124,8 @@ impl Shards {
         self.send_to(run_id, Input::Terminated(run_id));
     }
 
-    pub(super) fn activity_ended(&self, ended: EndedActivity) {
-        self.send_to(ended.run.run_id, Input::Activity(Box::new(ended)));
+    pub(super) fn activity_ended(&self, ended: Box<EndedActivity>) {
+        self.send_to(ended.run.run_id, Input::Activity(ended));
     }
 
     /// A grouped step has failed, and waits for its next attempt.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -133,7 +134,7 @@ impl<T> Typed<Call, T> {
         if let Ok(Some(Request::Activity(body) | Request::Step(body, _))) =
             self.call.as_mut().map(Call::request)
         {
-            change(body);
+            change(Arc::make_mut(body));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The context: all that a workflow may ask of the engine.
 
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -105,7 +106,7 @@ impl WorkflowContext {
         let _ = activity;
         // Taken here: inside of a closure, the caller would be this function.
         let manner = self.manner(Location::caller());
-        let call = |body| Call::new(self.world.clone(), manner, Request::Activity(Box::new(body)));
+        let call = |body| Call::new(self.world.clone(), manner, Request::Activity(Arc::new(body)));
         ActivityCall::new(scheduled(A::NAME, input).map(call))
     }
 

@@ -1,6 +1,7 @@
 //! Steps and local activities: effects that run where their workflow runs, recorded without a queue.
 
 use std::panic::Location;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -64,7 +65,7 @@ impl WorkflowContext {
         let manner = self.manner(Location::caller());
         self.local(manner, scheduled(name, input), |call| {
             let definition = ActivityDefinition::step(call.activity.clone(), body);
-            Request::Step(Box::new(call), Box::new(definition))
+            Request::Step(Arc::new(call), Box::new(definition))
         })
     }
 
@@ -88,7 +89,7 @@ impl WorkflowContext {
         // It names the type.
         let _ = activity;
         let manner = self.manner(Location::caller());
-        self.local(manner, scheduled(A::NAME, input), |call| Request::Activity(Box::new(call)))
+        self.local(manner, scheduled(A::NAME, input), |call| Request::Activity(Arc::new(call)))
     }
 
     fn local<T>(

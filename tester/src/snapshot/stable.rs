@@ -1,6 +1,7 @@
 //! A history's text with all that changes from run to run made the same.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use retell::history::{Event, EventKind, to_text};
 use retell::vocabulary::Timestamp;
@@ -27,7 +28,7 @@ pub fn stable_text(events: &[Event]) -> String {
     for event in &mut events {
         event.place = None;
         if let EventKind::WorkflowStarted(body) = &mut event.kind {
-            body.seed = 0;
+            Arc::make_mut(body).seed = 0;
         }
     }
     let own: BTreeSet<_> = events.iter().flat_map(instants).collect();

@@ -1,6 +1,7 @@
 //! Calls that become commands: issued, polled, let go of, ended.
 
 use std::panic::Location;
+use std::sync::Arc;
 use std::task::Waker;
 
 use super::super::operations::{Kind, Operation, Reach, Resolution, Slot};
@@ -24,11 +25,11 @@ impl State {
         let (kind, command) = match request {
             Request::Activity(body) => {
                 cancellation = body.cancellation;
-                (Kind::Activity(None), CommandKind::ScheduleActivity(*body))
+                (Kind::Activity(None), CommandKind::ScheduleActivity(body))
             }
             Request::Step(body, does) => {
                 step = Some(does);
-                (Kind::Activity(None), CommandKind::ScheduleActivity(*body))
+                (Kind::Activity(None), CommandKind::ScheduleActivity(body))
             }
             Request::SleepFor(duration) => self.timer(self.now + duration, event),
             Request::SleepUntil(due) => self.timer(due, event),
@@ -65,7 +66,7 @@ impl State {
     /// Gives a call its headers: those of its context, else the run's own.
     pub(in crate::replay) fn carry(&self, manner: &Manner, request: &mut Request) {
         let headers = match request {
-            Request::Activity(body) | Request::Step(body, _) => &mut body.headers,
+            Request::Activity(body) | Request::Step(body, _) => &mut Arc::make_mut(body).headers,
             Request::Child(child) => &mut child.body.headers,
             Request::ExternalSignal(body) => &mut body.headers,
             _ => return,
@@ -330,11 +331,11 @@ impl State {
         &mut self,
         event: EventId,
         at: Timestamp,
-        body: impl FnOnce() -> ActivityScheduled,
+        body: &Arc<ActivityScheduled>,
     ) {
         let Some(slot) = self.operations.open(event) else { return };
         if let Kind::Activity(held) = &mut self.operations.operation(slot).kind {
-            let body = held.insert(Box::new(body()));
+            let body = held.insert(body.clone());
             self.payload_bytes += body.input.data.len();
             self.limits.insert(event, at, body);
         }

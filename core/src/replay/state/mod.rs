@@ -55,8 +55,8 @@ pub(in crate::replay) struct Released {
 
 /// What a call asks for.
 pub(crate) enum Request {
-    Activity(Box<ActivityScheduled>),
-    Step(Box<ActivityScheduled>, Step),
+    Activity(Arc<ActivityScheduled>),
+    Step(Arc<ActivityScheduled>, Step),
     SleepFor(Duration),
     SleepUntil(Timestamp),
     SideEffect(SideEffect),
@@ -181,11 +181,11 @@ impl State {
         self.next_id = self.patches.skip(event.next());
     }
 
-    pub(in crate::replay) fn start(&mut self, body: WorkflowStarted) {
+    pub(in crate::replay) fn start(&mut self, body: Arc<WorkflowStarted>) {
         self.random = Random::from_seed(body.seed);
         self.now = body.begins(self.now);
         self.shown.start(body.attributes.clone(), body.memo.clone());
-        self.started = Some(Arc::new(body));
+        self.started = Some(body);
     }
 
     /// Applies an inbox event other than the first; whom it concerns is woken afterwards.
@@ -201,7 +201,7 @@ impl State {
                 self.resolve(body.scheduled, Resolution::Value(body.result), aftermath)
             }
             EventKind::ActivityFailed(body) => {
-                self.resolve(body.scheduled, Resolution::Failed(body.failure), aftermath)
+                self.resolve(body.scheduled, Resolution::Failed(body.failure.clone()), aftermath)
             }
             EventKind::SideEffectRecorded(body) => {
                 self.resolve(body.scheduled, Resolution::Recorded(body.value), aftermath)
@@ -227,7 +227,7 @@ impl State {
                 self.resolve(body.scheduled, Resolution::Value(body.result), aftermath)
             }
             EventKind::ChildWorkflowFailed(body) => {
-                self.resolve(body.scheduled, Resolution::Failed(body.failure), aftermath)
+                self.resolve(body.scheduled, Resolution::Failed(body.failure.clone()), aftermath)
             }
             EventKind::ChildWorkflowCancelled(body) => {
                 self.resolve(body.scheduled, Resolution::ChildCancelled, aftermath)

@@ -1,5 +1,7 @@
 //! What the machine's driver may ask for.
 
+use std::sync::Arc;
+
 use super::super::operations::{Kind, Operation};
 use super::super::{SideEffect, Step};
 use super::State;
@@ -27,18 +29,18 @@ impl State {
     }
 
     /// Activities whose outcome is still to come, in the order in which they were scheduled.
-    pub(in crate::replay) fn open_activities(&mut self) -> Vec<(EventId, ActivityScheduled)> {
+    pub(in crate::replay) fn open_activities(&mut self) -> Vec<(EventId, Arc<ActivityScheduled>)> {
         let open = self.operations.all_open().into_iter();
         open.filter_map(|(event, slot)| match &self.operations.operation(slot).kind {
-            Kind::Activity(Some(body)) => Some((event, (**body).clone())),
+            Kind::Activity(Some(body)) => Some((event, body.clone())),
             _ => None,
         })
         .collect()
     }
 
-    pub(in crate::replay) fn open_activity(&mut self, scheduled: EventId) -> Option<ActivityScheduled> {
+    pub(in crate::replay) fn open_activity(&mut self, scheduled: EventId) -> Option<Arc<ActivityScheduled>> {
         match &self.operations.operation(self.operations.open(scheduled)?).kind {
-            Kind::Activity(Some(body)) => Some((**body).clone()),
+            Kind::Activity(Some(body)) => Some(body.clone()),
             _ => None,
         }
     }

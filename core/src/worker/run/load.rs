@@ -1,6 +1,7 @@
 //! Bringing a run into memory: its history is told to a new machine, page by page, and open work finds its place.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::park::Trouble;
 use super::places::Place;
@@ -227,13 +228,13 @@ struct LeftBehind {
     places: Vec<(EventId, Place)>,
     rows: Vec<NewActivityTask>,
     /// Local calls that begin, or begin again after a failure.
-    local: Vec<(EventId, ActivityScheduled, Option<Failure>)>,
+    local: Vec<(EventId, Arc<ActivityScheduled>, Option<Failure>)>,
     ended: Vec<EndedActivity>,
 }
 
 impl LeftBehind {
     /// Nothing was left without a row: each open call stands in the queue, or its outcome in the inbox.
-    fn queued(open: Vec<(EventId, ActivityScheduled)>) -> Self {
+    fn queued(open: Vec<(EventId, Arc<ActivityScheduled>)>) -> Self {
         let places = open.into_iter().map(|(scheduled, _)| (scheduled, Place::Queued)).collect();
         Self { places, ..Self::default() }
     }

@@ -47,7 +47,7 @@ pub(super) struct Run {
     definition: Arc<dyn Definition>,
     phase: Phase,
     /// The run's first event, once it is known.
-    started: Option<WorkflowStarted>,
+    started: Option<Arc<WorkflowStarted>>,
     /// The time of the first event, while its commands are not committed.
     begin_at: Option<Timestamp>,
     /// The last acknowledged event.
@@ -127,7 +127,7 @@ struct InFlight {
     taken: usize,
     aborts: Vec<EventId>,
     asks: Vec<EventId>,
-    closing: Option<Closing>,
+    closing: Option<Box<Closing>>,
     /// Calls whose outcome it hands to the store instead of history.
     deposited: HashSet<EventId>,
     /// Calls that asked for a row and have one by then, and who holds it.
@@ -179,7 +179,7 @@ pub(super) struct Stepped {
 
 /// A commit for the store and what follows its acknowledgement.
 pub(super) struct Submission {
-    pub(super) commit: Commit,
+    pub(super) commit: Box<Commit>,
     pub(super) ticket: Ticket,
 }
 
@@ -193,7 +193,7 @@ pub(super) struct Verdict {
     /// Why the run leaves this worker, if it does.
     pub(super) leaves: Option<Leave>,
     /// Outcomes of queued activities that are to be reported to the store.
-    pub(super) unreported: Vec<EndedActivity>,
+    pub(super) unreported: Vec<Box<EndedActivity>>,
     /// The store can never hold the commit; the run is to be parked with this reason.
     pub(super) trouble: Option<String>,
 }
@@ -204,7 +204,7 @@ impl Run {
         key: RunKey,
         token: FencingToken,
         definition: Arc<dyn Definition>,
-        started: WorkflowStarted,
+        started: Arc<WorkflowStarted>,
         at: Timestamp,
         machine: Machine,
     ) -> Self {
@@ -272,7 +272,7 @@ impl Run {
         self.incoming.extend(messages.into_iter().map(Incoming::Message));
     }
 
-    pub(super) fn offer_activity(&mut self, mut ended: EndedActivity) {
+    pub(super) fn offer_activity(&mut self, mut ended: Box<EndedActivity>) {
         // What was claimed has its row, and may end before this worker hears of the commit that wrote that.
         if ended.queued.is_none() && ended.scheduled > self.head && ended.load != self.loads {
             // It belongs to code that was thrown away before anything of the step was stored.
@@ -282,7 +282,7 @@ impl Run {
             let message = "the body left its ending to a token, but took none";
             ended.result = Err(Failure::new("NoToken", message).non_retryable());
         }
-        self.incoming.push_back(Incoming::Activity(Box::new(ended)));
+        self.incoming.push_back(Incoming::Activity(ended));
     }
 
     pub(super) fn offer_side_effect(&mut self, ended: EndedSideEffect) {
@@ -377,9 +377,9 @@ impl Run {
     }
 
     /// The outcomes of queued activities that wait here, to be reported to the store instead.
-    pub(super) fn into_unreported(self) -> impl Iterator<Item = EndedActivity> {
+    pub(super) fn into_unreported(self) -> impl Iterator<Item = Box<EndedActivity>> {
         self.incoming.into_iter().filter_map(|incoming| match incoming {
-            Incoming::Activity(ended) if ended.queued.is_some() => Some(*ended),
+            Incoming::Activity(ended) if ended.queued.is_some() => Some(ended),
             _ => None,
         })
     }
@@ -426,7 +426,7 @@ impl Run {
         // The live code has seen what history has not: history is asked instead.
         self.questions.clear();
         if let (Refusal::InboxAdvanced(door), Some(closing)) = (refusal, in_flight.closing) {
-            self.closing = Some(Closing { door: *door, ..closing });
+            self.closing = Some(Closing { door: *door, ..*closing });
             return Verdict::default();
         }
         self.forget_unstored();
@@ -440,7 +440,7 @@ impl Run {
                 let mut unreported = Vec::new();
                 for incoming in std::mem::take(&mut self.incoming) {
                     match incoming {
-                        Incoming::Activity(ended) if ended.queued.is_some() => unreported.push(*ended),
+                        Incoming::Activity(ended) if ended.queued.is_some() => unreported.push(ended),
                         other => self.incoming.push_back(other),
                     }
                 }

@@ -5,6 +5,7 @@
 //! run that nobody holds is claimed for it, since its `wake_at` says when; one that nobody serves waits.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::park::Trouble;
 use super::{Closing, InFlight, Incoming, Leave, Phase, Run, Submission, Then};
@@ -91,7 +92,7 @@ impl Run {
         cx: &Context,
         worker: WorkerId,
         progress: Progress,
-        started: WorkflowStarted,
+        started: Arc<WorkflowStarted>,
     ) -> Result<Submission, HistoryError> {
         let legacy = Legacy { started, unread: Vec::new(), owner: None };
         let (taken, head) = (self.incoming.len(), self.head);
@@ -105,12 +106,14 @@ impl Run {
             asks: Vec::new(),
             deposited: HashSet::new(),
             rows: None,
-            closing: Some(Closing { progress, taken, aborts: Vec::new(), door: self.taken_in }),
+            closing: Some(Box::new(Closing { progress, taken, aborts: Vec::new(), door: self.taken_in })),
             then: Then::Leave(Leave::Ended),
         });
-        let ticket =
-            Ticket { closing: closing.map(|(_, kind)| kind), ..Ticket::new(self.key.run_id, self.token) };
-        Ok(Submission { commit, ticket })
+        let ticket = Ticket {
+            closing: closing.map(|(_, kind)| Box::new(kind)),
+            ..Ticket::new(self.key.run_id, self.token)
+        };
+        Ok(Submission { commit: Box::new(commit), ticket })
     }
 
     /// Whether a closing task waits that only [`time_out_parked`](Self::time_out_parked) can finish.

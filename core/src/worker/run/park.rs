@@ -247,6 +247,6 @@ impl Run {
             shown: Shown::default(),
             next: Next::Open(open),
         };
-        Submission { commit, ticket: Ticket::new(self.key.run_id, self.token) }
+        Submission { commit: Box::new(commit), ticket: Ticket::new(self.key.run_id, self.token) }
     }
 }

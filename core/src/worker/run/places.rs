@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::vocabulary::EventId;
+use crate::vocabulary::{EventId, SpreadIds};
 
 /// Where an open call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(super) enum Place {
 /// The places of a run's open calls, by the event that scheduled them.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    open: HashMap<EventId, Place>,
+    open: HashMap<EventId, Place, SpreadIds>,
     rowless: usize,
     journal: Vec<(EventId, Option<Place>)>,
 }

@@ -1,6 +1,7 @@
 //! Where the activities of a task run: here at once without a row, or through the queue.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::park::Trouble;
 use super::places::{Place, Places};
@@ -52,7 +53,7 @@ impl Settled {
 /// A call that is to stand in the queue.
 pub(super) struct Row<'a> {
     pub(super) scheduled: EventId,
-    pub(super) call: &'a ActivityScheduled,
+    pub(super) call: &'a Arc<ActivityScheduled>,
     pub(super) close_by: Option<Timestamp>,
     pub(super) attempt: Attempt,
     pub(super) visible_at: Timestamp,
@@ -66,7 +67,7 @@ impl<'a> Row<'a> {
     /// The row of a first attempt.
     pub(super) fn of(
         scheduled: EventId,
-        call: &'a ActivityScheduled,
+        call: &'a Arc<ActivityScheduled>,
         close_by: Option<Timestamp>,
         visible_at: Timestamp,
     ) -> Self {
@@ -79,7 +80,7 @@ impl<'a> Row<'a> {
 /// A call that is to run here.
 pub(super) struct LocalCall {
     pub(super) scheduled: EventId,
-    pub(super) call: ActivityScheduled,
+    pub(super) call: Arc<ActivityScheduled>,
     pub(super) attempt: Attempt,
     pub(super) last_failure: Option<Failure>,
     /// What it does, if it is a step and not an activity by name.
@@ -92,7 +93,7 @@ impl LocalCall {
         cx: &Context,
         machine: &mut Machine,
         scheduled: EventId,
-        call: ActivityScheduled,
+        call: Arc<ActivityScheduled>,
     ) -> Result<Self, Trouble> {
         let step = machine.take_step(scheduled).and_then(|step| step.downcast::<ActivityDefinition>().ok());
         let step = step.map(|step| match &cx.registry.steps {
@@ -100,7 +101,7 @@ impl LocalCall {
             None => *step,
         });
         if step.is_none() && !cx.registry.activities.contains_key(&call.activity) {
-            return Err(Trouble::Unregistered(call.activity));
+            return Err(Trouble::Unregistered(call.activity.clone()));
         }
         Ok(Self { scheduled, call, attempt: Attempt(1), last_failure: None, step })
     }
@@ -194,7 +195,7 @@ impl Run {
         cx: &Context,
         now: Timestamp,
         event: &Event,
-        call: &ActivityScheduled,
+        call: &Arc<ActivityScheduled>,
         settled: &mut Settled,
     ) -> Result<(), Trouble> {
         let scheduled = event.id;
@@ -282,7 +283,7 @@ impl Run {
             activity: row.call.activity.clone(),
             task_queue: row.call.task_queue.as_ref().unwrap_or(own_queue).clone(),
             priority: self.started.as_ref().map_or(0, |started| started.priority),
-            call: encode_kind(row.call.clone().into(), cx.codec.as_ref())?,
+            call: encode_kind(EventKind::ActivityScheduled(row.call.clone()), cx.codec.as_ref())?,
             attempt: row.attempt,
             visible_at: row.visible_at,
             close_by: row.close_by,

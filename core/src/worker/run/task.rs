@@ -1,6 +1,7 @@
 //! One workflow task: take in what waits, one event at a time, and make one commit of it.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
 use super::overtime::limit_of;
 use super::park::Trouble;
@@ -8,7 +9,7 @@ use super::places::Places;
 use super::settle::Settled;
 use super::{Closing, InFlight, Incoming, Leave, Phase, Run, Stepped, Submission, Then};
 use crate::commit::{self, Legacy, Progress};
-use crate::history::{HistoryError, PayloadCodec, SideEffectRecorded, TimerFired, decode_kind};
+use crate::history::{EventKind, HistoryError, PayloadCodec, SideEffectRecorded, TimerFired, decode_kind};
 use crate::replay::Machine;
 use crate::vocabulary::{Attempt, EventId, Payload, Position, Timestamp, WorkerId};
 use crate::worker::activities::{EndedActivity, Job};
@@ -147,7 +148,11 @@ impl Run {
         let mut at = now.max(machine.last_at());
         if let (Some(begin_at), Some(started)) = (self.begin_at, &self.started) {
             at = begin_at;
-            machine.take_in(at, started.clone().into(), &mut gathered.progress.events)?;
+            machine.take_in(
+                at,
+                EventKind::WorkflowStarted(started.clone()),
+                &mut gathered.progress.events,
+            )?;
             // The first event is stored since the start; its commands are new.
             gathered.progress.events.remove(0);
         } else {
@@ -232,18 +237,15 @@ impl Run {
             asks,
             deposited: HashSet::new(),
             rows: (!rows.is_empty()).then_some((worker, rows)),
-            closing: closes.then(|| Closing {
-                progress: progress.clone(),
-                taken,
-                aborts,
-                door: self.taken_in,
+            closing: closes.then(|| {
+                Box::new(Closing { progress: progress.clone(), taken, aborts, door: self.taken_in })
             }),
             then: if closes { Then::Leave(leave) } else { Then::GoOn },
         };
         let mut ticket = Ticket { jobs, ..Ticket::new(self.key.run_id, self.token) };
         self.ask_others(cx, machine, &mut progress, &mut ticket)?;
         let commit = if closes {
-            ticket.closing = progress.events.last().map(|event| event.kind.clone());
+            ticket.closing = progress.events.last().map(|event| Box::new(event.kind.clone()));
             self.closing_commit(cx, worker, progress, &mut ticket)?
         } else {
             let open = OpenRun {
@@ -257,7 +259,7 @@ impl Run {
             commit::open(&self.holder(worker), self.head, progress, open, cx.codec.as_ref())?
         };
         self.in_flight = Some(in_flight);
-        Ok(Some(Submission { commit, ticket }))
+        Ok(Some(Submission { commit: Box::new(commit), ticket }))
     }
 
     fn closing_commit(
@@ -273,10 +275,14 @@ impl Run {
         let Some(mut started) = self.started.clone() else {
             return Err(HistoryError::Damaged("a run that closes has no first event".to_owned()));
         };
-        (started.attributes, started.memo) = machine.shown();
+        let (attributes, memo) = machine.shown();
+        if (&started.attributes, &started.memo) != (&attributes, &memo) {
+            let started = Arc::make_mut(&mut started);
+            (started.attributes, started.memo) = (attributes, memo);
+        }
         let mut owner = None;
         let at = machine.last_at();
-        let closing = ticket.closing.as_ref();
+        let closing = ticket.closing.as_deref();
         if let Some((run, started)) =
             closing.and_then(|closing| commit::successor(&self.key, closing, at, &started))
             // One that begins later is claimed when it does.
@@ -284,7 +290,8 @@ impl Run {
             && cx.owner_of(&started.workflow, &started.task_queue) == Some(worker)
         {
             owner = Some(worker);
-            ticket.successor = Some(FirstTask { run, started, at, inbox: Vec::new() });
+            let started = Arc::new(started);
+            ticket.successor = Some(Box::new(FirstTask { run, started, at, inbox: Vec::new() }));
         }
         let legacy = Legacy { started, unread: machine.unread(), owner };
         let commit = commit::close(&self.holder(worker), self.head, progress, legacy, cx.codec.as_ref())?;

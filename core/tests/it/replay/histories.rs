@@ -1,5 +1,7 @@
 //! Histories that are not what they should be.
 
+use std::sync::Arc;
+
 use retell::history::{ActivityCompleted, EventKind, TimerFired};
 use retell::replay::{HistoryFault, MachineOptions, TaskError};
 use retell::vocabulary::{Attempt, EventId, SemanticsVersion, Timestamp};
@@ -87,7 +89,7 @@ fn newer_semantics_are_left_to_newer_workers() {
     let newer = SemanticsVersion(SemanticsVersion::CURRENT.0 + 1);
     let mut run = history();
     let EventKind::WorkflowStarted(body) = &mut run.events[0].kind else { panic!("event 1") };
-    body.semantics = newer;
+    Arc::make_mut(body).semantics = newer;
     let live = run.events[0].kind.clone();
     assert_eq!(fault(&run), HistoryFault::NewerSemantics(newer));
     let mut machine = machine::<W>(MachineOptions::default());
@@ -99,7 +101,7 @@ fn a_run_of_another_workflow_is_refused() {
     workflow!(Other, |_cx| Ok(String::new()));
     let mut run = history();
     let EventKind::WorkflowStarted(body) = &mut run.events[0].kind else { panic!("event 1") };
-    body.workflow.version = retell::vocabulary::WorkflowVersion(2);
+    Arc::make_mut(body).workflow.version = retell::vocabulary::WorkflowVersion(2);
     assert!(matches!(fault(&run), HistoryFault::OtherWorkflow { .. }));
     assert!(Run::start::<Other>(&()).machine.is_closed());
 }

@@ -132,14 +132,12 @@ fn a_failed_run_names_the_run_that_tries_it_again() {
     let mut first = machine::<Fails>(MachineOptions::default());
     let EventKind::WorkflowStarted(body) = started::<Fails>(&()) else { panic!("no start") };
     let retry = Some(Box::new(RetryPolicy::fixed(seconds(5)).attempts(2)));
+    let body = WorkflowStarted { retry, ..WorkflowStarted::clone(&body) };
     let mut events = Vec::new();
-    first
-        .take_in(START, WorkflowStarted { retry: retry.clone(), ..body.clone() }.into(), &mut events)
-        .unwrap();
+    first.take_in(START, body.clone().into(), &mut events).unwrap();
     let EventKind::WorkflowFailed(failed) = &events[1].kind else { panic!("no end") };
     assert!(failed.retried_as.is_some());
-    let next =
-        retell::commit::successor(&key(), &events[1].kind, events[1].at, &WorkflowStarted { retry, ..body });
+    let next = retell::commit::successor(&key(), &events[1].kind, events[1].at, &body);
     let (run, started) = next.unwrap();
     assert_eq!(Some(run.run_id), failed.retried_as);
     assert_eq!((started.attempt, started.begins_at), (Attempt(2), Some(START + seconds(5))));

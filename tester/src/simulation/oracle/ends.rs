@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use retell::backend::{Backend, RunInfo, RunStatus};
 use retell::client::ResultError;
-use retell::history::{EventKind, Plain, Text, WorkflowStarted, decode_kind};
+use retell::history::{EventKind, Plain, Text, decode_kind};
 use retell::replay::{Definition, Machine, MachineOptions};
 use retell::vocabulary::{EventId, Namespace, Payload, RequestId, RunId, RunKey, WorkflowId, WorkflowType};
 use retell::write::{CloseStatus, Target};
@@ -215,16 +215,15 @@ fn replay(run: &Run, code: &Code) -> Result<Machine, Broken> {
 
 /// A run of a random program returns what the program says, if nobody cancelled it or a child of it.
 fn check_program(run: &Run, lost_a_child: bool) -> Result<(), Broken> {
-    let Some(EventKind::WorkflowStarted(WorkflowStarted { workflow, input, .. })) = run.event(EventId(1))
-    else {
+    let Some(EventKind::WorkflowStarted(started)) = run.event(EventId(1)) else {
         return Err(Broken::new("H1", format!("{} does not begin with its start", run.key)));
     };
-    let own = workflow.name.as_str() == <Interpreter as retell::workflow::Workflow>::NAME;
+    let own = started.workflow.name.as_str() == <Interpreter as retell::workflow::Workflow>::NAME;
     let cancelled = |kind: &EventKind| matches!(kind, EventKind::WorkflowCancelRequested(_));
     if !own || lost_a_child || run.events.iter().any(|event| cancelled(&event.kind)) {
         return Ok(());
     }
-    let Ok(program) = input.decode::<Program>() else {
+    let Ok(program) = started.input.decode::<Program>() else {
         return Err(Broken::new("H1", format!("the program of {} does not decode", run.key)));
     };
     let sum = program.sum();
