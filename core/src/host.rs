@@ -7,6 +7,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
@@ -73,6 +74,32 @@ impl Home {
         match self {
             Self::Runtime => TaskHandle::Runtime(tokio::spawn(task).abort_handle()),
             Self::Hosted(host) => TaskHandle::Hosted(host.spawn(role, Box::pin(task))),
+        }
+    }
+
+    /// Runs a task on its own: a first part, then the rest with what came of it.
+    ///
+    /// On tokio the first part begins here and now, on the thread of whoever spawns it and within the runtime that is
+    /// entered: so that what it sends is on its way before another thread has woken up.
+    pub(crate) fn spawn_begun<T: Send + 'static>(
+        &self,
+        role: Role,
+        first: impl Future<Output = T> + Send + 'static,
+        rest: impl FnOnce(T) + Send + 'static,
+    ) {
+        match self {
+            Self::Runtime => {
+                let mut first = Box::pin(first);
+                // Nobody hears this waker: the task polls again at once.
+                let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+                match catch_unwind(AssertUnwindSafe(|| first.as_mut().poll(&mut cx))) {
+                    Ok(Poll::Ready(done)) => _ = tokio::spawn(async move { rest(done) }),
+                    Ok(Poll::Pending) => _ = tokio::spawn(async move { rest(first.await) }),
+                    // As it would have been in its task: nobody hears of it but the panic hook.
+                    Err(_) => {}
+                }
+            }
+            hosted @ Self::Hosted(_) => _ = hosted.spawn(role, async move { rest(first.await) }),
         }
     }
 

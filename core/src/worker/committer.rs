@@ -13,6 +13,7 @@ use super::shard::{FirstTask, Input};
 use super::thread::Shards;
 use crate::backend::{StoreError, StoreErrorKind};
 use crate::history::EventKind;
+use crate::host::Role;
 use crate::vocabulary::{FencingToken, RequestId, RunId};
 use crate::write::{Applied, Batch, Outcome, Refusal, Write};
 
@@ -61,8 +62,8 @@ pub(super) struct Order {
     pub(super) ticket: Ticket,
 }
 
-/// Applies a shard's orders in one batch, and carries the outcomes out.
-pub(super) async fn carry_out(
+/// Has a shard's orders applied in one batch, and the outcomes carried out.
+pub(super) fn carry_out(
     cx: Arc<Context>,
     life: Arc<Life>,
     shards: Arc<Shards>,
@@ -70,16 +71,36 @@ pub(super) async fn carry_out(
     shard: usize,
     orders: Vec<Order>,
 ) {
-    let _carried = Carried(shards.clone());
+    let carried = Carried::begin(&shards);
     let (writes, tickets): (Vec<Write>, Vec<Ticket>) =
         orders.into_iter().map(|order| (identified(&cx, order.write), order.ticket)).unzip();
     let batch: Batch = writes.into();
-    let Ok(outcomes) = apply_until_known(&cx, batch.clone()).await else { return };
+    let apply = {
+        let (cx, batch) = (cx.clone(), batch.clone());
+        async move { apply_until_known(&cx, batch).await }
+    };
+    cx.clone().home.spawn_begun(Role::Engine, apply, move |outcomes| {
+        let _carried = carried;
+        let Ok(outcomes) = outcomes else { return };
+        let outcomes = tickets.into_iter().zip(outcomes).zip(batch.iter());
+        follow(&cx, &life, &shards, &running, shard, outcomes);
+    });
+}
+
+/// Tells the outcomes of writes, and starts what waited for them.
+fn follow<'batch>(
+    cx: &Arc<Context>,
+    life: &Life,
+    shards: &Arc<Shards>,
+    running: &Arc<Running>,
+    shard: usize,
+    outcomes: impl ExactSizeIterator<Item = ((Ticket, Outcome), &'batch Write)>,
+) {
     let alive = life.holds_at(cx.clock.elapsed());
     let mut told = Vec::with_capacity(outcomes.len());
     let mut jobs = Vec::new();
     let mut successors = Vec::new();
-    for ((mut ticket, outcome), write) in tickets.into_iter().zip(outcomes).zip(batch.iter()) {
+    for ((mut ticket, outcome), write) in outcomes {
         if outcome.is_ok() {
             if let Write::Commit(commit) = write {
                 cx.answers.committed(commit);
@@ -107,7 +128,7 @@ pub(super) async fn carry_out(
         return;
     }
     successors.into_iter().for_each(|first_task| shards.begin(first_task));
-    jobs.into_iter().for_each(|job| activities::start(&cx, &life, &shards, &running, job));
+    jobs.into_iter().for_each(|job| activities::start(cx, life, shards, running, job));
 }
 
 /// A commit without a record is told from itself, when it is applied again, by a request ID: a row that it queued may
@@ -124,6 +145,13 @@ fn identified(cx: &Context, mut write: Write) -> Write {
 
 /// A batch that is under way until this is dropped.
 struct Carried(Arc<Shards>);
+
+impl Carried {
+    fn begin(shards: &Arc<Shards>) -> Self {
+        shards.carrying.fetch_add(1, Ordering::AcqRel);
+        Self(shards.clone())
+    }
+}
 
 impl Drop for Carried {
     fn drop(&mut self) {

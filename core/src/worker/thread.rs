@@ -381,9 +381,7 @@ impl Shell {
         let _entered = self.runtime.as_ref().map(Handle::enter);
         if !orders.is_empty() {
             let (cx, shards, running) = (self.cx.clone(), self.shards.clone(), self.running.clone());
-            self.shards.carrying.fetch_add(1, Ordering::AcqRel);
-            let carried = committer::carry_out(cx, life.clone(), shards, running, self.index, orders);
-            self.cx.home.spawn(Role::Engine, carried);
+            committer::carry_out(cx, life.clone(), shards, running, self.index, orders);
         }
         for load in loads {
             self.cx.home.spawn(Role::Engine, loader::load(self.cx.clone(), self.shards.clone(), load));
