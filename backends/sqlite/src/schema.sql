@@ -40,14 +40,22 @@ CREATE TABLE workers (
     drained INTEGER NOT NULL DEFAULT 0
 );
 
+-- The last run that was removed when there was none after it, so that its number is never given again.
+CREATE TABLE removed (
+    last INTEGER NOT NULL
+);
+INSERT INTO removed VALUES (0);
+
 CREATE TABLE runs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     run_id BLOB NOT NULL,
     namespace INTEGER NOT NULL,
     workflow_id TEXT NOT NULL,
     kind INTEGER NOT NULL,
     status INTEGER NOT NULL DEFAULT 0,
     started_at INTEGER NOT NULL,
+    -- Of a start that has no row in `requests`, since its run ID is its identity: whether the owner that it named held it.
+    started_held INTEGER,
     closed_at INTEGER,
     head INTEGER NOT NULL,
     last_at INTEGER NOT NULL,
@@ -78,14 +86,15 @@ CREATE TABLE runs (
     published BLOB
 );
 CREATE UNIQUE INDEX runs_by_run_id ON runs (run_id, namespace);
+-- The last one of a workflow ID is the only one that may be open.
 CREATE INDEX runs_by_workflow_id ON runs (namespace, workflow_id);
 CREATE INDEX runs_by_start ON runs (namespace, started_at, run_id);
-CREATE UNIQUE INDEX runs_open ON runs (namespace, workflow_id) WHERE status = 0;
 CREATE INDEX runs_open_by_start ON runs (namespace, started_at, run_id) WHERE status = 0;
 CREATE INDEX runs_parked ON runs (namespace, started_at, run_id) WHERE status = 0 AND failure IS NOT NULL;
 CREATE INDEX runs_paused ON runs (namespace, started_at, run_id) WHERE status = 0 AND paused = 1;
-CREATE INDEX runs_ready ON runs (owner, kind, wake_at) WHERE status = 0;
-CREATE INDEX runs_rowless ON runs (owner, kind) WHERE status = 0 AND rowless = 1;
+-- What a dead worker left running is to be taken up at once.
+CREATE INDEX runs_ready ON runs (owner, kind, CASE WHEN rowless = 1 AND owner <> 0 THEN 0 ELSE wake_at END)
+    WHERE status = 0;
 CREATE INDEX runs_unsettled ON runs (owner, kind) WHERE unsettled = 1;
 CREATE INDEX runs_unread ON runs (owner) WHERE status = 0 AND inbox_last > shown;
 

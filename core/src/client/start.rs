@@ -65,6 +65,8 @@ pub struct StartCall<W: Workflow> {
     workflow_id: Result<WorkflowId, InvalidId>,
     input: Result<Payload, PayloadError>,
     request_id: RequestId,
+    /// Whether nobody has given it another identity than it was made with: then it is that of its run, too.
+    own_identity: bool,
     task_queue: Result<TaskQueue, InvalidId>,
     conflict: IdConflict,
     reuse: IdReusePolicy,
@@ -98,6 +100,7 @@ impl<W: Workflow> StartCall<W> {
             task_queue: Ok(client.seams.task_queue.clone()),
             headers: client.headers.clone(),
             request_id: client.fresh_request(),
+            own_identity: true,
             client,
             workflow_id,
             input,
@@ -114,7 +117,7 @@ impl<W: Workflow> StartCall<W> {
 
     /// The identity of this call: the same start sent again under it returns its first outcome, for at least a day.
     pub fn request_id(mut self, request_id: RequestId) -> Self {
-        self.request_id = request_id;
+        (self.request_id, self.own_identity) = (request_id, false);
         self
     }
 
@@ -252,11 +255,9 @@ impl<W: Workflow> StartCall<W> {
         headers: &Headers,
     ) -> Result<(Start, Arc<WorkflowStarted>), StartError> {
         let seams = &self.client.seams;
-        let run = RunKey {
-            namespace: seams.namespace.clone(),
-            workflow_id: workflow_id.clone(),
-            run_id: RunId(seams.home.fresh_id()),
-        };
+        let id = if self.own_identity { self.request_id.0 } else { seams.home.fresh_id() };
+        let (namespace, workflow_id) = (seams.namespace.clone(), workflow_id.clone());
+        let run = RunKey { namespace, workflow_id, run_id: RunId(id) };
         let name = self.named.name.clone()?;
         let Some(version) = self.named.version else { return Err(StartError::UnknownWorkflow(name)) };
         let at = self.client.now();

@@ -19,7 +19,7 @@ use crate::vocabulary::{
 pub struct Start {
     /// The new run.
     pub run: RunKey,
-    /// The identity of this write.
+    /// The identity of this write. Where it is the run ID, the run itself is all that need be kept of it.
     pub request_id: RequestId,
     /// The code that it is bound to.
     pub workflow: WorkflowType,
@@ -54,6 +54,14 @@ pub struct Start {
     pub wake_at: Timestamp,
     /// As in [`OpenRun`](super::OpenRun): whether others are to be told if it is terminated.
     pub dependents: bool,
+}
+
+impl Start {
+    /// Whether the run that it opens says by its run ID that this is applied: then a store need keep no other identity.
+    #[must_use]
+    pub fn goes_by_run_id(&self) -> bool {
+        self.request_id.0 == self.run.run_id.0
+    }
 }
 
 /// What a start does when its workflow ID has an open run.

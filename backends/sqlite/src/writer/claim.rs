@@ -15,6 +15,13 @@ use crate::fault::is_of_the_data;
 /// The most runs whose new messages one claim answers with; the next claim has the rest.
 const UNREAD_RUNS_MAX: usize = 1_000;
 
+/// When a run that nobody alive holds may be claimed, in the words of the index `runs_ready`.
+macro_rules! due {
+    () => {
+        "CASE WHEN rowless = 1 AND owner <> 0 THEN 0 ELSE wake_at END"
+    };
+}
+
 /// Who asks, and who has left something to take.
 pub(crate) struct Claimer {
     /// The worker's row.
@@ -132,23 +139,16 @@ impl Transaction<'_> {
     fn ready_runs(&self, owner: i64, kind: i64, max: usize, claimed: &mut Claimed) -> Result<Vec<Ready>> {
         let now = self.now.as_micros();
         let mut ready: Vec<Ready> = self
-            .statement(
-                "SELECT wake_at, id FROM runs WHERE status = 0 AND owner = ?1 AND kind = ?2 AND wake_at <= ?3 \
-                 ORDER BY wake_at LIMIT ?4",
-            )?
+            .statement(concat!(
+                "SELECT min(coalesce(wake_at, ?3), ?3), id FROM runs \
+                     WHERE status = 0 AND owner = ?1 AND kind = ?2 AND ",
+                due!(),
+                " <= ?3 ORDER BY ",
+                due!(),
+                " LIMIT ?4"
+            ))?
             .query_map(params![owner, kind, now, column::number(max)], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_>>()?;
-        let left_running = if owner == 0 {
-            Vec::new()
-        } else {
-            self.statement(
-                "SELECT ?3, id FROM runs WHERE status = 0 AND rowless = 1 AND owner = ?1 AND kind = ?2 \
-                 AND (wake_at IS NULL OR wake_at > ?3) LIMIT ?4",
-            )?
-            .query_map(params![owner, kind, now, column::number(max)], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_>>()?
-        };
-        ready.extend(left_running);
         let unsettled: Vec<Ready> = self
             .statement(
                 "SELECT closed_at, id FROM runs WHERE unsettled = 1 AND owner = ?1 AND kind = ?2 LIMIT ?3",
@@ -157,10 +157,13 @@ impl Transaction<'_> {
             .collect::<Result<_>>()?;
         ready.extend(unsettled);
         let next: Option<i64> = self
-            .statement(
-                "SELECT min(wake_at) FROM runs WHERE status = 0 AND owner = ?1 AND kind = ?2 AND wake_at > ?3 \
-                 AND NOT (rowless = 1 AND owner <> 0)",
-            )?
+            .statement(concat!(
+                "SELECT min(",
+                due!(),
+                ") FROM runs WHERE status = 0 AND owner = ?1 AND kind = ?2 AND ",
+                due!(),
+                " > ?3"
+            ))?
             .query_row(params![owner, kind, now], |row| row.get(0))?;
         note_due(claimed, next);
         Ok(ready)

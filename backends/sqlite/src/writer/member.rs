@@ -87,7 +87,7 @@ impl Transaction<'_> {
         let (namespace, request_id) = match write {
             Write::Commit(commit) => return self.commit(commit),
             Write::Remove(remove) => return self.remove(&remove.run),
-            Write::Start(start) => (&start.run.namespace, start.request_id),
+            Write::Start(start) => return self.start_once(start),
             Write::Send(send) => (&send.target.namespace, send.message.request_id),
             Write::Terminate(terminate) => (&terminate.target.namespace, terminate.request_id),
             Write::Activity(report) => (&report.run.namespace, report.request_id),
@@ -96,9 +96,7 @@ impl Transaction<'_> {
             return Ok(first);
         }
         let (applied, run) = match write {
-            Write::Commit(commit) => return self.commit(commit),
-            Write::Remove(remove) => return self.remove(&remove.run),
-            Write::Start(start) => self.start(start)?,
+            Write::Commit(_) | Write::Remove(_) | Write::Start(_) => unreachable!("applied above"),
             Write::Send(send) => self.deliver(&send.target, &send.message, send.at)?,
             Write::Terminate(terminate) => self.terminate(terminate)?,
             Write::Activity(report) => self.report(report)?,

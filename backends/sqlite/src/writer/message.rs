@@ -60,13 +60,16 @@ impl Transaction<'_> {
     }
 
     fn run_errand(&mut self, errand: &Errand) -> Result<(), Stop> {
+        if let Errand::Start(start) = errand {
+            return self.start_once(start).map(drop);
+        }
         let (namespace, request_id) = (errand.namespace(), errand.request_id());
         if self.first_outcome(namespace, request_id)?.is_some() {
             return Ok(());
         }
         let (applied, row) = match errand {
             Errand::Send(send) => self.deliver(&send.target, &send.message, send.at)?,
-            Errand::Start(start) => self.start(start)?,
+            Errand::Start(_) => unreachable!("started above"),
             Errand::Terminate(terminate) => self.terminate(terminate)?,
         };
         self.keep_outcome(namespace, request_id, &applied, row)?;

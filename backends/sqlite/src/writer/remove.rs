@@ -7,13 +7,14 @@ use super::transaction::Transaction;
 use crate::fault::Stop;
 
 /// Everything that names a run by its row, and the run.
-const REMOVALS: [&str; 7] = [
+const REMOVALS: [&str; 8] = [
     "DELETE FROM records WHERE run = ?1",
     "DELETE FROM inbox WHERE run = ?1",
     "DELETE FROM activities WHERE run = ?1",
     "DELETE FROM attributes WHERE run = ?1",
     "DELETE FROM requests WHERE run = ?1",
     "DELETE FROM answers WHERE run = ?1",
+    "UPDATE removed SET last = ?1 WHERE last < ?1 AND ?1 = (SELECT max(id) FROM runs)",
     "DELETE FROM runs WHERE id = ?1",
 ];
 

@@ -38,6 +38,24 @@ impl Transaction<'_> {
         .optional()
     }
 
+    /// The first outcome of a start whose run ID is its identity, if it was applied before.
+    pub(crate) fn started_as(&mut self, run: &RunKey) -> Result<Option<Applied>> {
+        let Some(namespace) = self.namespace(&run.namespace)? else {
+            return Ok(None);
+        };
+        let started = self
+            .statement("SELECT workflow_id, started_held FROM runs WHERE run_id = ?1 AND namespace = ?2")?
+            .query_row(params![run.run_id.0.as_bytes(), namespace], |row| {
+                let workflow_id = crate::column::text(row, 0, |text| WorkflowId::new(text))?;
+                Ok((workflow_id, row.get::<_, Option<bool>>(1)?))
+            })
+            .optional()?;
+        Ok(started.and_then(|(workflow_id, held)| {
+            let run = RunKey { workflow_id, ..run.clone() };
+            held.map(|owned| Applied::Started { run, owned })
+        }))
+    }
+
     /// Keeps the outcome of a request.
     pub(crate) fn keep_outcome(
         &mut self,

@@ -20,8 +20,27 @@ pub(crate) struct Opened {
 }
 
 impl Transaction<'_> {
+    /// Opens a run if its workflow ID allows it, or answers what the same start was answered first.
+    pub(crate) fn start_once(&mut self, start: &Start) -> Result<Applied, Stop> {
+        let (namespace, goes_by_run_id) = (&start.run.namespace, start.goes_by_run_id());
+        let started = if goes_by_run_id { self.started_as(&start.run)? } else { None };
+        let first = match started {
+            None => self.first_outcome(namespace, start.request_id)?,
+            started => started,
+        };
+        if let Some(first) = first {
+            return Ok(first);
+        }
+        let (applied, row) = self.start(start)?;
+        // What the run's own row says need not be kept beside it.
+        if !(goes_by_run_id && matches!(applied, Applied::Started { .. })) {
+            self.keep_outcome(namespace, start.request_id, &applied, row)?;
+        }
+        Ok(applied)
+    }
+
     /// Opens a run if its workflow ID allows it; answers with the run's row number.
-    pub(crate) fn start(&mut self, start: &Start) -> Result<(Applied, i64), Stop> {
+    fn start(&mut self, start: &Start) -> Result<(Applied, i64), Stop> {
         if self.run_row(&start.run)?.is_some() {
             let reason = format!("run {} was started by another request", start.run);
             return Err(Refusal::Invalid(reason).into());
@@ -104,9 +123,11 @@ impl Transaction<'_> {
         let head = start.record.count + copied;
         let last_at = start.copied.last().map_or(start.record.at, |record| record.at);
         self.statement(
-            "INSERT INTO runs (run_id, namespace, workflow_id, kind, started_at, head, last_at, token, owner, \
+            "INSERT INTO runs (id, run_id, namespace, workflow_id, kind, started_at, head, last_at, token, owner, \
              wake_at, inbox_last, shown, priority, fairness_key, attributes, memo, dependents, \
-             rowless) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?14, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?15, ?16, ?17)",
+             rowless, started_held) \
+             VALUES (1 + max((SELECT coalesce(max(id), 0) FROM runs), (SELECT last FROM removed)), ?1, ?2, ?3, ?4, ?5, ?6, \
+             ?14, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?15, ?16, ?17, ?18)",
         )?
         .execute(params![
             start.run.run_id.0.as_bytes(),
@@ -127,6 +148,7 @@ impl Transaction<'_> {
             memo,
             start.dependents,
             !start.copied.is_empty(),
+            start.goes_by_run_id().then_some(owner.is_some()),
         ])?;
         let row = self.connection.last_insert_rowid();
         self.index_attributes(row, namespace, &start.attributes)?;
