@@ -8,7 +8,7 @@ use lexopt::Parser;
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
 use crate::store::StoreKind;
-use crate::workload::Workload;
+use crate::workload::{Tree, Workload};
 
 const USAGE: &str = "\
 How fast Retell is, beside its stores' own limits and its peers.
@@ -23,8 +23,10 @@ run: medians of several repetitions of a workload, after one to warm up
   --store KIND        sqlite or memory [sqlite]
   --sync MODE         full, or normal, which can lose the last commits at a power cut [full]
   --repetitions N     [as the workload says]
-  --count N           the workload's own number (#)
+  --count N, --runs N the workload's own number (#)
   --seconds N         how long `open` offers runs [120]
+  --depth N, --fanout N, --leaffanout N, --activities N, --resultsize N
+                      the shape of `tree`, as in go-workflows' own benchmark [2, 2, 2, 2, 100]
 compare: Retell, the store's floor and the peers in turn, in one session, and their ratios
   --workload NAME     w1 to w5; may be given several times [all of them]
   --rounds N          turns of each; one that is slower than 10 s has one [3]
@@ -53,11 +55,12 @@ pub(crate) struct Sizes {
     pub(crate) count: Option<u32>,
     /// How long an open loop lasts.
     pub(crate) lasting: Duration,
+    pub(crate) tree: Tree,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { count: None, lasting: Duration::from_secs(120) }
+        Self { count: None, lasting: Duration::from_secs(120), tree: Tree::default() }
     }
 }
 
@@ -137,7 +140,12 @@ fn run(parser: &mut Parser) -> Result<Option<RunOptions>, lexopt::Error> {
             Long("store") => memory = one_of(&parser.value()?.string()?, ["sqlite", "memory"])?,
             Long("sync") => sync = Some(one_of(&parser.value()?.string()?, ["full", "normal"])?),
             Long("repetitions") => options.repetitions = Some(at_least_one(parser)?),
-            Long("count") => options.sizes.count = Some(at_least_one(parser)? as u32),
+            Long("depth") => options.sizes.tree.depth = number(parser)?,
+            Long("fanout") => options.sizes.tree.fanout = number(parser)?,
+            Long("leaffanout") => options.sizes.tree.leaffanout = number(parser)?,
+            Long("activities") => options.sizes.tree.activities = number(parser)?,
+            Long("resultsize") => options.sizes.tree.resultsize = number(parser)?,
+            Long("count" | "runs") => options.sizes.count = Some(at_least_one(parser)? as u32),
             Long("seconds") => options.sizes.lasting = Duration::from_secs(at_least_one(parser)? as u64),
             Long("json") => options.json = Some(parser.value()?.into()),
             Long("directory") => options.directory = parser.value()?.into(),
@@ -219,6 +227,10 @@ fn plot(parser: &mut Parser) -> Result<Option<PlotOptions>, lexopt::Error> {
     } else {
         Ok(Some(options))
     }
+}
+
+fn number(parser: &mut Parser) -> Result<u32, lexopt::Error> {
+    parser.value()?.parse()
 }
 
 fn at_least_one(parser: &mut Parser) -> Result<usize, lexopt::Error> {

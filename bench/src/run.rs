@@ -119,7 +119,7 @@ mod tests {
             workloads: vec![workload],
             store,
             repetitions: Some(1),
-            sizes: Sizes { count: Some(count), lasting: Duration::from_millis(50) },
+            sizes: Sizes { count: Some(count), lasting: Duration::from_millis(50), ..Sizes::default() },
             directory: directory.path().to_owned(),
             json: Some(directory.path().join("session.json")),
         };

@@ -39,6 +39,12 @@ const TARGETS: &[Target] = &[
     target("parallel, 10,000 over 5,000", AtMost(2.2), |s| extra(s, "parallel", "all / half of them")),
     target("w1 in memory, activities/s", AtLeast(300_000.0), |s| rate(s, "w1", MEMORY)),
     target("w1 in memory, times durare's", AtLeast(1.0), |s| over(s, "w1", "durare", MEMORY, MEMORY)),
+    target("tree, times go-workflows' fastest on SQLite", AtLeast(30.0), |s| {
+        over(s, "tree", "go-workflows", FULL, "SQLite")
+    }),
+    target("tree in memory, times go-workflows'", AtLeast(30.0), |s| {
+        over(s, "tree", "go-workflows", MEMORY, MEMORY)
+    }),
     target("long, events replayed in a second on one core", AtLeast(2e6), |s| extra(s, "long", "replay")),
     target("sleepers, idle CPU in percent", AtMost(0.5), |s| extra(s, "sleepers", "idle CPU")),
     target("sleepers, memory in MiB", AtMost(400.0), |s| extra(s, "sleepers", "memory, all asleep")),

@@ -77,7 +77,7 @@ async fn fanned(engine: &Engine, width: u32) -> Result<(), Failure> {
     if answered == width { Ok(()) } else { Err(format!("{answered} of {width} calls answered").into()) }
 }
 
-async fn finished<W: Workflow, M>(
+pub(super) async fn finished<W: Workflow, M>(
     engine: &Engine,
     workflow: impl NamesWorkflow<W, M>,
     input: W::Input,
@@ -99,7 +99,7 @@ fn unchanged(result: &str, bytes: usize) -> Result<(), Failure> {
 }
 
 /// Does something so many times at once. Each is measured from when the first began.
-async fn at_once<T, F>(times: u32, one: impl Fn() -> F) -> Result<Latencies, Failure>
+pub(super) async fn at_once<T, F>(times: u32, one: impl Fn() -> F) -> Result<Latencies, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {

@@ -9,6 +9,7 @@ use retell::activity::{ActivityContext, ActivityError};
 use retell::vocabulary::Timestamp;
 use retell::workflow::{WorkflowContext, WorkflowResult, try_all};
 
+use super::tree::{fill, leaf, mid, root};
 use crate::measure::Meter;
 
 /// How often a [`long`] run leaves a mark, in steps.
@@ -48,8 +49,12 @@ pub(crate) fn register(orchestrator: Orchestrator) -> Orchestrator {
         .workflow(idle)
         .workflow(drain)
         .workflow(long)
+        .workflow(root)
+        .workflow(mid)
+        .workflow(leaf)
         .activity(echo)
         .activity(marked)
+        .activity(fill)
 }
 
 /// Gives back what it is given.

@@ -7,12 +7,14 @@ mod open;
 mod signals;
 mod sleepers;
 mod starting;
+mod tree;
 
 use crate::Failure;
 use crate::measure::{Sample, Unit};
 use crate::scene::Scene;
 
 pub(crate) use code::{Marks, register};
+pub(crate) use tree::Tree;
 
 /// Single runs, for those that count what one costs.
 #[cfg(test)]
@@ -44,6 +46,7 @@ pub(crate) enum Workload {
     W5,
     Burst,
     Steps,
+    Tree,
     Parallel,
     Start,
     SignalsOne,
@@ -69,7 +72,7 @@ pub(crate) struct About {
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::W1,
         Self::W2,
         Self::W3,
@@ -77,6 +80,7 @@ impl Workload {
         Self::W5,
         Self::Burst,
         Self::Steps,
+        Self::Tree,
         Self::Parallel,
         Self::Start,
         Self::SignalsOne,
@@ -86,8 +90,8 @@ impl Workload {
         Self::Sleepers,
         Self::Open,
     ];
-    /// Those that the peers run too.
-    pub(crate) const COMPARED: [Self; 5] = [Self::W1, Self::W2, Self::W3, Self::W4, Self::W5];
+    /// Those that the peers run too; only go-workflows has the tree.
+    pub(crate) const COMPARED: [Self; 6] = [Self::W1, Self::W2, Self::W3, Self::W4, Self::W5, Self::Tree];
 
     pub(crate) fn of_name(name: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|workload| workload.name() == name).ok_or_else(|| {
@@ -114,6 +118,7 @@ impl Workload {
             Self::W5 => about("w5", "# runs at once, each sleeps for a second", Runs, 1_000, 3, true),
             Self::Burst => about("burst", "# runs at once, each one activity", Activities, 2_000, 5, true),
             Self::Steps => about("steps", "# runs, one at a time, each three inline steps", Steps, 200, 5, true),
+            Self::Tree => about("tree", "# trees at once, of workflows that start others and await them", Activities, 50, 5, true),
             Self::Parallel => about("parallel", "one run, # parallel activities", Activities, 10_000, 5, true),
             Self::Start => about("start", "# starts at once, of runs that then wait", Runs, 5_000, 5, true),
             Self::SignalsOne => about("signals-one", "# signals to one run, 256 senders", Signals, 10_000, 5, true),
@@ -136,9 +141,13 @@ impl Workload {
             Self::W4 => Some(count + 1),
             Self::Steps => Some(4 * count),
             Self::Start => Some(1),
-            Self::W5 | Self::SignalsOne | Self::SignalsMany | Self::Long | Self::Sleepers | Self::Open => {
-                None
-            }
+            Self::W5
+            | Self::Tree
+            | Self::SignalsOne
+            | Self::SignalsMany
+            | Self::Long
+            | Self::Sleepers
+            | Self::Open => None,
         }
     }
 
@@ -148,6 +157,7 @@ impl Workload {
             Self::W1 | Self::Open | Self::SignalsMany => 10,
             Self::W2 => 50,
             Self::Steps => 3,
+            Self::Tree => Tree::default().operations(),
             _ => 1,
         };
         u64::from(self.about().count) * each
@@ -164,6 +174,7 @@ impl Workload {
             Self::W5 => awaited::naps_at_once(scene, count).await,
             Self::Burst => awaited::chains_at_once(scene, count, 1).await,
             Self::Steps => awaited::steps_in_turn(scene, count).await,
+            Self::Tree => tree::run(scene, count).await,
             Self::Parallel => awaited::parallel(scene, count).await,
             Self::Payload => awaited::large_payloads(scene, count).await,
             Self::Start => starting::run(scene, count).await,
