@@ -8,9 +8,9 @@ use futures::{FutureExt, future::BoxFuture};
 
 use super::activities::{self, ActivityJob, EndedActivity, Job, NEVER_BEGUN};
 use super::context::{Context, Life};
+use super::exchange::Input;
 use super::running::Running;
 use super::settler;
-use super::shard::Input;
 use super::thread::Shards;
 use crate::activity::CancelFlag;
 use crate::backend::{ActivityRequest, Claim, Claimed, ClaimedActivity, Interest, Mark, StoreErrorKind};

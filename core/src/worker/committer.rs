@@ -8,8 +8,9 @@ use tokio::sync::oneshot;
 
 use super::activities::{self, Job};
 use super::context::{Context, Life};
+use super::exchange::Input;
+use super::first_task::FirstTask;
 use super::running::Running;
-use super::shard::{FirstTask, Input};
 use super::thread::Shards;
 use crate::backend::{StoreError, StoreErrorKind};
 use crate::history::EventKind;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::future::{Either, select};
 
 use super::context::{Context, Life};
+use super::exchange::Input;
 use super::running::Running;
-use super::shard::Input;
 use super::thread::Shards;
 use crate::backend::{LeaseAction, Renewal, Renewed, StoreError, StoreErrorKind};
 

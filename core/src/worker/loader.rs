@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
+use super::exchange::{Input, Load};
 use super::run::{Loaded, Trouble};
-use super::shard::{Input, Load};
 use super::thread::Shards;
 use crate::backend::{StoreError, StoreErrorKind};
 use crate::vocabulary::EventId;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
+use super::exchange::{Input, Look};
 use super::run::Standing;
 use super::running::Running;
-use super::shard::{Input, Look};
 use super::thread::Shards;
 use crate::backend::StoreErrorKind;
 

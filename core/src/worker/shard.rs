@@ -2,23 +2,21 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
-use super::activities::{EndedActivity, EndedSideEffect, Job};
+use super::activities::EndedActivity;
 use super::committer::{Order, Ticket};
 use super::context::{Context, Life};
-use super::heartbeats::RowRequest;
-use super::queries::Question;
-use super::run::{Leave, Loaded, Run, Standing, Submission, Trouble, Verdict};
+use super::exchange::{Effects, Input, Load, Look};
+use super::first_task::{FirstTask, PendingStart};
+use super::run::{Leave, Loaded, Run, Submission, Trouble, Verdict};
 use super::running::Stop;
 use super::thread::Alarms;
-use crate::backend::{ClaimedRun, InboxMessage, UnreadInbox};
-use crate::history::{WorkflowStarted, encode_kind};
+use crate::backend::{ClaimedRun, UnreadInbox};
+use crate::history::encode_kind;
 use crate::replay::{Machine, MachineOptions};
-use crate::vocabulary::{FencingToken, Position, RequestId, RunId, RunKey, SpreadIds, Timestamp, WorkerId};
-use crate::write::{ActivityReport, ActivityVerdict, NewMessage, Outcome, Start, Write};
+use crate::vocabulary::{FencingToken, RequestId, RunId, SpreadIds, Timestamp, WorkerId};
+use crate::write::{ActivityReport, ActivityVerdict, NewMessage, Outcome, Write};
 
 /// The token of a run whose start named its owner.
 const FIRST_TOKEN: FencingToken = FencingToken(1);
@@ -27,109 +25,6 @@ const IDLE_TIMERS_MIN: usize = 1_024;
 /// The most inboxes that wait for the beginning of their runs; far more than can be under way. Those of runs that were
 /// ended from outside, which never begin, fall out at the end.
 const EARLY_MAX: usize = 10_000;
-
-/// A run that begins here: its first event is known, its code has not been polled.
-#[derive(Debug, Clone)]
-pub(crate) struct FirstTask {
-    pub(crate) run: RunKey,
-    pub(crate) started: Arc<WorkflowStarted>,
-    pub(crate) at: Timestamp,
-    /// What lies in its inbox from the start.
-    pub(crate) inbox: Vec<InboxMessage>,
-}
-
-/// A start on its way to the store together with its first task, if that is quick enough.
-///
-/// Whoever takes the write first sends it: the shard, with the first task's commit behind it, or the client, who does
-/// not wait for a first task that is slow.
-pub(crate) struct PendingStart {
-    pub(crate) first_task: FirstTask,
-    write: Mutex<Option<(Start, oneshot::Sender<Outcome>)>>,
-}
-
-impl PendingStart {
-    /// A start that nobody has taken, and where its outcome will come.
-    pub(crate) fn new(
-        start: Start,
-        started: Arc<WorkflowStarted>,
-    ) -> (Arc<Self>, oneshot::Receiver<Outcome>) {
-        let (run, at, inbox) = (start.run.clone(), start.record.at, inbox_of(&start));
-        let first_task = FirstTask { run, started, at, inbox };
-        let (sender, receiver) = oneshot::channel();
-        (Arc::new(Self { first_task, write: Mutex::new(Some((start, sender))) }), receiver)
-    }
-
-    /// Takes the write, unless it is taken.
-    pub(crate) fn take(&self) -> Option<(Start, oneshot::Sender<Outcome>)> {
-        self.write.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// What comes to a shard.
-pub(super) enum Input {
-    /// A start with its first task.
-    Start(Arc<PendingStart>),
-    /// A run that was started, and is held here, without its first task.
-    Begin(Box<FirstTask>),
-    Claimed(Box<ClaimedRun>),
-    Unread(UnreadInbox),
-    /// What was read for a run, under this token and by this load.
-    Loaded(RunId, (FencingToken, u32), Result<Loaded, Trouble>),
-    Activity(Box<EndedActivity>),
-    /// A call that runs without a row needs one.
-    NeedsRow(RunId, FencingToken, RowRequest),
-    /// A step of this run waits for its next attempt.
-    Waits(RunId, FencingToken),
-    /// Where the calls of this run stand.
-    Looked(RunId, FencingToken, Standing),
-    SideEffect(EndedSideEffect),
-    /// What became of commits that this worker made, under the identity that it had then.
-    Outcomes(WorkerId, Vec<(RunId, FencingToken, Outcome)>),
-    /// Something foreign woke the code of this run while it was at rest.
-    Alarm(RunId, FencingToken),
-    /// This run was ended from outside.
-    Terminated(RunId),
-    /// Someone asks a run.
-    Question(Question),
-    /// A timer is due.
-    Tick,
-    /// The lease was lost: everything held is gone, and a new life begins.
-    NewLife(Arc<Life>),
-    /// Give everything back that does not run.
-    Drain,
-    /// The thread ends.
-    Stop,
-}
-
-/// A history to be read.
-#[derive(Debug)]
-pub(super) struct Load {
-    pub(super) run: RunKey,
-    pub(super) token: FencingToken,
-    /// Which load of the run this is.
-    pub(super) number: u32,
-    /// Whether to find out which activities have a row in the queue.
-    pub(super) find_queued: bool,
-}
-
-/// A look at where the calls of a run stand.
-#[derive(Debug)]
-pub(super) struct Look {
-    pub(super) run: RunKey,
-    pub(super) token: FencingToken,
-}
-
-/// What a shard asks of the world.
-#[derive(Default)]
-pub(super) struct Effects {
-    /// For the store, in one batch.
-    pub(super) orders: Vec<Order>,
-    pub(super) loads: Vec<Load>,
-    pub(super) looks: Vec<Look>,
-    /// User effects whose commands are already stored.
-    pub(super) jobs: Vec<Job>,
-    pub(super) stops: Vec<Stop>,
-}
 
 /// The runs that one thread drives.
 pub(super) struct Shard {
@@ -590,19 +485,6 @@ impl From<Submission> for Order {
     fn from(submission: Submission) -> Self {
         Self { write: Write::Commit(submission.commit), ticket: submission.ticket }
     }
-}
-
-/// What lies in the inbox of a run that is started so. Its owner knows it, so the store does not show it.
-pub(super) fn inbox_of(start: &Start) -> Vec<InboxMessage> {
-    let at = start.record.at;
-    let positions = (1..).map(Position);
-    let message = |(position, message): (Position, &NewMessage)| InboxMessage {
-        position,
-        request_id: message.request_id,
-        at,
-        body: message.body.clone(),
-    };
-    positions.zip(&start.inbox).map(message).collect()
 }
 
 /// How a machine is told about its surroundings.

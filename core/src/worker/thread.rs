@@ -16,9 +16,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::activities::{self, EndedActivity, EndedSideEffect};
 use super::context::{Context, Life};
+use super::exchange::{Effects, Input};
+use super::first_task::{FirstTask, PendingStart};
 use super::queries::Question;
 use super::running::Running;
-use super::shard::{Effects, FirstTask, Input, PendingStart, Shard};
+use super::shard::Shard;
 use super::{claimer, committer, ended, heartbeats, lease, loader, look, timekeeper};
 use crate::activity::block_on;
 use crate::backend::StoreError;

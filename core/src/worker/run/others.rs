@@ -6,7 +6,7 @@ use crate::history::HistoryError;
 use crate::replay::Machine;
 use crate::worker::committer::Ticket;
 use crate::worker::context::Context;
-use crate::worker::shard::FirstTask;
+use crate::worker::first_task::FirstTask;
 
 impl Run {
     /// Puts the errands of the task's events into its commit, and the children that may begin here into its ticket.

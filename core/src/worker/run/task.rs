@@ -15,7 +15,7 @@ use crate::vocabulary::{Attempt, EventId, Payload, Position, Timestamp, WorkerId
 use crate::worker::activities::{EndedActivity, Job};
 use crate::worker::committer::Ticket;
 use crate::worker::context::Context;
-use crate::worker::shard::{FirstTask, inbox_of};
+use crate::worker::first_task::{FirstTask, inbox_of};
 use crate::write::{Commit, Hold, Next, OpenRun};
 
 /// The most inbox events, and the most timers, that one workflow task takes in.
