@@ -148,8 +148,8 @@ fn real(path: &Path) -> Option<PathBuf> {
     std::fs::canonicalize(path).ok()
 }
 
-/// What goes wrong in a transaction that is the user's: a lock that another has is not waited for, as SQLite would not where
-/// that could never come.
+/// What goes wrong in a transaction that is the user's: a lock that did not come in the connection's own time, or cannot come
+/// any more, is for the user to wait for.
 fn joined_fault(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {

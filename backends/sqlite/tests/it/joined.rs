@@ -13,7 +13,7 @@ use retell_sqlite::Sqlite;
 use retell_sqlite::rusqlite::{Connection, TransactionBehavior};
 use tempfile::TempDir;
 
-use crate::kit::folder;
+use crate::kit::{folder, on_a_runtime};
 
 #[retell::workflow]
 async fn process(cx: WorkflowContext, order: u32) -> WorkflowResult<String> {
@@ -56,23 +56,25 @@ fn count(connection: &Connection) -> u32 {
     connection.query_row("SELECT count(*) FROM orders", [], |row| row.get(0)).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_start_and_a_row_are_both_there_or_neither_is() {
-    let shop = Shop::open().await;
-    let mut connection = shop.connection();
-    let mut tx = connection.transaction().unwrap();
-    tx.execute("INSERT INTO orders VALUES (1)", []).unwrap();
-    let undone = shop.engine.start(ship, "order-1", 1).in_transaction(&mut tx).await.unwrap();
-    assert!(undone.describe().await.is_err(), "it is not true yet");
-    tx.rollback().unwrap();
-    assert!(undone.describe().await.is_err());
-    assert_eq!(shop.orders(), 0);
-    let mut tx = connection.transaction().unwrap();
-    tx.execute("INSERT INTO orders VALUES (1)", []).unwrap();
-    let run = shop.engine.start(ship, "order-1", 1).in_transaction(&mut tx).await.unwrap();
-    tx.commit().unwrap();
-    assert_eq!((shop.orders(), run.result().await.unwrap()), (1, 1));
-    shop.engine.shutdown().await;
+#[test]
+fn a_start_and_a_row_are_both_there_or_neither_is() {
+    on_a_runtime(async {
+        let shop = Shop::open().await;
+        let mut connection = shop.connection();
+        let mut tx = connection.transaction().unwrap();
+        tx.execute("INSERT INTO orders VALUES (1)", []).unwrap();
+        let undone = shop.engine.start(ship, "order-1", 1).in_transaction(&mut tx).await.unwrap();
+        assert!(undone.describe().await.is_err(), "it is not true yet");
+        tx.rollback().unwrap();
+        assert!(undone.describe().await.is_err());
+        assert_eq!(shop.orders(), 0);
+        let mut tx = connection.transaction().unwrap();
+        tx.execute("INSERT INTO orders VALUES (1)", []).unwrap();
+        let run = shop.engine.start(ship, "order-1", 1).in_transaction(&mut tx).await.unwrap();
+        tx.commit().unwrap();
+        assert_eq!((shop.orders(), run.result().await.unwrap()), (1, 1));
+        shop.engine.shutdown().await;
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

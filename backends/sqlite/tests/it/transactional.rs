@@ -17,7 +17,7 @@ use retell::workflow::CallError;
 use retell_sqlite::Sqlite;
 use retell_sqlite::rusqlite::Connection;
 
-use crate::kit::folder;
+use crate::kit::{folder, on_a_runtime};
 use crate::process::{Process, say};
 
 /// What an attempt does before it commits, by its number in the plan.
@@ -259,24 +259,26 @@ async fn an_attempt_that_timed_out_cannot_commit() {
 }
 
 /// H5. An attempt that somebody else has ended, behind its worker's back, cannot commit: the store tells it from the next.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stale_attempt_is_refused_by_the_store_and_its_effect_rolled_back() {
-    let folder = folder();
-    let store = open(&folder.path().join("shop.db"), None);
-    let plan = Plan::of(&[Act::Wait]);
-    let (begun, go) = plan.meet();
-    let engine = orchestrator(&store, &plan).start().await.unwrap();
-    let run = engine.start(pay_later, "pay-1", 100).await.unwrap();
-    tokio::task::spawn_blocking(move || begun.recv().unwrap()).await.unwrap();
-    let token = plan.token.lock().unwrap().take().unwrap();
-    let given_up = ActivityError::new("GivenUp", "it takes too long");
-    engine.client().fail_activity(&token, given_up).await.unwrap();
-    go.send(()).unwrap();
-    assert_eq!(run.result().await.unwrap(), 102);
-    engine.shutdown().await;
-    assert_eq!(effects(&store), [(100, 2)]);
-    let waited = plan.waited.lock().unwrap();
-    assert_eq!(&*waited[0].as_ref().unwrap_err().error_type, "AttemptLost");
+#[test]
+fn a_stale_attempt_is_refused_by_the_store_and_its_effect_rolled_back() {
+    on_a_runtime(async {
+        let folder = folder();
+        let store = open(&folder.path().join("shop.db"), None);
+        let plan = Plan::of(&[Act::Wait]);
+        let (begun, go) = plan.meet();
+        let engine = orchestrator(&store, &plan).start().await.unwrap();
+        let run = engine.start(pay_later, "pay-1", 100).await.unwrap();
+        tokio::task::spawn_blocking(move || begun.recv().unwrap()).await.unwrap();
+        let token = plan.token.lock().unwrap().take().unwrap();
+        let given_up = ActivityError::new("GivenUp", "it takes too long");
+        engine.client().fail_activity(&token, given_up).await.unwrap();
+        go.send(()).unwrap();
+        assert_eq!(run.result().await.unwrap(), 102);
+        engine.shutdown().await;
+        assert_eq!(effects(&store), [(100, 2)]);
+        let waited = plan.waited.lock().unwrap();
+        assert_eq!(&*waited[0].as_ref().unwrap_err().error_type, "AttemptLost");
+    });
 }
 
 /// H2. A body whose worker has lost its lease, and the attempt with it to another process, changes nothing any more.
@@ -333,43 +335,45 @@ pub(crate) fn pay_until_killed(store: Sqlite) {
 }
 
 /// H6. Killed before, in and after the commit: each effect is there once, and it is the one that the outcome tells of.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_kill_at_any_point_leaves_each_effect_once() {
-    let folder = folder();
-    let path = folder.path().join("shop.db");
-    drop(open(&path, None));
-    for nth in 0.. {
-        let mut process = Process::start(&path, "pay");
-        let until = ["about to commit", "committed", "paid"][nth % 3];
-        // Further on with each one, so that they come to an end.
-        let mut heard = 0;
-        let killed = loop {
-            match process.line().as_deref() {
-                Some("all paid") => break false,
-                Some(line) if line == until => heard += 1,
-                Some(_) => {}
-                None => panic!("the process ended by itself"),
+#[test]
+fn a_kill_at_any_point_leaves_each_effect_once() {
+    on_a_runtime(async {
+        let folder = folder();
+        let path = folder.path().join("shop.db");
+        drop(open(&path, None));
+        for nth in 0.. {
+            let mut process = Process::start(&path, "pay");
+            let until = ["about to commit", "committed", "paid"][nth % 3];
+            // Further on with each one, so that they come to an end.
+            let mut heard = 0;
+            let killed = loop {
+                match process.line().as_deref() {
+                    Some("all paid") => break false,
+                    Some(line) if line == until => heard += 1,
+                    Some(_) => {}
+                    None => panic!("the process ended by itself"),
+                }
+                if heard > nth / 3 {
+                    break true;
+                }
+            };
+            process.kill();
+            if !killed {
+                break;
             }
-            if heard > nth / 3 {
-                break true;
-            }
-        };
-        process.kill();
-        if !killed {
-            break;
         }
-    }
-    let store = open(&path, None);
-    let effects = effects(&store);
-    assert_eq!(
-        effects.iter().map(|(cents, _)| *cents).collect::<Vec<_>>(),
-        (0..PAYMENTS).collect::<Vec<_>>()
-    );
-    let client = Orchestrator::new(store.clone()).client();
-    for (cents, attempt) in effects {
-        let run = client.handle(pay, format!("pay-{cents}")).unwrap();
-        assert_eq!(run.result().await.unwrap(), cents + attempt);
-    }
+        let store = open(&path, None);
+        let effects = effects(&store);
+        assert_eq!(
+            effects.iter().map(|(cents, _)| *cents).collect::<Vec<_>>(),
+            (0..PAYMENTS).collect::<Vec<_>>()
+        );
+        let client = Orchestrator::new(store.clone()).client();
+        for (cents, attempt) in effects {
+            let run = client.handle(pay, format!("pay-{cents}")).unwrap();
+            assert_eq!(run.result().await.unwrap(), cents + attempt);
+        }
+    });
 }
 
 /// A body can be tested without an engine: then it commits, and nobody hears of it.
