@@ -33,6 +33,46 @@ use crate::session::Borrowed;
 /// A store in a database of a MySQL or MariaDB server: the one that the URL names.
 ///
 /// Dropping it waits for nothing: what is being written comes to its end, or is undone by the server.
+///
+/// # Examples
+/// Rows and runs in one transaction, and an activity that changes rows exactly once (the guide's page
+/// [`transactions`](retell::guide::transactions)):
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use retell::prelude::*;
+/// use retell_mysql::MySql;
+/// use retell_mysql::sqlx::{self, MySqlPool};
+///
+/// #[retell::activity(transactional)]
+/// async fn reserve(cx: ActivityContext, order: i64) -> Result<i32, ActivityError> {
+///     let mut tx = cx.state::<MySqlPool>()?.begin().await?;
+///     sqlx::query("UPDATE stock SET kept = kept - 1").execute(&mut *tx).await?;
+///     let left: i32 = sqlx::query_scalar("SELECT kept FROM stock").fetch_one(&mut *tx).await?;
+///     sqlx::query("INSERT INTO reserved (ordered) VALUES (?)").bind(order).execute(&mut *tx).await?;
+///     cx.commit(tx, left).await
+/// }
+///
+/// #[retell::workflow]
+/// async fn fulfil(cx: WorkflowContext, order: i64) -> WorkflowResult<i32> {
+///     cx.signal::<()>("paid").await?;
+///     Ok(cx.activity(reserve, &order).await?)
+/// }
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let pool = MySqlPool::connect("mysql://app@db/app").await?;
+/// let store = MySql::with_pool(pool.clone()).await?;
+/// let engine = Orchestrator::new(store).state(pool.clone()).workflow(fulfil).activity(reserve).start().await?;
+///
+/// let mut tx = pool.begin().await?;
+/// sqlx::query("INSERT INTO orders (id) VALUES (42)").execute(&mut *tx).await?;
+/// let run = engine.start(fulfil, "order-42", 42).in_transaction(&mut tx).await?;
+/// run.in_transaction(&mut tx).signal("paid", &()).await?;
+/// tx.commit().await?;
+/// println!("{} are left", run.result().await?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct MySql(Store<MySqlDriver>);
 

@@ -3,10 +3,9 @@
 //! The engine knows neither drivers nor their transactions: it finds the store by the type that the transaction's
 //! implementation names, and hands it the writes.
 
-use std::any::{Any, type_name};
 use std::pin::Pin;
 
-use super::{Backend, StoreError, StoreErrorKind};
+use super::{Backend, StoreError};
 use crate::write::{Outcome, Write};
 
 /// What a store does in a transaction, under way.
@@ -33,8 +32,9 @@ pub trait OpenTransaction<S: Backend> {
     /// to be rolled back.
     ///
     /// # Errors
-    /// [`StoreErrorKind::ForeignTransaction`] if it is none of this store's database, [`StoreErrorKind::Conflict`] if it met
-    /// another transaction, and any other fault of the store. Roll it back then.
+    /// [`ForeignTransaction`](super::StoreErrorKind::ForeignTransaction) if it is none of this store's database,
+    /// [`Conflict`](super::StoreErrorKind::Conflict) if it met another transaction, and any other fault of the store. Roll it
+    /// back then.
     fn apply<'a>(&'a mut self, store: &'a S, batch: &'a [Write]) -> InTransaction<'a, Vec<Outcome>>;
 
     /// Commits the transaction.
@@ -49,9 +49,10 @@ pub trait OpenTransaction<S: Backend> {
 /// The store that a transaction is of, if it is the engine's.
 #[cfg(feature = "worker")]
 pub(crate) fn store_of<S: Backend>(backend: &dyn Backend) -> Result<&S, StoreError> {
-    let any: &dyn Any = backend;
+    let any: &dyn std::any::Any = backend;
     any.downcast_ref().ok_or_else(|| {
-        let reason = format!("it is of `{}`, and the engine runs on {backend:?}", type_name::<S>());
-        StoreError::new(StoreErrorKind::ForeignTransaction(reason), "join a transaction")
+        let theirs = std::any::type_name::<S>();
+        let reason = format!("it is of `{theirs}`, and the engine runs on {backend:?}");
+        StoreError::new(super::StoreErrorKind::ForeignTransaction(reason), "join a transaction")
     })
 }
