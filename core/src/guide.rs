@@ -13,6 +13,9 @@ pub mod activities {}
 #[doc = include_str!("../docs/guide/steps.md")]
 pub mod steps {}
 
+#[doc = include_str!("../docs/guide/transactions.md")]
+pub mod transactions {}
+
 #[doc = include_str!("../docs/guide/time.md")]
 pub mod time {}
 

@@ -70,6 +70,7 @@ pub mod worker;
 pub mod workflow;
 pub mod write;
 
+pub use activity::block_on;
 #[cfg(feature = "worker")]
 pub use orchestrator::{Engine, Health, Orchestrator, StartupError};
 pub use retell_macros::{activity, join, race, select, workflow};

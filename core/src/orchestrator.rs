@@ -325,6 +325,11 @@ impl Engine {
         self.client.stats().await
     }
 
+    /// Has the worker look now for what a transaction of the caller's own has committed: [`Client::notice_commit`].
+    pub fn notice_commit(&self) {
+        self.client.notice_commit();
+    }
+
     /// The client, to be cloned and passed around.
     #[must_use]
     pub fn client(&self) -> &Client {

@@ -92,6 +92,20 @@ impl Dialect for MySql {
         "SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = "
     }
 
+    fn whereabouts(&self) -> &'static str {
+        // A transaction may go through several databases of a server; servers are told apart by where they run.
+        "SELECT CONCAT(@@hostname, ':', @@port, ' ', @@datadir), DATABASE(), DATABASE(), ''"
+    }
+
+    fn enter_schema(&self, schema: &str) -> String {
+        format!("USE `{}`", schema.replace('`', "``"))
+    }
+
+    fn leave_schema(&self, path: &str) -> String {
+        // There is no way back to no database at all.
+        if path.is_empty() { "DO 0".to_owned() } else { self.enter_schema(path) }
+    }
+
     fn bytes_max(&self) -> usize {
         // Far enough below the least `max_allowed_packet` that the largest single row finds room beside it.
         4 << 20

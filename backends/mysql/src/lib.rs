@@ -7,6 +7,7 @@ mod dialect;
 mod driver;
 mod options;
 mod session;
+mod transaction;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,6 +24,8 @@ use retell_sql::Store;
 use sqlx::{MySqlConnection, MySqlPool};
 
 pub use options::{Options, Weaker};
+/// The driver that the store is built on: its pools and transactions are those that a store can share.
+pub use sqlx;
 
 use crate::driver::MySqlDriver;
 use crate::session::Borrowed;
@@ -30,6 +33,46 @@ use crate::session::Borrowed;
 /// A store in a database of a MySQL or MariaDB server: the one that the URL names.
 ///
 /// Dropping it waits for nothing: what is being written comes to its end, or is undone by the server.
+///
+/// # Examples
+/// Rows and runs in one transaction, and an activity that changes rows exactly once (the guide's page
+/// [`transactions`](retell::guide::transactions)):
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use retell::prelude::*;
+/// use retell_mysql::MySql;
+/// use retell_mysql::sqlx::{self, MySqlPool};
+///
+/// #[retell::activity(transactional)]
+/// async fn reserve(cx: ActivityContext, order: i64) -> Result<i32, ActivityError> {
+///     let mut tx = cx.state::<MySqlPool>()?.begin().await?;
+///     sqlx::query("UPDATE stock SET kept = kept - 1").execute(&mut *tx).await?;
+///     let left: i32 = sqlx::query_scalar("SELECT kept FROM stock").fetch_one(&mut *tx).await?;
+///     sqlx::query("INSERT INTO reserved (ordered) VALUES (?)").bind(order).execute(&mut *tx).await?;
+///     cx.commit(tx, left).await
+/// }
+///
+/// #[retell::workflow]
+/// async fn fulfil(cx: WorkflowContext, order: i64) -> WorkflowResult<i32> {
+///     cx.signal::<()>("paid").await?;
+///     Ok(cx.activity(reserve, &order).await?)
+/// }
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let pool = MySqlPool::connect("mysql://app@db/app").await?;
+/// let store = MySql::with_pool(pool.clone()).await?;
+/// let engine = Orchestrator::new(store).state(pool.clone()).workflow(fulfil).activity(reserve).start().await?;
+///
+/// let mut tx = pool.begin().await?;
+/// sqlx::query("INSERT INTO orders (id) VALUES (42)").execute(&mut *tx).await?;
+/// let run = engine.start(fulfil, "order-42", 42).in_transaction(&mut tx).await?;
+/// run.in_transaction(&mut tx).signal("paid", &()).await?;
+/// tx.commit().await?;
+/// println!("{} are left", run.result().await?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct MySql(Store<MySqlDriver>);
 
@@ -58,16 +101,20 @@ impl MySql {
         Options::default()
     }
 
-    /// Applies writes inside the caller's own transaction: they become true when it commits, and never were if it does
-    /// not. Workers hear of them as of another process's commit.
+    /// Applies writes inside the caller's own transaction: they become true when it commits, and never were if it does not.
+    /// Workers hear of them as of another process's commit.
     ///
-    /// For starts, and messages to runs, beside the caller's own rows. The transaction must be `READ COMMITTED`; it keeps
-    /// the rows of the workflow IDs and runs that the batch names locked until its end, so let it be short, and let
-    /// several such calls in one transaction name workflow IDs in ascending order, or expect deadlocks.
+    /// What [`StartCall::in_transaction`](retell::client::StartCall::in_transaction) and its like are made of. The caller's
+    /// connection may mean another schema by its unqualified names, as long as it is to the same server. The transaction keeps
+    /// the rows of the workflow IDs and runs that the batch names locked until its end, so let it be short, and let several
+    /// such calls in one transaction name workflow IDs in ascending order, or expect deadlocks. It is written for `READ COMMITTED`; under `REPEATABLE READ`, the server's default, a request that was sent twice at
+    /// once may be refused (`IdTaken`, `Conflict`) instead of being known again: done again, it is.
     ///
     /// # Errors
-    /// [`StoreError`] for any fault of the server, after which the transaction is of no use; what a write's conditions
-    /// refuse is an [`Outcome`].
+    /// [`StoreError`] for any fault, after which the transaction is to be rolled back:
+    /// [`StoreErrorKind`](retell::backend::StoreErrorKind) `ForeignTransaction` if it is not on the store's server,
+    /// `Conflict` for a deadlock or a failed serialization. What a write's conditions refuse is an
+    /// [`Outcome`].
     pub async fn apply_in(
         &self,
         transaction: &mut MySqlConnection,
@@ -140,5 +187,9 @@ impl Backend for MySql {
 
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {
         self.0.changed(interest, seen).await
+    }
+
+    fn nudge(&self) {
+        self.0.nudge();
     }
 }

@@ -89,6 +89,25 @@ impl Dialect for Postgres {
     fn count_tables(&self) -> &'static str {
         "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = "
     }
+
+    fn whereabouts(&self) -> &'static str {
+        // A server is told from others, of the same database name and tables too, by when it was started.
+        "SELECT pg_postmaster_start_time()::text || ' ' || current_database(), current_schema()::text, \
+         current_setting('search_path'), current_setting('synchronous_commit')"
+    }
+
+    fn enter_schema(&self, schema: &str) -> String {
+        format!("SELECT set_config('search_path', quote_ident({}), true)", literal(schema))
+    }
+
+    fn leave_schema(&self, path: &str) -> String {
+        format!("SELECT set_config('search_path', {}, true)", literal(path))
+    }
+}
+
+/// A text as a literal, whatever the session makes of backslashes.
+fn literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', r"\\").replace('\'', "''"))
 }
 
 /// Part of a statement that changes something.

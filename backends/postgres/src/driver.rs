@@ -51,6 +51,13 @@ impl Driver for PgDriver {
         let connection = self.pool.acquire().await.map_err(fault)?;
         Ok(Pooled::new(connection, self.statements.clone()))
     }
+
+    fn check_durability(&self, found: &str) -> Result<(), Fault> {
+        if found == "off" && !self.weaker.contains(&Weaker::SynchronousCommitOff) {
+            return Err(refused("synchronous_commit", found, "on"));
+        }
+        Ok(())
+    }
 }
 
 impl PgDriver {
@@ -58,10 +65,7 @@ impl PgDriver {
         let row = sqlx::query(READ_BACK).fetch_one(connection).await.map_err(fault)?;
         let found = |index: usize| row.try_get::<String, _>(index).map_err(fault);
         let accepted = |weaker| self.weaker.contains(&weaker);
-        let synchronous = found(0)?;
-        if synchronous == "off" && !accepted(Weaker::SynchronousCommitOff) {
-            return Err(refused("synchronous_commit", &synchronous, "on"));
-        }
+        self.check_durability(&found(0)?)?;
         if found(1)? == "off" && !accepted(Weaker::FsyncOff) {
             return Err(refused("fsync", "off", "on"));
         }

@@ -100,6 +100,17 @@ pub trait Dialect: Debug + Send + Sync {
     /// The beginning of a query that counts the tables of a name in the schema that is used; the name follows.
     fn count_tables(&self) -> &'static str;
 
+    /// A query of one row of four texts: which server this is, and which database of it, as far as no transaction goes beyond
+    /// that; the schema that unqualified names mean; what [`leave_schema`](Self::leave_schema) needs; and, where a session can
+    /// set it, how durable commits are.
+    fn whereabouts(&self) -> &'static str;
+
+    /// A statement after which unqualified names mean this schema, for as long as the transaction lasts.
+    fn enter_schema(&self, schema: &str) -> String;
+
+    /// A statement after which they mean again what they meant.
+    fn leave_schema(&self, path: &str) -> String;
+
     /// The most bytes of values in one statement, about.
     fn bytes_max(&self) -> usize {
         64 << 20

@@ -36,4 +36,11 @@ pub trait Driver: Debug + Send + Sync + 'static {
 
     /// A connection for reading.
     async fn reader(&self) -> Result<Self::Session, Fault>;
+
+    /// Refuses a transaction of the user's own whose commits are less durable than the store's
+    /// ([`Dialect::whereabouts`]).
+    fn check_durability(&self, found: &str) -> Result<(), Fault> {
+        let _ = found;
+        Ok(())
+    }
 }

@@ -15,9 +15,10 @@ use retell::history::Record;
 use retell::vocabulary::{EventId, Namespace, RunKey, WorkerId};
 use retell::write::{Batch, Outcome, Target, Write};
 
-use crate::batch::{self, Context};
+use crate::batch::Context;
 use crate::claim::{self, Asked, Taken};
 use crate::fault::{Fault, FaultKind};
+use crate::joined::{self, Home};
 use crate::lane::Lanes;
 use crate::names::Names;
 use crate::plan::Heard;
@@ -71,8 +72,9 @@ pub(crate) struct Shared<D: Driver> {
     source: Source,
     changes: Changes,
     commits: AtomicU64,
-    /// A connection for claims and leases.
+    /// Connections for claims and leases, and for names beside transactions of the user's own.
     spare: Mutex<Vec<D::Session>>,
+    pub(crate) home: Home,
 }
 
 impl<D: Driver> Shared<D> {
@@ -99,7 +101,7 @@ impl<D: Driver> Shared<D> {
     }
 
     /// A connection for writing that is no lane's.
-    async fn writer(&self) -> Result<D::Session, Fault> {
+    pub(crate) async fn writer(&self) -> Result<D::Session, Fault> {
         let kept = self.spare().pop();
         match kept {
             Some(session) => Ok(session),
@@ -108,7 +110,7 @@ impl<D: Driver> Shared<D> {
     }
 
     /// Keeps a connection for writing, unless it is gone.
-    fn keep<T>(&self, session: D::Session, done: &Result<T, Fault>) {
+    pub(crate) fn keep<T>(&self, session: D::Session, done: &Result<T, Fault>) {
         let mut spare = self.spare();
         if spare.len() < SPARE_MAX && !is_lost(done) {
             spare.push(session);
@@ -173,6 +175,7 @@ impl<D: Driver> Store<D> {
             changes: Changes::default(),
             commits: AtomicU64::new(0),
             spare: Mutex::default(),
+            home: Home::default(),
         });
         let dialect = shared.driver.dialect();
         let mut session = shared.driver.writer().await.map_err(during)?;
@@ -206,24 +209,17 @@ impl<D: Driver> Store<D> {
         self.shared.commits.load(Ordering::Relaxed)
     }
 
-    /// Looks for what other processes have changed now, not at the end of a pause.
-    pub fn nudge(&self) {
-        self.watch.nudge();
-    }
-
-    /// Applies writes inside a transaction that the caller has open, and ends.
+    /// Applies writes inside a transaction that the caller has open, on whatever connection.
     ///
     /// # Errors
-    /// [`StoreError`] whatever goes wrong: the transaction is then to be rolled back.
+    /// [`StoreError`] whatever goes wrong: the transaction is then to be rolled back. `ForeignTransaction` if it is none of this
+    /// store's database, `Conflict` if another one stood in its way.
     pub async fn apply_in(
         &self,
         session: &mut impl Session,
         batch: &[Write],
     ) -> Result<Vec<Outcome>, StoreError> {
-        let during = |fault: Fault| fault.during("apply in a transaction");
-        let mut beside = self.shared.driver.writer().await.map_err(during)?;
-        let writes: Vec<&Write> = batch.iter().collect();
-        batch::apply_in(session, &mut beside, self.shared.context(None), &writes).await.map_err(during)
+        joined::apply_in(&self.shared, session, batch).await
     }
 
     fn told(&self) -> MutexGuard<'_, HashMap<WorkerId, (u64, Claimed)>> {
@@ -353,5 +349,9 @@ impl<D: Driver> Backend for Store<D> {
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {
         let _waiting = self.watch.wait();
         self.shared.changes.wait(interest, seen).await
+    }
+
+    fn nudge(&self) {
+        self.watch.nudge();
     }
 }

@@ -175,12 +175,22 @@ impl Row {
 
     /// A text ID.
     pub(crate) fn id<T>(&self, index: usize, make: fn(&str) -> Result<T, InvalidId>) -> Result<T, Fault> {
+        make(self.as_text(index)?).map_err(|error| damaged(index, error))
+    }
+
+    /// A text; an empty one where there is none.
+    pub(crate) fn text(&self, index: usize) -> Result<String, Fault> {
+        if *self.cell(index) == Cell::Null {
+            Ok(String::new())
+        } else {
+            self.as_text(index).map(str::to_owned)
+        }
+    }
+
+    fn as_text(&self, index: usize) -> Result<&str, Fault> {
         match self.cell(index) {
-            Cell::Text(text) => make(text).map_err(|error| damaged(index, error)),
-            Cell::Bytes(bytes) => {
-                let text = std::str::from_utf8(bytes).map_err(|error| damaged(index, error))?;
-                make(text).map_err(|error| damaged(index, error))
-            }
+            Cell::Text(text) => Ok(text),
+            Cell::Bytes(bytes) => std::str::from_utf8(bytes).map_err(|error| damaged(index, error)),
             other => Err(unreadable(index, "text", other)),
         }
     }

@@ -38,7 +38,7 @@ pub(crate) fn inspect(options: &Options) -> Result<(), StoreError> {
     }
     // One snapshot: another process may be making this file at the moment.
     let snapshot = connection.unchecked_transaction().map_err(|error| fault(&operation, error))?;
-    schema::check(&snapshot, &operation).map(|_| ())
+    schema::check(&snapshot, options, &operation).map(|_| ())
 }
 
 /// What opening this file is called in errors.

@@ -4,6 +4,9 @@
 //! beside it. Several processes may open one file; they take turns. The file must not lie on a network file system,
 //! and no second SQLite library may be linked into the program.
 //!
+//! Your own tables may lie in the same file, and a transaction of yours can hold what is said to runs:
+//! [`Sqlite::begin`].
+//!
 //! Beside `orders.db` lie SQLite's own `-wal` and `-shm`, `orders.db-turn` and `orders.db-write`, on which writing
 //! processes queue, and `orders.db-worker-*`, one for each living worker. Imports the seam and nothing above.
 
@@ -16,11 +19,12 @@ mod options;
 mod read;
 mod schema;
 mod time;
+mod transaction;
 mod writer;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +42,9 @@ use retell::vocabulary::{EventId, Namespace, RunKey, WorkerId};
 use retell::write::{Batch, Outcome, Target};
 
 pub use options::{Options, Synchronous};
+/// The library that the store is built on: its connections and transactions are those that a store can share.
+pub use rusqlite;
+pub use transaction::Transaction;
 
 use crate::connection::Role;
 use crate::fault::{fault, file_fault};
@@ -53,7 +60,8 @@ const OPEN_AGAIN_AFTER: Duration = Duration::from_millis(2);
 ///
 /// Dropping it waits for what is being written. Workers that were not retired count as dead from then on.
 pub struct Sqlite {
-    path: PathBuf,
+    options: Options,
+    time: StoreTime,
     jobs: Option<Sender<Message>>,
     writer: Option<JoinHandle<()>>,
     readers: Readers,
@@ -112,23 +120,23 @@ impl Sqlite {
         };
         let time = {
             let _writing = lock.take().map_err(|error| file_fault(&operation, error))?;
-            schema::migrate(&mut connection, &operation)?;
+            schema::migrate(&mut connection, options, &operation)?;
             begin_time(options, &mut connection).map_err(|error| fault(&operation, error))?
         };
         let readers = (0..options.readers).map(|_| connection::open(options, Role::Reader));
         let readers = Readers::start(readers.collect::<Result<_, _>>()?)?;
         let changes = Arc::new(Changes::default());
         let signs = LifeSigns::new(&options.path);
-        let writer = Writer::new(connection, lock, signs, time, changes.clone());
+        let writer = Writer::new(connection, lock, signs, time.clone(), changes.clone());
         let (commits, waiters) = (writer.commits.clone(), writer.waiters.clone());
         let (jobs, waiting) = mpsc::channel();
         let writer = std::thread::Builder::new()
             .name("retell-sqlite-write".to_owned())
             .spawn(move || writer.run(&waiting))
             .map_err(|error| file_fault("start the writing thread", error))?;
-        let path = options.path.clone();
         Ok(Self {
-            path,
+            options: options.clone(),
+            time,
             jobs: Some(jobs),
             writer: Some(writer),
             readers,
@@ -144,13 +152,18 @@ impl Sqlite {
     }
 
     fn wait(&self) -> Waiting<'_> {
-        if self.waiters.fetch_add(1, Ordering::SeqCst) == 0
-            && let Some(jobs) = &self.jobs
-        {
+        if self.waiters.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.look();
+        }
+        Waiting(&self.waiters)
+    }
+
+    /// Has the writer look for what other connections have committed.
+    fn look(&self) {
+        if let Some(jobs) = &self.jobs {
             // A writer that is gone sees nothing any more.
             let _ = jobs.send(Message::Look);
         }
-        Waiting(&self.waiters)
     }
 
     /// Has the writer do a job, and waits for its answer without blocking the caller's thread.
@@ -195,7 +208,7 @@ impl Drop for Sqlite {
 
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sqlite").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Sqlite").field("path", &self.options.path).finish_non_exhaustive()
     }
 }
 
@@ -266,5 +279,9 @@ impl Backend for Sqlite {
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {
         let _waiting = self.wait();
         self.changes.wait(interest, seen).await
+    }
+
+    fn nudge(&self) {
+        self.look();
     }
 }

@@ -35,6 +35,20 @@ impl WriteLock {
     }
 }
 
+/// The right to write, held until the files are closed with it: for a transaction that outlives a call.
+#[derive(Debug)]
+pub(crate) struct Held(#[expect(dead_code, reason = "it is held, and given back when it is closed")] File);
+
+impl WriteLock {
+    /// Waits for the right to write, and keeps it.
+    pub(crate) fn hold(self) -> io::Result<Held> {
+        self.turn.lock()?;
+        let taken = self.right.lock();
+        self.turn.unlock()?;
+        taken.map(|()| Held(self.right))
+    }
+}
+
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
         // It cannot fail on an open file; if it did, closing the file at exit would free the lock.

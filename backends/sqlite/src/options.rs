@@ -32,6 +32,7 @@ pub struct Options {
     pub(crate) readers: usize,
     pub(crate) busy_wait: Duration,
     pub(crate) vfs: Option<String>,
+    pub(crate) among_others: bool,
 }
 
 impl Options {
@@ -45,6 +46,7 @@ impl Options {
             readers: 2,
             busy_wait: Duration::from_secs(10),
             vfs: None,
+            among_others: false,
         }
     }
 
@@ -98,6 +100,19 @@ impl Options {
     #[must_use]
     pub fn vfs(mut self, name: impl Into<String>) -> Self {
         self.vfs = Some(name.into());
+        self
+    }
+
+    /// Makes the store's tables among those of other code, in a database that may be there already: yours, whose rows and
+    /// runs then commit together ([`Sqlite::begin`]). Without it, a database with tables of others is refused.
+    ///
+    /// `application_id` and `user_version` stay yours, for a migration tool that keeps its version there. The database gets a
+    /// write-ahead log for good. The names of the store's tables (`runs`, `records`, `inbox`, `activities`, `workers`,
+    /// `requests`, `answers`, `attributes`, `namespaces`, `ages`, `workflow_kinds`, `activity_kinds`, `retell_versions`) must
+    /// be free.
+    #[must_use]
+    pub fn among_other_tables(mut self) -> Self {
+        self.among_others = true;
         self
     }
 

@@ -213,4 +213,8 @@ impl Backend for Tap {
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {
         self.inner.changed(interest, seen).await
     }
+
+    fn nudge(&self) {
+        self.inner.nudge();
+    }
 }

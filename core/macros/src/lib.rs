@@ -66,6 +66,8 @@ pub fn workflow(options: TokenStream, function: TokenStream) -> TokenStream {
 /// # Options
 /// - `name = "..."`: the name under which it is registered and recorded; the function's own unless said otherwise.
 ///   Histories hold it for ever: keep the old name when you rename the function.
+/// - `transactional`: its outcome commits with a transaction of the user's own, by `cx.commit(transaction, output)`. Its
+///   calls have a row in the queue from the start.
 /// - `crate = path`: where `retell` is to be found, for crates that re-export it.
 ///
 /// # Examples

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-/// Polls a future to its end on this thread. That of a [`BlockingActivity`](super::BlockingActivity) ends in its first poll.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+/// Polls a future to its end on this thread, without a runtime: for calls of an engine from code that blocks.
+///
+/// A [`BlockingActivity`](super::BlockingActivity) may, and whatever runs on a thread of its own
+/// (`tokio::task::spawn_blocking`). On a runtime's own thread it would keep the other tasks from running.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);
     loop {

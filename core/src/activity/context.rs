@@ -62,7 +62,7 @@ impl ActivityContext {
         Self { outlet: Some(outlet), ..self }
     }
 
-    pub(super) fn outlet(&self) -> Option<&Arc<dyn Outlet>> {
+    pub(crate) fn outlet(&self) -> Option<&Arc<dyn Outlet>> {
         self.outlet.as_ref()
     }
 

@@ -16,6 +16,7 @@ use crate::vocabulary::{ActivityName, Failure, InvalidId, Payload};
 pub struct ActivityDefinition {
     name: ActivityName,
     blocking: bool,
+    transactional: bool,
     start: Arc<dyn Fn(ActivityContext, Payload) -> ActivityRun + Send + Sync>,
 }
 
@@ -35,7 +36,8 @@ impl ActivityDefinition {
     /// # Errors
     /// [`InvalidId`] if its name is none.
     pub fn of<A: Activity>() -> Result<Self, InvalidId> {
-        Ok(Self { name: ActivityName::new(A::NAME)?, blocking: A::BLOCKING, start: Arc::new(start::<A>) })
+        let (blocking, transactional) = (A::BLOCKING, A::TRANSACTIONAL);
+        Ok(Self { name: ActivityName::new(A::NAME)?, blocking, transactional, start: Arc::new(start::<A>) })
     }
 
     /// An async activity without a type behind it, for what is known by name only: a fake, a call into another language.
@@ -51,6 +53,7 @@ impl ActivityDefinition {
         Self {
             name,
             blocking: false,
+            transactional: false,
             start: Arc::new(move |cx, input| ActivityRun::Async(attempt(cx, input))),
         }
     }
@@ -87,6 +90,12 @@ impl ActivityDefinition {
     #[must_use]
     pub fn blocking(&self) -> bool {
         self.blocking
+    }
+
+    /// Whether its calls have a row in the queue from the start: [`Activity::TRANSACTIONAL`].
+    #[must_use]
+    pub fn transactional(&self) -> bool {
+        self.transactional
     }
 
     /// Prepares one attempt; nothing of it runs yet, not even the decoding of its input.

@@ -3,6 +3,7 @@
 //! What is persisted: the last details, on the call's row in the queue, now and then; never in history, so that replay
 //! knows nothing of them. The next attempt is given them. A call without a row gets one with its first heartbeat.
 
+use std::any::Any;
 use std::fmt;
 
 use futures::future::BoxFuture;
@@ -13,7 +14,7 @@ use super::{ActivityContext, ActivityError, ActivityInfo, ActivityToken};
 use crate::vocabulary::Payload;
 
 /// Where what an attempt says of itself goes: its worker.
-pub(crate) trait Outlet: fmt::Debug + Send + Sync {
+pub(crate) trait Outlet: fmt::Debug + Any + Send + Sync {
     /// Hears that an attempt is alive. Does not block.
     fn beat(&self, info: &ActivityInfo, details: Payload);
 

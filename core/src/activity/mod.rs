@@ -18,8 +18,7 @@ use std::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-#[cfg(feature = "worker")]
-pub(crate) use blocking::block_on;
+pub use blocking::block_on;
 pub use cancel::CancelFlag;
 pub use context::{ActivityContext, ActivityInfo};
 pub use definition::{ActivityDefinition, ActivityRun};
@@ -71,6 +70,9 @@ pub trait Activity: Send + Sync + 'static {
     const NAME: &'static str;
     /// Whether `run` is polled on a thread that it may block. [`BlockingActivity`] sets it.
     const BLOCKING: bool = false;
+    /// Whether its calls have a row in the queue from the start, by which an attempt can commit its outcome with the user's
+    /// own transaction: [`ActivityContext::commit`]. `#[retell::activity(transactional)]` sets it.
+    const TRANSACTIONAL: bool = false;
 
     /// Runs one attempt.
     ///
@@ -115,6 +117,8 @@ pub trait BlockingActivity: Send + Sync + 'static {
     type Output: Serialize + DeserializeOwned + Send + 'static;
     /// The name under which it is registered and recorded; histories hold it for ever.
     const NAME: &'static str;
+    /// As [`Activity::TRANSACTIONAL`].
+    const TRANSACTIONAL: bool = false;
 
     /// Runs one attempt to its end.
     ///
@@ -128,6 +132,7 @@ impl<B: BlockingActivity> Activity for B {
     type Output = B::Output;
     const NAME: &'static str = B::NAME;
     const BLOCKING: bool = true;
+    const TRANSACTIONAL: bool = B::TRANSACTIONAL;
 
     async fn run(cx: ActivityContext, input: Self::Input) -> Result<Self::Output, ActivityError> {
         <B as BlockingActivity>::run(cx, input)

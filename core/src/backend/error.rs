@@ -55,6 +55,13 @@ pub enum StoreErrorKind {
     /// The worker's lease is over: take a new worker ID.
     #[error("the worker's lease is over")]
     LeaseLost,
+    /// The user's transaction is none of this store's database, or is not open: begin it there.
+    #[error("the transaction is none of this store's: {0}")]
+    ForeignTransaction(String),
+    /// The user's transaction met another one: a deadlock, or a serialization that failed. Roll it back, and do all of it
+    /// again.
+    #[error("the transaction met another one; roll it back, and do all of it again")]
+    Conflict,
     /// The store was closed by this program.
     #[error("the store is closed")]
     Closed,

@@ -8,7 +8,9 @@ mod claim;
 mod error;
 mod read;
 mod search;
+mod transaction;
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,6 +26,9 @@ pub use read::{
     AnswerKey, Answered, AttributeFilter, AttributeMatch, ListRequest, Page, PageToken, QueuedActivity,
     RunInfo, RunStatus, StatusFilter, StoreStats,
 };
+#[cfg(feature = "worker")]
+pub(crate) use transaction::store_of;
+pub use transaction::{InTransaction, OpenTransaction};
 
 use crate::history::Record;
 use crate::vocabulary::{EventId, Namespace, RunKey};
@@ -60,7 +65,7 @@ impl IntoBackend for Arc<dyn Backend> {
 ///
 /// `retell-conformance` proves the promises H1 to H15 for an implementation.
 #[async_trait]
-pub trait Backend: fmt::Debug + Send + Sync + 'static {
+pub trait Backend: fmt::Debug + Any + Send + Sync {
     /// Applies writes in order, durably, and answers one outcome for each.
     ///
     /// Calls that are waiting are committed together. Called by workers and clients, many times at once; a run has at
@@ -118,4 +123,9 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ///
     /// May resolve too often, never too seldom. Costs nothing while nothing happens in this process.
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark;
+
+    /// Looks now for what others have committed, not at the end of a pause: somebody knows that there is something. Called
+    /// when a transaction of the user's own has committed; returns at once. A store that hears of everything by itself
+    /// has nothing to do.
+    fn nudge(&self) {}
 }

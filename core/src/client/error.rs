@@ -38,6 +38,10 @@ pub enum StartError {
     /// request ID; nothing starts twice.
     #[error("the store did not answer before the deadline; starting again under the same request ID is safe")]
     Unavailable(#[source] StoreError),
+    /// The start could not be written inside the user's transaction. Roll it back; do all of it again if the
+    /// [kind](crate::backend::StoreErrorKind) of the fault says that it passes.
+    #[error("it could not be written inside the transaction; roll that back")]
+    Transaction(#[source] StoreError),
 }
 
 /// A signal, a cancel request or a termination that did not happen.
@@ -69,6 +73,10 @@ pub enum SendError {
     /// ID; nothing is sent twice.
     #[error("the store did not answer before the deadline; sending again under the same request ID is safe")]
     Unavailable(#[source] StoreError),
+    /// The message could not be written inside the user's transaction. Roll it back; do all of it again if the
+    /// [kind](crate::backend::StoreErrorKind) of the fault says that it passes.
+    #[error("it could not be written inside the transaction; roll that back")]
+    Transaction(#[source] StoreError),
 }
 
 /// A read that failed.

@@ -18,7 +18,7 @@ use crate::history::{
 use crate::vocabulary::{EventId, Headers, Payload, RequestId, RunId, RunKey, SignalName, WorkflowId};
 use crate::worker::Waiter;
 use crate::workflow::{NamesSignal, Workflow};
-use crate::write::{Applied, NewMessage, Refusal, Send, Target, Terminate, Write};
+use crate::write::{Applied, NewMessage, Outcome, Refusal, Send, Target, Terminate, Write};
 
 /// How many bytes of history are read at a time.
 const PAGE_BYTES: usize = 1024 * 1024;
@@ -235,16 +235,26 @@ impl<W: Workflow> RunHandle<W> {
 
     /// Sends a message to the open run; answers which that was.
     pub(super) async fn send(&self, kind: EventKind, request_id: RequestId) -> Result<RunKey, SendError> {
-        let body = encode_kind(kind, self.client.seams.codec.as_ref()).map_err(SendError::Codec)?;
-        let message =
-            Send { target: self.open_run(), message: NewMessage { request_id, body }, at: self.client.now() };
+        let message = self.message(kind, request_id)?;
         let outcome = self.client.apply(Write::Send(message)).await.map_err(SendError::Unavailable)?;
-        match outcome.map_err(SendError::of)? {
-            Applied::Sent(run) | Applied::Existing(run) | Applied::Started { run, .. } => Ok(run),
-            _ => Err(SendError::Refused(Refusal::Invalid(
-                "the request ID is that of another kind of request".to_owned(),
-            ))),
-        }
+        sent_to(outcome)
+    }
+
+    /// A message to the open run.
+    pub(super) fn message(&self, kind: EventKind, request_id: RequestId) -> Result<Send, SendError> {
+        let body = encode_kind(kind, self.client.seams.codec.as_ref()).map_err(SendError::Codec)?;
+        let message = NewMessage { request_id, body };
+        Ok(Send { target: self.open_run(), message, at: self.client.now() })
+    }
+}
+
+/// The run that has a message, by what became of its write.
+pub(super) fn sent_to(outcome: Outcome) -> Result<RunKey, SendError> {
+    match outcome.map_err(SendError::of)? {
+        Applied::Sent(run) | Applied::Existing(run) | Applied::Started { run, .. } => Ok(run),
+        _ => Err(SendError::Refused(Refusal::Invalid(
+            "the request ID is that of another kind of request".to_owned(),
+        ))),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The client: start, signal, cancel, terminate, pause, reset, describe, list, and await results.
 //!
 //! Talks to the store, and to the worker of its own process where there is one: a run that is started there begins
-//! there, in the same commit. Nothing here polls while this process runs what is awaited.
+//! there, in the same commit. Nothing here polls while this process runs what is awaited. What is to become true with
+//! the user's own data is written inside the user's own transaction (`transaction`).
 
 mod around;
 mod by_name;
@@ -16,6 +17,7 @@ mod query;
 mod remove;
 mod reset;
 mod start;
+mod transaction;
 mod update;
 mod wait;
 
@@ -31,6 +33,7 @@ pub use list::ListCall;
 pub use remove::RemoveError;
 pub use reset::{ResetCall, ResetError};
 pub use start::{IdConflict, StartCall, StartUpdateCall};
+pub use transaction::RunInTransaction;
 pub use update::UpdateHandle;
 
 use serde::de::DeserializeOwned;

@@ -14,7 +14,7 @@ use super::error::StartError;
 use super::lifetime::Lifetime;
 use super::{Client, Local, RunHandle, UpdateHandle};
 use crate::around::{ClientCall, ClientOperation};
-use crate::backend::StoreError;
+use crate::backend::{Backend, OpenTransaction, StoreError};
 use crate::commit;
 use crate::history::{
     HistoryError, SignalReceived, UpdateRequested, WorkflowStarted, WorkflowTerminated, encode_kind,
@@ -191,15 +191,53 @@ impl<W: Workflow> StartCall<W> {
     }
 
     async fn send(mut self) -> Result<RunHandle<W>, StartError> {
+        let (call, messages) = self.call()?;
+        let workflow_id = call.workflow_id.clone();
+        let client = self.client.clone().with_headers(std::mem::take(&mut self.headers));
+        client.around(call, |headers| self.send_with(workflow_id, messages, headers)).await
+    }
+
+    /// Starts the run inside the caller's own transaction: it is there when that commits, and never was if it does not.
+    ///
+    /// As the start that it is otherwise, with all its options; the handle is of use once the transaction is committed.
+    /// Workers hear of the run as of another process's commit, a few milliseconds later, up to 100 while nothing happens;
+    /// [`Client::notice_commit`] has them look at once. In code that blocks, as with `rusqlite`, wait for it by
+    /// [`block_on`](crate::block_on).
+    ///
+    /// A refusal (`IdTaken`) leaves the transaction as it was and usable. It holds the workflow ID's lock until its end, so
+    /// let it be short; several calls in one transaction are best made in the order of their workflow IDs, as transactions
+    /// that take two of them in turns meet in a deadlock. Not cancel safe: roll the transaction back whose call was dropped.
+    ///
+    /// # Errors
+    /// [`StartError`]; after [`Transaction`](StartError::Transaction) the transaction is to be rolled back. Where the open
+    /// run that a signal is for is closing, `Refused` with [`RunClosed`](crate::write::Refusal::RunClosed): it closes once
+    /// this transaction has ended, and trying again starts another.
+    pub async fn in_transaction<S: Backend, T: OpenTransaction<S>>(
+        mut self,
+        transaction: &mut T,
+    ) -> Result<RunHandle<W>, StartError> {
+        let (call, messages) = self.call()?;
+        let workflow_id = call.workflow_id.clone();
+        let client = self.client.clone().with_headers(std::mem::take(&mut self.headers));
+        let act = async |headers: Headers| {
+            let bodies = self.bodies(messages, &headers).map_err(StartError::Codec)?;
+            let (start, _) = self.prepare(&workflow_id, &bodies, &headers)?;
+            let applied = self.client.apply_in(transaction, start.into()).await;
+            let run_id = started_as(applied.map_err(StartError::Transaction)?)?.run_id;
+            Ok(RunHandle::new(self.client.clone(), workflow_id, Some(run_id)))
+        };
+        client.around_here(call, act).await
+    }
+
+    /// The call as interceptors see it, and the messages that it brings.
+    fn call(&mut self) -> Result<(ClientCall, Vec<Brought>), StartError> {
         let workflow_id = self.workflow_id.clone()?;
         let messages: Vec<_> = std::mem::take(&mut self.messages).into_iter().collect::<Result<_, _>>()?;
         let workflow = match &self.named.name {
             Ok(name) if name.as_str() != W::NAME => name.as_str().to_owned().into(),
             _ => W::NAME.into(),
         };
-        let call = ClientCall::new(ClientOperation::Start, workflow, workflow_id.clone(), None);
-        let client = self.client.clone().with_headers(std::mem::take(&mut self.headers));
-        client.around(call, |headers| self.send_with(workflow_id, messages, headers)).await
+        Ok((ClientCall::new(ClientOperation::Start, workflow, workflow_id, None), messages))
     }
 
     async fn send_with(
@@ -344,18 +382,10 @@ impl Client {
             Some(local) => self.start_here(local, start, started).await,
             None => self.apply(Write::Start(Box::new(start))).await,
         };
-        match outcome.map_err(StartError::Unavailable)? {
-            Ok(Applied::Started { run: stored, .. } | Applied::Existing(stored) | Applied::Sent(stored)) => {
-                let waiter = waiter.filter(|_| stored == run);
-                let (client, run_id) = (self.clone(), Some(stored.run_id));
-                Ok(RunHandle::new(client, workflow_id.clone(), run_id).waiting(waiter))
-            }
-            Ok(_) => {
-                Err(StartError::Refused(Refusal::Invalid("the store answered something else".to_owned())))
-            }
-            Err(Refusal::IdTaken(existing)) => Err(StartError::IdTaken(existing)),
-            Err(refusal) => Err(StartError::Refused(refusal)),
-        }
+        let stored = started_as(outcome.map_err(StartError::Unavailable)?)?;
+        let waiter = waiter.filter(|_| stored == run);
+        let (client, run_id) = (self.clone(), Some(stored.run_id));
+        Ok(RunHandle::new(client, workflow_id.clone(), run_id).waiting(waiter))
     }
 
     /// Starts a run on this process's worker: the start and the first task in one commit, unless the task is slow.
@@ -404,6 +434,16 @@ impl Client {
 
     fn sent(&self, outcome: Result<Outcome, oneshot::error::RecvError>) -> Result<Outcome, StoreError> {
         outcome.map_err(|_| silent())
+    }
+}
+
+/// The run that a start has led to.
+fn started_as(outcome: Outcome) -> Result<RunKey, StartError> {
+    match outcome {
+        Ok(Applied::Started { run, .. } | Applied::Existing(run) | Applied::Sent(run)) => Ok(run),
+        Ok(_) => Err(StartError::Refused(Refusal::Invalid("the store answered something else".to_owned()))),
+        Err(Refusal::IdTaken(existing)) => Err(StartError::IdTaken(existing)),
+        Err(refusal) => Err(StartError::Refused(refusal)),
     }
 }
 

@@ -318,7 +318,7 @@ async fn run(cx: &Arc<Context>, job: &ActivityJob, slot: Slot) -> Option<Result<
         heartbeat_details: job.details.clone(),
     };
     let context = ActivityContext::new(info, cx.registry.state.clone(), job.cancel.clone());
-    let context = context.with_outlet(cx.pulses.clone()).with_headers(call.headers.clone());
+    let context = context.with_outlet(cx.clone()).with_headers(call.headers.clone());
     let around = &cx.registry.around;
     let start = || {
         let context = around.prepare_attempt(context);

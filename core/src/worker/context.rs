@@ -15,6 +15,7 @@ use super::polls::{BlockedTask, Polls};
 use super::registry::Registry;
 use super::running::Running;
 use super::slots::Slots;
+use crate::activity::ActivityDefinition;
 use crate::backend::{Backend, StoreError};
 use crate::clock::Clock;
 use crate::history::{CodecError, PayloadCodec};
@@ -252,6 +253,11 @@ impl Context {
     pub(super) fn sort_of(&self, activity: &ActivityName) -> Option<usize> {
         let definition = self.registry.activities.get(activity)?;
         Some(usize::from(definition.blocking()))
+    }
+
+    /// Whether the calls of an activity have a row from the start, as far as this worker knows it.
+    pub(super) fn is_transactional(&self, activity: &ActivityName) -> bool {
+        self.registry.activities.get(activity).is_some_and(ActivityDefinition::transactional)
     }
 
     /// Keeps a store's fault for people to see, until the store answers again.

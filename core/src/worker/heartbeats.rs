@@ -17,7 +17,7 @@ use super::context::Context;
 use super::exchange::Input;
 use super::running::{Running, Stop};
 use super::thread::Shards;
-use crate::activity::{ActivityInfo, ActivityToken, Outlet};
+use crate::activity::{ActivityInfo, ActivityToken};
 use crate::clock::Clock;
 use crate::host::Role;
 use crate::vocabulary::{
@@ -165,8 +165,9 @@ impl Drop for Watched<'_> {
     }
 }
 
-impl Outlet for Pulses {
-    fn beat(&self, info: &ActivityInfo, details: Payload) {
+impl Pulses {
+    /// Hears that an attempt is alive.
+    pub(super) fn beat(&self, info: &ActivityInfo, details: Payload) {
         let Some(pulse) = self.pulse(info) else { return };
         let mut state = lock(&pulse.state);
         state.last = self.clock.elapsed();
@@ -177,7 +178,8 @@ impl Outlet for Pulses {
         }
     }
 
-    fn token(&self, info: ActivityInfo) -> BoxFuture<'_, Option<ActivityToken>> {
+    /// The token of an attempt, whose call has a row when this resolves.
+    pub(super) fn token(&self, info: ActivityInfo) -> BoxFuture<'_, Option<ActivityToken>> {
         Box::pin(async move {
             let key = (info.run.run_id, info.scheduled);
             let pulse = self.pulse(&info)?;
@@ -199,9 +201,14 @@ impl Outlet for Pulses {
             }
         })
     }
-}
 
-impl Pulses {
+    /// Who has the row of an attempt that got one while it ran.
+    pub(super) fn row(&self, key: Key, attempt: Attempt) -> Option<WorkerId> {
+        let open = lock(&self.open);
+        let pulse = open.get(&key).filter(|pulse| pulse.attempt == attempt)?;
+        lock(&pulse.state).row
+    }
+
     /// The pulse of an attempt, a new one if it has none; `None` if it has been stopped.
     fn pulse(&self, info: &ActivityInfo) -> Option<Arc<Pulse>> {
         let key = (info.run.run_id, info.scheduled);

@@ -29,6 +29,7 @@ mod shard;
 mod slots;
 mod thread;
 mod timekeeper;
+mod transaction;
 
 pub(crate) use answers::{Answers, Sight};
 pub(crate) use closings::{Closings, Waiter, Watch};

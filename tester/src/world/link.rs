@@ -136,4 +136,8 @@ impl Backend for Link {
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {
         self.store.changed(interest, seen).await
     }
+
+    fn nudge(&self) {
+        self.store.nudge();
+    }
 }

@@ -140,4 +140,8 @@ impl Backend for Tapped {
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {
         self.inner.changed(interest, seen).await
     }
+
+    fn nudge(&self) {
+        self.inner.nudge();
+    }
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "these are tests; what fails must panic")]
 
 mod conformance;
+#[path = "../../../sql/tests/shared/joined.rs"]
+mod joined;
 #[path = "../../../sql/tests/shared/server.rs"]
 mod server;
 mod settings;

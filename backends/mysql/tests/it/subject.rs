@@ -5,6 +5,10 @@ use retell_servers::Kind;
 
 pub(crate) type Store = retell_mysql::MySql;
 
+/// What the user's own transactions are of.
+pub(crate) type Database = sqlx::MySql;
+pub(crate) type Pool = sqlx::MySqlPool;
+
 pub(crate) const KIND: Kind = Kind::Mariadb;
 
 /// Of a step, a message, a start, and a claim that finds nothing: `BEGIN` and `COMMIT` included.

@@ -5,6 +5,10 @@ use retell_servers::Kind;
 
 pub(crate) type Store = retell_postgres::Postgres;
 
+/// What the user's own transactions are of.
+pub(crate) type Database = sqlx::Postgres;
+pub(crate) type Pool = sqlx::PgPool;
+
 pub(crate) const KIND: Kind = Kind::Postgres;
 
 /// Of a step, a message, a start, and a claim that finds nothing: `BEGIN` and `COMMIT` included.

@@ -1,6 +1,6 @@
 //! Writes inside the user's own transaction.
 
-use retell::backend::Backend;
+use retell::backend::{Backend, StoreErrorKind};
 use retell::write::Applied;
 use retell_postgres::Postgres;
 use retell_servers::shared;
@@ -32,4 +32,35 @@ async fn a_start_is_true_if_the_users_transaction_is() {
         assert_eq!(described[0].is_some(), commits);
     }
     assert_eq!(database.query("select count(*) from orders").unwrap(), "1");
+}
+
+/// H7, H14. What is acknowledged in the user's transaction is on disk as all else is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_does_not_wait_for_the_disk_is_refused() {
+    let database = shared(KIND).unwrap().fresh_database().unwrap();
+    let pool = PgPool::connect(database.url()).await.unwrap();
+    let store = Postgres::with_pool(pool.clone()).await.unwrap();
+    let mut transaction = pool.begin().await.unwrap();
+    sqlx::raw_sql("SET LOCAL synchronous_commit = off").execute(&mut *transaction).await.unwrap();
+    let error = store.apply_in(&mut transaction, &[start("a").into()]).await.unwrap_err();
+    let StoreErrorKind::Setting { setting, .. } = &error.kind else { panic!("{error:?}") };
+    assert_eq!(setting, "synchronous_commit");
+}
+
+/// Under a stricter isolation, what was committed since the transaction began is a conflict, and never overlooked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_sees_an_older_state_is_to_be_done_again() {
+    let database = shared(KIND).unwrap().fresh_database().unwrap();
+    let pool = PgPool::connect(database.url()).await.unwrap();
+    let store = Postgres::with_pool(pool.clone()).await.unwrap();
+    let mut old = pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await.unwrap();
+    sqlx::raw_sql("SELECT count(*) FROM ids").execute(&mut *old).await.unwrap();
+    let first = start("a");
+    store.apply(vec![first.clone().into()].into()).await.unwrap()[0].clone().unwrap();
+    let error = store.apply_in(&mut old, &[start("a").into()]).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Conflict, "{error:?}");
+    old.rollback().await.unwrap();
+    let mut again = pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await.unwrap();
+    let outcomes = store.apply_in(&mut again, &[start("a").into()]).await.unwrap();
+    assert!(matches!(outcomes[..], [Err(retell::write::Refusal::IdTaken(_))]), "{outcomes:?}");
 }

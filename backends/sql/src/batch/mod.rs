@@ -8,4 +8,4 @@ mod transaction;
 
 pub(crate) use load::read_message;
 pub(crate) use round::rounds;
-pub(crate) use transaction::{Batched, Context, apply_in, apply_jobs};
+pub(crate) use transaction::{Batched, Context, apply_jobs, apply_open, prepare};

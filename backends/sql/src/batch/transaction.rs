@@ -107,20 +107,12 @@ async fn apply_together(
     }
 }
 
-/// Applies writes in a transaction that is open already, and stays so: what it changed is undone or kept by whoever opened
-/// it. The names that the writes use are made through another connection.
-pub(crate) async fn apply_in(
+/// Makes the names that the writes use, outside of their transaction; answers numbers for new runs.
+pub(crate) async fn prepare(
     session: &mut impl Session,
-    beside: &mut impl Session,
     cx: Context<'_>,
     writes: &[&Write],
-) -> Result<Vec<Outcome>, Fault> {
-    let fresh = prepare(beside, cx, writes).await?;
-    Ok(apply_open(session, cx, writes, fresh).await?.outcomes)
-}
-
-/// Makes the names that the writes use, outside of their transaction; answers numbers for new runs.
-async fn prepare(session: &mut impl Session, cx: Context<'_>, writes: &[&Write]) -> Result<Vec<i64>, Fault> {
+) -> Result<Vec<i64>, Fault> {
     let named = Named::of(writes.iter().copied());
     cx.names.make_namespaces(session, cx.dialect, &named.made).await?;
     cx.names.find_namespaces(session, cx.dialect, named.namespaces.iter().copied()).await?;
@@ -128,7 +120,9 @@ async fn prepare(session: &mut impl Session, cx: Context<'_>, writes: &[&Write])
     cx.names.numbers(session, cx.dialect, named.fresh).await
 }
 
-async fn apply_open(
+/// Applies writes in a transaction that is open already, and stays so: what it changed is undone or kept by whoever opened
+/// it.
+pub(crate) async fn apply_open(
     session: &mut impl Session,
     cx: Context<'_>,
     writes: &[&Write],

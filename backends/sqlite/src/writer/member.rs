@@ -35,7 +35,7 @@ impl Transaction<'_> {
     }
 
     /// Applies one write; an error ends the transaction.
-    fn member(&mut self, write: &Write, guard: Guard) -> rusqlite::Result<Outcome> {
+    pub(super) fn member(&mut self, write: &Write, guard: Guard) -> rusqlite::Result<Outcome> {
         if guard == Guard::Savepoints {
             self.connection.execute_batch("SAVEPOINT member")?;
         }

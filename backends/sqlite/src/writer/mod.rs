@@ -6,6 +6,7 @@ mod claim;
 mod claim_activity;
 mod commit;
 mod job;
+mod joined;
 mod lease;
 mod member;
 mod message;
@@ -17,4 +18,5 @@ mod thread;
 pub(crate) mod transaction;
 
 pub(crate) use job::{Job, Message};
+pub(crate) use joined::apply_in;
 pub(crate) use thread::Writer;

@@ -87,7 +87,12 @@ impl Writer {
             };
             match message {
                 Ok(Message::Job(job)) => return Some(job),
-                Ok(Message::Look) => pause = LOOK_ACTIVE,
+                Ok(Message::Look) => {
+                    pause = LOOK_ACTIVE;
+                    if self.waiters.load(Ordering::SeqCst) > 0 {
+                        self.look();
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {
                     pause = if self.look() { LOOK_ACTIVE } else { (pause * 2).min(LOOK_IDLE) };

@@ -31,6 +31,11 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     futures::executor::block_on(future)
 }
 
+/// A runtime for an engine.
+pub(crate) fn on_a_runtime<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Runtime::new().unwrap().block_on(future)
+}
+
 /// Waits for work to change, and panics if that takes for ever.
 pub(crate) fn work_changed(store: &Sqlite, seen: Mark) -> Mark {
     let (alarm, hung) = oneshot::channel::<()>();

@@ -23,13 +23,13 @@ const ROLE: &str = "RETELL_TEST_CHILD_ROLE";
 const RUNS: usize = 50;
 
 /// A process of its own. Killed when dropped.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     says: BufReader<ChildStdout>,
 }
 
 impl Process {
-    fn start(path: &Path, role: &str) -> Self {
+    pub(crate) fn start(path: &Path, role: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["process::child", "--exact", "--nocapture", "--quiet"])
             .env(PATH, path)
@@ -42,7 +42,7 @@ impl Process {
     }
 
     /// The next line that begins with `retell:`, without that; `None` at the end.
-    fn line(&mut self) -> Option<String> {
+    pub(crate) fn line(&mut self) -> Option<String> {
         loop {
             let mut line = String::new();
             if self.says.read_line(&mut line).unwrap() == 0 {
@@ -55,7 +55,7 @@ impl Process {
     }
 
     /// SIGKILL; answers what it had said before and nobody had read.
-    fn kill(mut self) -> Vec<String> {
+    pub(crate) fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         std::iter::from_fn(|| self.line()).collect()
@@ -70,7 +70,7 @@ impl Drop for Process {
     }
 }
 
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "retell:{line}").unwrap();
     out.flush().unwrap();
@@ -99,6 +99,7 @@ fn child() {
             work_changed(&store, mark);
             say("seen");
         }
+        "pay" => crate::transactional::pay_until_killed(store),
         other => panic!("no role {other}"),
     }
 }

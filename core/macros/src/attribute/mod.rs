@@ -64,6 +64,11 @@ fn implement(kind: Kind, options: &Options, function: Function) -> TokenStream {
         Kind::Activity => quote!(#retell::activity::Activity),
     };
     let version = options.version.as_ref().map(|version| quote!(const VERSION: u32 = #version;));
+    let transactional = options.transactional.then(|| {
+        quote!(
+            const TRANSACTIONAL: bool = true;
+        )
+    });
     let definition = definition(&visibility, &ident, &attributes);
     let run = run(signature, &attributes, &block);
     let (conditions, lints) = (named(&attributes, &["cfg"]), named(&attributes, &LINTS));
@@ -82,6 +87,7 @@ fn implement(kind: Kind, options: &Options, function: Function) -> TokenStream {
                 #name
             };
             #version
+            #transactional
 
             #run
         }

@@ -16,6 +16,8 @@ const NAME_BYTES_MAX: usize = 255;
 pub(super) struct Options {
     name: Option<LitStr>,
     pub(super) version: Option<LitInt>,
+    /// Whether its outcome commits with the user's transaction.
+    pub(super) transactional: bool,
     retell: Option<Path>,
 }
 
@@ -46,13 +48,18 @@ impl Options {
             self.version = Some(checked_version(option.value()?.parse()?)?);
         } else if option.path.is_ident("version") {
             return Err(option.error("an activity has no version; give the changed one another `name`"));
+        } else if option.path.is_ident("transactional") && kind == Kind::Activity {
+            once(self.transactional)?;
+            self.transactional = true;
+        } else if option.path.is_ident("transactional") {
+            return Err(option.error("a workflow has no transaction; its activities do"));
         } else if option.path.is_ident("crate") {
             once(self.retell.is_some())?;
             self.retell = Some(option.value()?.call(Path::parse_mod_style)?);
         } else {
             let known = match kind {
                 Kind::Workflow => "`name`, `version` and `crate`",
-                Kind::Activity => "`name` and `crate`",
+                Kind::Activity => "`name`, `transactional` and `crate`",
             };
             return Err(option.error(format!("unknown option; {} has {known}", kind.noun())));
         }

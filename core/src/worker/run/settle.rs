@@ -208,7 +208,8 @@ impl Run {
             && cx.slots[sort].room_for_new(cx.clock.elapsed()) > settled.placed[sort]
         {
             settled.placed[sort] += 1;
-            let queued = call.heartbeat.map(|_| settled.worker);
+            let has_row = call.heartbeat.is_some() || cx.is_transactional(&call.activity);
+            let queued = has_row.then_some(settled.worker);
             if queued.is_some() {
                 let row = Row::of(scheduled, call, close_by, now);
                 settled.progress.schedule.push(self.row(cx, Row { running: true, ..row })?);
