@@ -34,8 +34,9 @@ pub const ENDED: &str = "ended";
 
 /// How far apart orders arrive at pace 1.
 const ARRIVAL: Duration = Duration::from_millis(1);
-/// The most orders that are attended to at once; the others wait for one of them to end.
-const AT_ONCE_MAX: usize = 10_000;
+/// The most orders that are attended to at once; the others wait for one of them to end. A process that is killed leaves
+/// so many open at most, and the next one has to ask the store for no more than these.
+const AT_ONCE_MAX: usize = 1_000;
 
 /// One process's desk.
 pub(super) struct Desk {
