@@ -18,6 +18,9 @@ pub enum Error {
         /// What to install, or why it can't be.
         remedy: String,
     },
+    /// A name of no server.
+    #[error("no server is called {0:?}; there are postgres, mariadb, mysql, redis and redis-cluster")]
+    Unknown(String),
     /// One of its programs failed.
     #[error("{operation} failed: {details}")]
     Failed {

@@ -4,6 +4,7 @@ use std::env;
 use std::fmt;
 use std::path::Path;
 use std::process::Command;
+use std::str::FromStr;
 
 use rustix::process::Signal;
 
@@ -81,6 +82,22 @@ impl fmt::Display for Kind {
             Self::RedisNode => "Redis cluster",
             Self::RedisSentinel => "Redis sentinel",
         })
+    }
+}
+
+impl FromStr for Kind {
+    type Err = Error;
+
+    /// As on a command line: `postgres`, `mariadb`, `mysql`, `redis`, or `redis-cluster` for [`RedisNode`](Self::RedisNode).
+    fn from_str(name: &str) -> Result<Self, Error> {
+        match name {
+            "postgres" => Ok(Self::Postgres),
+            "mariadb" => Ok(Self::Mariadb),
+            "mysql" => Ok(Self::Mysql),
+            "redis" => Ok(Self::Redis),
+            "redis-cluster" => Ok(Self::RedisNode),
+            _ => Err(Error::Unknown(name.to_owned())),
+        }
     }
 }
 

@@ -84,6 +84,30 @@ const STEPS: &[Step] = &[
             ],
         ),
     },
+    Step {
+        name: "kills-on-servers",
+        action: Action::CargoWithServers(&[
+            "run",
+            "-q",
+            "-p",
+            "retell-campaign",
+            "--",
+            "--server",
+            "postgres",
+            "--server",
+            "mariadb",
+            "--server",
+            "redis",
+            "--server",
+            "redis-cluster",
+            "--kills",
+            "20",
+            "--orders",
+            "200",
+            "--processes",
+            "2",
+        ]),
+    },
 ];
 
 /// The names of all steps, in order.

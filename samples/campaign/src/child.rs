@@ -1,22 +1,29 @@
 //! One life of one `orders` process.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use retell_servers::unique_name;
+
 /// The argument that turns this executable into `orders`.
 pub(crate) const AS_ORDERS: &str = "orders";
 
-/// The files that all lives share.
+/// What all lives share: the files, and the store.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     directory: PathBuf,
+    store: OsString,
+    /// No other campaign's, so that a store may hold more than one.
+    namespace: String,
 }
 
 impl Files {
-    pub(crate) fn below(directory: &Path) -> Self {
-        Self { directory: directory.to_owned() }
+    pub(crate) fn below(directory: &Path, store: OsString) -> Self {
+        let namespace = format!("campaign-{}", unique_name());
+        Self { directory: directory.to_owned(), store, namespace }
     }
 
     pub(crate) fn orders(&self) -> PathBuf {
@@ -25,6 +32,10 @@ impl Files {
 
     pub(crate) fn ledger(&self) -> PathBuf {
         self.directory.join("orders.ledger")
+    }
+
+    pub(crate) fn acks(&self) -> PathBuf {
+        self.directory.join("orders.acks")
     }
 
     pub(crate) fn log(&self) -> PathBuf {
@@ -39,9 +50,9 @@ impl Files {
 
     fn add_options(&self, command: &mut Command) {
         command.arg(self.orders());
-        command.arg("--db").arg(self.directory.join("orders.db"));
+        command.arg("--store").arg(&self.store).arg("--namespace").arg(&self.namespace);
         command.arg("--ledger").arg(self.ledger());
-        command.arg("--acks").arg(self.directory.join("orders.acks"));
+        command.arg("--acks").arg(self.acks());
     }
 
     fn log_to_append(&self) -> io::Result<File> {

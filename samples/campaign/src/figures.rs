@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::options::Plan;
+use crate::watch::Times;
 
 /// Counts and times of a campaign.
 #[derive(Debug, Default)]
@@ -12,29 +13,19 @@ pub(crate) struct Figures {
     pub(crate) kills: u32,
     pub(crate) orders: usize,
     pub(crate) effects: usize,
+    /// From the first start to the end of the last process.
     pub(crate) took: Duration,
-    /// For each restart that found an order at work and lived long enough: the time until that went on.
-    pub(crate) going_on: Vec<Duration>,
+    pub(crate) times: Times,
     pub(crate) consistent: bool,
 }
 
 impl Figures {
-    /// The time that this share of the restarts stayed below.
-    fn going_on_at(&self, percent: usize) -> Option<Duration> {
-        let mut sorted = self.going_on.clone();
-        sorted.sort_unstable();
-        sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied()
-    }
-
     /// Whether everything is as promised; says what is not.
     pub(crate) fn verdict(&self, plan: &Plan) -> ExitCode {
-        let slow =
-            self.going_on.iter().filter(|time| plan.going_on_max.is_some_and(|max| **time > max)).count();
+        let too_long = |time: &&Duration| plan.going_on_max.is_some_and(|max| **time > max);
+        let slow = self.times.first.iter().filter(too_long).count();
         if slow > 0 {
-            println!(
-                "FAILED: {slow} restarts took longer than they may until a run went on (seed {})",
-                plan.seed
-            );
+            println!("FAILED: {slow} times no run went on for longer than it may take (seed {})", plan.seed);
         }
         if !self.consistent {
             println!("FAILED: something was lost or done twice (seed {})", plan.seed);
@@ -49,21 +40,24 @@ impl Figures {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kills, orders, effects, times, .. } = self;
         let seconds = self.took.as_secs_f64();
-        writeln!(
-            f,
-            "{} kills in {seconds:.1} s, {} orders, {} effects",
-            self.kills, self.orders, self.effects
-        )?;
-        let [Some(half), Some(most), Some(all)] = [50, 90, 100].map(|percent| self.going_on_at(percent))
-        else {
-            return write!(f, "no restart found an order at work and lived until it went on");
-        };
-        let count = self.going_on.len();
-        write!(
-            f,
-            "{count} restarts until the first run went on: p50 {half:.1?}, p90 {most:.1?}, max {all:.1?}"
-        )
+        writeln!(f, "{kills} kills in {seconds:.1} s, {orders} orders, {effects} effects")?;
+        writeln!(f, "all killed, until the first run at work went on: {}", shares(&times.first))?;
+        write!(f, "some or all killed, until every run at work had gone on: {}", shares(&times.all))
+    }
+}
+
+/// What shares of the times stayed below.
+fn shares(times: &[Duration]) -> String {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    let at = |percent: usize| sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1)));
+    match (at(50), at(90), sorted.last()) {
+        (Some(half), Some(most), Some(longest)) => {
+            format!("p50 {half:.1?}, p90 {most:.1?}, max {longest:.1?} ({} times)", sorted.len())
+        }
+        _ => "never found at work".to_owned(),
     }
 }
 
@@ -72,11 +66,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_of_the_restarts_are_told() {
-        let going_on = (1..=100).rev().map(Duration::from_millis).collect();
-        let figures = Figures { going_on, ..Figures::default() };
-        assert_eq!(figures.going_on_at(50), Some(Duration::from_millis(51)));
-        assert_eq!(figures.going_on_at(100), Some(Duration::from_millis(100)));
-        assert_eq!(Figures::default().going_on_at(50), None);
+    fn shares_of_the_times_are_told() {
+        let times: Vec<_> = (1..=100).rev().map(Duration::from_millis).collect();
+        assert_eq!(shares(&times), "p50 51.0ms, p90 91.0ms, max 100.0ms (100 times)");
+        assert_eq!(shares(&times[..1]), "p50 100.0ms, p90 100.0ms, max 100.0ms (1 times)");
+        assert_eq!(shares(&[]), "never found at work");
     }
 }

@@ -33,6 +33,8 @@ pub struct Evidence {
     pub acknowledged_starts: BTreeSet<String>,
     /// Orders whose confirmation the store acknowledged.
     pub acknowledged_confirmations: BTreeSet<String>,
+    /// Orders whose end the store told of.
+    pub acknowledged_ends: BTreeSet<String>,
 }
 
 /// Something that is not as promised.
@@ -45,6 +47,9 @@ pub enum Finding {
     /// An acknowledged confirmation is not in history.
     #[error("{0}: its confirmation was acknowledged, but history does not hold it")]
     ConfirmationLost(String),
+    /// An end that was told of is not in history.
+    #[error("{0}: its end was told of, but history does not hold it")]
+    EndLost(String),
     /// A confirmation is in history more than once.
     #[error("{0}: history took its confirmation in {1} times")]
     ConfirmationDoubled(String, usize),
@@ -101,6 +106,11 @@ pub fn examine(evidence: &Evidence) -> Vec<Finding> {
     for id in &evidence.acknowledged_confirmations {
         if evidence.runs.get(id).is_none_or(|run| run.confirmations == 0) {
             findings.push(Finding::ConfirmationLost(id.clone()));
+        }
+    }
+    for id in &evidence.acknowledged_ends {
+        if evidence.runs.get(id).is_none_or(|run| run.outcome.is_none()) {
+            findings.push(Finding::EndLost(id.clone()));
         }
     }
     findings
@@ -197,6 +207,7 @@ mod tests {
             effects: effects("a", kinds),
             acknowledged_starts: BTreeSet::from(["a".to_owned()]),
             acknowledged_confirmations: BTreeSet::from(["a".to_owned()]),
+            acknowledged_ends: BTreeSet::new(),
         }
     }
 
@@ -284,6 +295,16 @@ mod tests {
                 evidence.acknowledged_starts.insert("b".to_owned());
             },
             "b: its start was acknowledged, but there is no run",
+        );
+    }
+
+    #[test]
+    fn an_end_that_was_told_of_and_is_lost_is_found() {
+        check(
+            |evidence| {
+                evidence.acknowledged_ends.extend(["a", "b"].map(str::to_owned));
+            },
+            "b: its end was told of, but history does not hold it",
         );
     }
 

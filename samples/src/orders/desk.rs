@@ -3,7 +3,7 @@
 //! Every call carries an identity that is made of the order's ID, so that all of it may be done again after a kill:
 //! nothing starts twice, and no confirmation counts twice.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::audit::{RunsOfOrder, outcome_of};
 use super::error::OrdersError;
 use super::ledger::{Entry, Ledger};
 use super::options::Options;
@@ -28,18 +29,21 @@ use super::workflow::{Answer, CONFIRMATION, OrderRequest, process_order};
 pub(super) const STARTED: &str = "started";
 /// The kind of entry that stands for an acknowledged confirmation.
 pub(super) const CONFIRMED: &str = "confirmed";
+/// The kind of entry, among the acknowledgements, that stands for an end that the store told of.
+pub const ENDED: &str = "ended";
 
 /// How far apart orders arrive at pace 1.
 const ARRIVAL: Duration = Duration::from_millis(1);
-/// The most orders that are attended to at once; the others wait for one of them to end.
-const AT_ONCE_MAX: usize = 10_000;
+/// The most orders that are attended to at once; the others wait for one of them to end. A process that is killed leaves
+/// so many open at most, and the next one has to ask the store for no more than these.
+const AT_ONCE_MAX: usize = 1_000;
 
 /// One process's desk.
 pub(super) struct Desk {
     client: Client,
     options: Options,
-    /// The orders that had a run before this process began.
-    known: BTreeSet<String>,
+    /// The runs that orders had before this process began.
+    known: BTreeMap<String, RunsOfOrder>,
     acks: Option<Ledger>,
     places: Semaphore,
 }
@@ -48,7 +52,7 @@ impl Desk {
     pub(super) fn new(
         client: Client,
         options: Options,
-        known: BTreeSet<String>,
+        known: BTreeMap<String, RunsOfOrder>,
         acks: Option<Ledger>,
     ) -> Arc<Self> {
         Arc::new(Self { client, options, known, acks, places: Semaphore::new(AT_ONCE_MAX) })
@@ -63,7 +67,7 @@ impl Desk {
         let mut progress = Progress::new(orders.len());
         let mut attending = JoinSet::new();
         let (known, new): (Vec<_>, Vec<_>) =
-            orders.into_iter().partition(|order| self.known.contains(&order.id));
+            orders.into_iter().partition(|order| self.known.contains_key(&order.id));
         for order in known {
             attending.spawn(self.clone().attend(order, Duration::ZERO));
         }
@@ -91,11 +95,25 @@ impl Desk {
     ) -> Result<Option<OrderOutcome>, OrdersError> {
         sleep(arrives_in).await;
         let _place = self.places.acquire().await;
-        let run = self.start(&order).await?;
+        let closing = self.known.get(&order.id).and_then(|runs| runs.closing.as_ref());
+        let outcome = match closing {
+            Some(closing) => outcome_of(closing),
+            None => self.see_to_the_end(&order).await?,
+        };
+        self.acknowledged(&order, ENDED).await?;
+        Ok(outcome)
+    }
+
+    /// Starts an order that has no run, confirms it, and waits for its end.
+    async fn see_to_the_end(&self, order: &Order) -> Result<Option<OrderOutcome>, OrdersError> {
+        let run = match self.known.get(&order.id) {
+            Some(runs) => self.client.handle(process_order, order.id.as_str())?.with_run(runs.run_id),
+            None => self.start(order).await?,
+        };
         let outcome = match &order.confirmation {
             None => run.result().await,
             Some(confirmation) => {
-                let confirmed = pin!(self.confirm(&order, confirmation, &run));
+                let confirmed = pin!(self.confirm(order, confirmation, &run));
                 match select(pin!(run.result()), confirmed).await {
                     Either::Left((outcome, _)) => outcome,
                     Either::Right((sent, outcome)) => {
@@ -112,7 +130,7 @@ impl Desk {
         }
     }
 
-    /// Starts an order, or finds the run that it has.
+    /// Starts an order, or finds the run that another process has started meanwhile.
     async fn start(&self, order: &Order) -> Result<RunHandle<process_order>, OrdersError> {
         loop {
             let request =
@@ -145,7 +163,7 @@ impl Desk {
         confirmation: &Confirmation,
         run: &RunHandle<process_order>,
     ) -> Result<(), OrdersError> {
-        sleep(self.until_confirmed(order, confirmation, run).await?).await;
+        sleep(self.until_confirmed(order, confirmation)).await;
         let answer = Answer { by: confirmation.by.clone(), approved: confirmation.approved };
         let request_id = RequestId::from_key(&format!("confirm {}", order.id));
         loop {
@@ -160,18 +178,12 @@ impl Desk {
     }
 
     /// How long it is until the order's confirmation comes, counted from its start, whichever process that was in.
-    async fn until_confirmed(
-        &self,
-        order: &Order,
-        confirmation: &Confirmation,
-        run: &RunHandle<process_order>,
-    ) -> Result<Duration, OrdersError> {
+    fn until_confirmed(&self, order: &Order, confirmation: &Confirmation) -> Duration {
         let after = self.options.paced(Duration::from_millis(confirmation.after_ms));
-        if !self.known.contains(&order.id) {
-            return Ok(after);
+        match self.known.get(&order.id) {
+            None => after,
+            Some(runs) => after.saturating_sub(Timestamp::from(SystemTime::now()).since(runs.started_at)),
         }
-        let started_at = run.describe().await?.started_at;
-        Ok(after.saturating_sub(Timestamp::from(SystemTime::now()).since(started_at)))
     }
 
     async fn acknowledged(&self, order: &Order, kind: &str) -> Result<(), OrdersError> {

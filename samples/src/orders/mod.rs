@@ -16,7 +16,6 @@ pub mod order;
 pub mod program;
 mod progress;
 pub mod sample;
-pub mod store;
 pub mod summary;
 pub mod workflow;
 
@@ -27,6 +26,7 @@ use std::io::{self, BufReader};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+pub use desk::ENDED;
 pub use error::OrdersError;
 use input::Input;
 use options::{Command, Options, Source};
@@ -52,11 +52,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Ok(Command::Help) => {
-            println!("{}", options::USAGE);
+            println!("{}", options::usage());
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            eprintln!("orders: {error}\n\n{}", options::USAGE);
+            eprintln!("orders: {error}\n\n{}", options::usage());
             return ExitCode::from(WRONG_COMMAND_LINE);
         }
     };
@@ -101,8 +101,9 @@ fn check(options: &Options) -> Result<ExitCode, OrdersError> {
     let (orders, effects) = (evidence.orders.len(), evidence.effects.len());
     let starts = evidence.acknowledged_starts.len();
     let confirmations = evidence.acknowledged_confirmations.len();
+    let ends = evidence.acknowledged_ends.len();
     println!(
-        "{orders} orders, {effects} effects, {starts} acknowledged starts, {confirmations} acknowledged confirmations"
+        "{orders} orders, {effects} effects; acknowledged: {starts} starts, {confirmations} confirmations, {ends} ends"
     );
     if findings.is_empty() {
         println!("every order ended, every effect counts once, every history is whole");

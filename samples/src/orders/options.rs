@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
+use retell::vocabulary::Namespace;
 
-/// What `--help` prints.
-pub const USAGE: &str = "\
+use crate::store::{FORMS, StoreUrl};
+
+/// What [`usage`] is made of.
+const USAGE: &str = "\
 Runs one workflow for each order of a file. Kill it at any moment and start it again: it goes on where it was.
 
 Usage: orders [FILE] [OPTIONS]          runs the orders of FILE (`-` for standard input; the 1,000 that come
@@ -16,17 +19,28 @@ Usage: orders [FILE] [OPTIONS]          runs the orders of FILE (`-` for standar
        orders generate COUNT            prints COUNT orders as CSV
 
 Options:
-  --db PATH        the store [orders.db]
-  --store KIND     sqlite, or memory, which forgets [sqlite]
+  --store URL      what keeps the histories, in a form of those below [orders.db]
+  --db PATH        the same for an SQLite file
+  --namespace NAME keeps these orders apart from all others in the store [default]
   --ledger PATH    where effects are counted [orders.ledger]
-  --acks PATH      writes down every start and signal that the store acknowledged; `check` looks for them
+  --acks PATH      writes down every start, confirmation and end that the store told of; `check` looks for them
   --pace FACTOR    stretches arrivals, work and confirmations; 0 waits for nothing [1]
   --confirm-within MS
                    how long an order waits for its confirmation [1000 times the pace, at least 1000]
   -h, --help       prints this
 
+Stores:
+{stores}
+
 Exit status: 0 all is well; 1 something failed, or `check` found something missing or done twice; 2 the command line is
 wrong; 3 malformed lines were left out, all others ran.";
+
+/// What `--help` prints.
+#[must_use]
+pub fn usage() -> String {
+    let stores: Vec<_> = FORMS.lines().map(|form| format!("  {form}")).collect();
+    USAGE.replace("{stores}", &stores.join("\n"))
+}
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
@@ -37,7 +51,7 @@ pub enum Command {
     Check(Options),
     /// Prints this many orders.
     Generate(usize),
-    /// Prints [`USAGE`].
+    /// Prints [`usage`].
     Help,
 }
 
@@ -47,10 +61,12 @@ pub struct Options {
     /// Where the orders come from.
     pub source: Source,
     /// What keeps the histories.
-    pub store: Store,
+    pub store: StoreUrl,
+    /// Which of the orders in the store are meant.
+    pub namespace: Namespace,
     /// Where effects are counted.
     pub ledger: PathBuf,
-    /// Where acknowledged starts and signals are written down, if anywhere.
+    /// Where starts, confirmations and ends that the store told of are written down, if anywhere.
     pub acks: Option<PathBuf>,
     /// What all waiting is multiplied by.
     pub pace: f64,
@@ -69,20 +85,12 @@ pub enum Source {
     File(PathBuf),
 }
 
-/// What keeps the histories.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Store {
-    /// Nothing that outlives the process.
-    Memory,
-    /// An SQLite file.
-    Sqlite(PathBuf),
-}
-
 impl Default for Options {
     fn default() -> Self {
         Self {
             source: Source::BuiltIn,
-            store: Store::Sqlite("orders.db".into()),
+            store: StoreUrl::Sqlite("orders.db".into()),
+            namespace: Namespace::default(),
             ledger: "orders.ledger".into(),
             acks: None,
             pace: 1.0,
@@ -113,12 +121,17 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut options = Options::default();
     let mut words: Vec<OsString> = Vec::new();
-    let mut memory = false;
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help),
-            Long("db") => options.store = Store::Sqlite(parser.value()?.into()),
-            Long("store") => memory = parser.value()?.parse_with(store_is_memory)?,
+            Long("db") => options.store = StoreUrl::Sqlite(parser.value()?.into()),
+            Long("store") => {
+                let url = StoreUrl::from_word(&parser.value()?);
+                options.store = url.map_err(|error| lexopt::Error::Custom(error.into()))?;
+            }
+            Long("namespace") => {
+                options.namespace = parser.value()?.parse_with(|name| Namespace::new(name))?
+            }
             Long("ledger") => options.ledger = parser.value()?.into(),
             Long("acks") => options.acks = Some(parser.value()?.into()),
             Long("confirm-within") => {
@@ -128,9 +141,6 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
             Value(word) => words.push(word),
             other => return Err(other.unexpected()),
         }
-    }
-    if memory {
-        options.store = Store::Memory;
     }
     command(words, options)
 }
@@ -164,14 +174,6 @@ fn nothing_after(
     }
 }
 
-fn store_is_memory(text: &str) -> Result<bool, &'static str> {
-    match text {
-        "memory" => Ok(true),
-        "sqlite" => Ok(false),
-        _ => Err("the stores are sqlite and memory"),
-    }
-}
-
 fn pace(text: &str) -> Result<f64, &'static str> {
     let reason = "the pace is a number from 0 to 100000";
     let pace: f64 = text.parse().map_err(|_| reason)?;
@@ -195,7 +197,7 @@ mod tests {
     fn options_may_stand_anywhere() {
         let options = Options {
             source: Source::File("a.csv".into()),
-            store: Store::Sqlite("x.db".into()),
+            store: StoreUrl::Sqlite("x.db".into()),
             pace: 0.5,
             ..Options::default()
         };
@@ -204,9 +206,14 @@ mod tests {
     }
 
     #[test]
-    fn memory_needs_no_file() {
-        let Ok(Command::Run(options)) = check("- --store memory") else { panic!("it is well formed") };
-        assert_eq!((options.store, options.source), (Store::Memory, Source::StandardInput));
+    fn a_store_is_named_by_its_url() {
+        let store = |line: &str| match check(line) {
+            Ok(Command::Run(options)) => options.store,
+            other => panic!("{line} is {other:?}"),
+        };
+        assert_eq!(store("- --store memory"), StoreUrl::Memory);
+        assert_eq!(store("--store sqlite:x.db"), store("--db x.db"));
+        assert_eq!(store("--store redis://db"), StoreUrl::Redis("redis://db".to_owned()));
     }
 
     #[test]
@@ -225,7 +232,8 @@ mod tests {
     fn mistakes_are_named() {
         assert!(check("--pase 1").unwrap_err().contains("--pase"));
         assert!(check("a b").unwrap_err().contains("\"b\""));
-        assert!(check("--store redis").unwrap_err().contains("sqlite and memory"));
+        assert!(check("--store redys://db").unwrap_err().contains("redys"));
+        assert!(check("--namespace ").is_err());
         assert!(check("--pace -1").unwrap_err().contains("0 to 100000"));
         assert!(check("--pace NaN").unwrap_err().contains("0 to 100000"));
         assert!(check("generate").unwrap_err().contains("count"));

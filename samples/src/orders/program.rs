@@ -12,7 +12,6 @@ use super::error::OrdersError;
 use super::ledger::Ledger;
 use super::options::Options;
 use super::order::Order;
-use super::store;
 use super::summary::Summary;
 use super::workflow::process_order;
 
@@ -45,9 +44,9 @@ pub async fn run(options: &Options, orders: Vec<Order>) -> Result<Report, Orders
     let acks = options.acks.as_deref().map(Ledger::open).transpose()?;
     let engine = engine(options, outside).await?;
     let known = runs(engine.client()).await?;
-    let ended_before =
-        orders.iter().filter(|order| known.get(&order.id).is_some_and(|runs| runs.ended())).count();
-    let desk = Desk::new(engine.client().clone(), options.clone(), known.into_keys().collect(), acks);
+    let ended = |order: &&Order| known.get(&order.id).is_some_and(|runs| runs.closing.is_some());
+    let ended_before = orders.iter().filter(ended).count();
+    let desk = Desk::new(engine.client().clone(), options.clone(), known, acks);
     let mut summary = Summary::default();
     let attended = tokio::select! {
         attended = desk.attend_to_all(orders, &mut summary) => Some(attended),
@@ -61,7 +60,8 @@ pub async fn run(options: &Options, orders: Vec<Order>) -> Result<Report, Orders
 }
 
 async fn engine(options: &Options, outside: Outside) -> Result<Engine, OrdersError> {
-    let orchestrator = Orchestrator::new(store::open(&options.store)?)
+    let orchestrator = Orchestrator::new(options.store.open().await?)
+        .namespace(options.namespace.clone())
         .workflow(process_order)
         .activity(reserve)
         .activity(charge)

@@ -83,6 +83,19 @@ fn a_malformed_line_is_named_and_the_others_run() {
 }
 
 #[test]
+fn namespaces_of_one_store_keep_orders_apart() {
+    let desk = Desk::new();
+    let here = "--store sqlite:other.db --namespace here";
+    check(&desk.run(&format!("- {here}"), SHIPPED), 0, "1 shipped");
+    check(&desk.run("check - --store sqlite:other.db", SHIPPED), 1, "a: it was never started");
+    check(
+        &desk.run(&format!("check - {here}"), SHIPPED),
+        0,
+        "acknowledged: 1 starts, 1 confirmations, 1 ends",
+    );
+}
+
+#[test]
 fn memory_needs_no_database() {
     let desk = Desk::new();
     check(&desk.run("- --store memory", SHIPPED), 0, "1 shipped");
@@ -112,4 +125,6 @@ fn files_of_other_programs_are_refused() {
     check(&desk.run("- --ledger notes", SHIPPED), 1, "ledger notes is damaged");
     check(&desk.run("missing.csv", ""), 1, "cannot read orders from missing.csv");
     check(&desk.run("--pase 3", ""), 2, "Usage");
+    check(&desk.run("--store postgre://db", ""), 2, "no store has URLs that begin with `postgre:`");
+    check(&desk.run("- --store redis://127.0.0.1:1", ""), 1, "cannot use the store");
 }

@@ -45,7 +45,7 @@ impl Transaction<'_> {
         };
         self.look_for_the_dead(watch)?;
         let mut ownerless = vec![0];
-        ownerless.extend(self.dead(watch)?);
+        ownerless.extend(self.dead()?);
         let claimer = Claimer { worker, ownerless };
         let mut claimed = Claimed { now: self.now, ..Claimed::default() };
         self.unread(worker, &mut claimed)?;

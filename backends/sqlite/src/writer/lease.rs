@@ -83,14 +83,14 @@ impl Transaction<'_> {
             (LeaseAction::Renew { .. }, None) => return Ok(Err(lease_lost("renew"))),
             (LeaseAction::Retire, Some(row)) => {
                 self.set_lease(renewal.worker, row, 0)?;
-                watch.signs.remove(renewal.worker);
+                self.buried.push(renewal.worker);
                 self.heard.work = true;
             }
             (LeaseAction::Retire, None) => {
                 if !self.is_known(renewal.worker)? {
                     self.register(renewal.worker, "", 0)?;
                 }
-                watch.signs.remove(renewal.worker);
+                self.buried.push(renewal.worker);
             }
         }
         Ok(Ok(Renewed { now: self.now }))
@@ -104,14 +104,14 @@ impl Transaction<'_> {
         let gone: Vec<(WorkerId, Worker)> = watch.gone(self.memory, self.age).collect();
         for (id, worker) in gone {
             self.set_lease(id, worker.row, 0)?;
-            watch.signs.remove(id);
+            self.buried.push(id);
             self.heard.work = true;
         }
         Ok(())
     }
 
     /// The rows of dead workers to whom open runs or activities still belong.
-    pub(crate) fn dead(&mut self, watch: &mut Watch) -> Result<Vec<i64>> {
+    pub(crate) fn dead(&mut self) -> Result<Vec<i64>> {
         let age = self.age;
         let dead: Vec<(WorkerId, i64)> = self
             .memory
@@ -126,7 +126,7 @@ impl Transaction<'_> {
                 holding.insert(row);
             } else {
                 self.drain(id, row)?;
-                watch.signs.remove(id);
+                self.buried.push(id);
             }
         }
         if holding.len() > DEAD_HOLDERS_MAX

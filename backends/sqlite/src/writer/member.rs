@@ -64,9 +64,11 @@ impl Transaction<'_> {
             return work(self);
         }
         self.connection.execute_batch("SAVEPOINT member")?;
+        let buried = self.buried.len();
         let answer = match work(self) {
             Err(error) if is_of_the_data(&error) => {
                 self.undo_member()?;
+                self.buried.truncate(buried);
                 Err(fault(operation, error))
             }
             answer => answer?,

@@ -177,11 +177,13 @@ fn attempt(
     let done = memory.refresh(connection).and_then(|foreign| {
         let (now, age) = (time.now(), time.age());
         let heard = if foreign { Heard::ALL } else { Heard::default() };
-        let mut transaction = Transaction { connection, memory, now, age, heard, kept: 0 };
+        let buried = Vec::new();
+        let mut transaction = Transaction { connection, memory, now, age, heard, buried, kept: 0 };
         let answers = work(&mut transaction, watch)?;
         transaction.forget_old_outcomes()?;
-        let heard = transaction.heard;
+        let (heard, buried) = (transaction.heard, transaction.buried);
         connection.prepare_cached("COMMIT")?.execute([])?;
+        buried.into_iter().for_each(|worker| watch.signs.remove(worker));
         Ok((answers, heard))
     });
     if done.is_err() {

@@ -17,6 +17,9 @@ pub(crate) struct Transaction<'a> {
     /// The store's age, the same for all members.
     pub(crate) age: i64,
     pub(crate) heard: Heard,
+    /// Workers that need no life sign any more once it is committed. Not before: a claim that ends with a rollback, or
+    /// with a kill, has ended no lease, and the missing file of a dead worker would say nothing.
+    pub(crate) buried: Vec<WorkerId>,
     /// How many outcomes of requests it has kept.
     pub(crate) kept: usize,
 }

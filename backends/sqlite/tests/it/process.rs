@@ -188,6 +188,34 @@ fn the_death_of_a_process_wakes_who_waits() {
 }
 
 #[test]
+fn a_death_outlives_the_claim_that_saw_it_and_was_not_committed() {
+    let folder = folder();
+    let path = folder.path().join("retell.db");
+    let dead = Sqlite::open(&path).unwrap();
+    let run = open_run(&dead, "held", worker(&dead));
+    drop(dead);
+    let store = Sqlite::open(&path).unwrap();
+    let worker = worker(&store);
+    let mut mark = work_changed(&store, Mark::default());
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other
+        .execute_batch(
+            "CREATE TRIGGER refuse BEFORE UPDATE OF owner ON runs BEGIN SELECT RAISE(ABORT, 'no'); END",
+        )
+        .unwrap();
+    // What a kill in the middle leaves, too: all of the claim is undone.
+    let _ = block_on(store.claim(&crate::kit::claim(worker)));
+    other.execute_batch("DROP TRIGGER refuse").unwrap();
+    let taken = loop {
+        if let Some(taken) = claimed(&store, worker).runs.pop() {
+            break taken;
+        }
+        mark = work_changed(&store, mark);
+    };
+    assert_eq!((taken.run, taken.token.0), (run, 2));
+}
+
+#[test]
 fn processes_take_turns_and_see_each_other() {
     let folder = folder();
     let path = folder.path().join("retell.db");

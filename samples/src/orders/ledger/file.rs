@@ -127,14 +127,45 @@ impl LedgerFile {
 /// # Errors
 /// [`LedgerError`] if it cannot be read or is no ledger.
 pub fn entries(path: &Path) -> Result<Vec<Entry>, LedgerError> {
-    let mut file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        opened => opened.map_err(io_error("open", path))?,
-    };
-    file.lock_shared().map_err(io_error("lock", path))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(io_error("read", path))?;
-    parse(whole_lines(&bytes), 0, path)
+    LedgerTail::of(path).more()
+}
+
+/// Reads a ledger while others append to it. Needs no lock: a whole line never changes.
+#[derive(Debug)]
+pub struct LedgerTail {
+    path: PathBuf,
+    file: Option<File>,
+    lines: usize,
+}
+
+impl LedgerTail {
+    /// A ledger from its beginning; its file may come later.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
+        Self { path: path.to_owned(), file: None, lines: 0 }
+    }
+
+    /// The entries that were not read yet. A half last line is left for the next time.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it cannot be read or is no ledger.
+    pub fn more(&mut self) -> Result<Vec<Entry>, LedgerError> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => match File::open(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                opened => self.file.insert(opened.map_err(io_error("open", &self.path))?),
+            },
+        };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(io_error("read", &self.path))?;
+        let whole = whole_lines(&bytes);
+        let half = i64::try_from(bytes.len() - whole.len()).expect("a buffer is shorter than that");
+        file.seek_relative(-half).map_err(io_error("read", &self.path))?;
+        let entries = parse(whole, self.lines, &self.path)?;
+        self.lines += entries.len();
+        Ok(entries)
+    }
 }
 
 fn whole_lines(bytes: &[u8]) -> &[u8] {
@@ -244,6 +275,21 @@ mod tests {
             std::fs::write(path, &text).unwrap();
             assert!(matches!(LedgerFile::open(path), Err(LedgerError::Damaged { .. })));
             assert_eq!(std::fs::read_to_string(path).unwrap(), text);
+        });
+    }
+
+    #[test]
+    fn a_tail_goes_on_where_it_was_and_leaves_half_lines() {
+        in_new_directory(|path| {
+            let mut tail = LedgerTail::of(path);
+            assert_eq!(tail.more().unwrap(), []);
+            LedgerFile::open(path).unwrap().append(&[charge("a")]).unwrap();
+            let mut killed = OpenOptions::new().append(true).open(path).unwrap();
+            killed.write_all(b"b/charge\tcha").unwrap();
+            assert_eq!(tail.more().unwrap(), [charge("a")]);
+            assert_eq!(tail.more().unwrap(), []);
+            LedgerFile::open(path).unwrap().append(&[charge("c")]).unwrap();
+            assert_eq!(tail.more().unwrap(), [charge("c")]);
         });
     }
 

@@ -6,7 +6,7 @@
 mod file;
 mod group;
 
-pub use file::{LedgerFile, entries};
+pub use file::{LedgerFile, LedgerTail, entries};
 pub use group::Ledger;
 
 use std::fmt;
