@@ -9,7 +9,7 @@ use crate::fault::fault;
 pub(crate) const APPLICATION_ID: u32 = 0x7274_6c6c;
 
 /// Each entry brings the schema from the version that is its index to the next one. Entries are never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// The version that this program knows, kept in `PRAGMA user_version`.
 pub(crate) const VERSION: u32 = MIGRATIONS.len() as u32;
