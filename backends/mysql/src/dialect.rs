@@ -88,15 +88,21 @@ impl Dialect for MySql {
     }
 
     fn take_sign(&self, query: &mut Query, row: i64) {
-        query.push("GET_LOCK(CONCAT('retell:w:', MD5(DATABASE()), ':', ").int(row).push("), 0)");
+        query
+            .push("GET_LOCK(CONCAT('retell:w:', LEFT(SHA2(DATABASE(), 256), 32), ':', ")
+            .int(row)
+            .push("), 0)");
     }
 
     fn free_sign(&self, query: &mut Query, row: i64) {
-        query.push("RELEASE_LOCK(CONCAT('retell:w:', MD5(DATABASE()), ':', ").int(row).push("))");
+        query
+            .push("RELEASE_LOCK(CONCAT('retell:w:', LEFT(SHA2(DATABASE(), 256), 32), ':', ")
+            .int(row)
+            .push("))");
     }
 
     fn sign_is_free(&self) -> &'static str {
-        "IS_FREE_LOCK(CONCAT('retell:w:', MD5(DATABASE()), ':', workers.id)) = 1"
+        "IS_FREE_LOCK(CONCAT('retell:w:', LEFT(SHA2(DATABASE(), 256), 32), ':', workers.id)) = 1"
     }
 
     fn migrations(&self) -> &'static [&'static str] {
@@ -104,11 +110,11 @@ impl Dialect for MySql {
     }
 
     fn lock_schema(&self) -> &'static str {
-        "SELECT GET_LOCK(CONCAT('retell:', MD5(DATABASE())), 60)"
+        "SELECT GET_LOCK(CONCAT('retell:', LEFT(SHA2(DATABASE(), 256), 32)), 60)"
     }
 
     fn unlock_schema(&self) -> Option<&'static str> {
-        Some("SELECT RELEASE_LOCK(CONCAT('retell:', MD5(DATABASE())))")
+        Some("SELECT RELEASE_LOCK(CONCAT('retell:', LEFT(SHA2(DATABASE(), 256), 32)))")
     }
 
     fn count_tables(&self) -> &'static str {
