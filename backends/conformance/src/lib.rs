@@ -16,6 +16,7 @@
 
 pub mod cases;
 pub mod engine;
+pub mod load;
 mod world;
 
 use std::future::Future;

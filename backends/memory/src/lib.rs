@@ -26,7 +26,7 @@ use retell::backend::{
 };
 use retell::clock::Clock;
 use retell::history::Record;
-use retell::vocabulary::{EventId, Namespace, RunKey};
+use retell::vocabulary::{EventId, Namespace, RunKey, Timestamp};
 use retell::write::{Batch, Outcome, Target};
 
 use crate::state::{Heard, State};
@@ -135,6 +135,15 @@ impl Backend for Memory {
 
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError> {
         Ok(self.state().stats(namespace))
+    }
+
+    async fn closed_before(
+        &self,
+        namespace: &Namespace,
+        before: Timestamp,
+        max: usize,
+    ) -> Result<Vec<RunKey>, StoreError> {
+        Ok(self.state().closed_before(namespace, before, max))
     }
 
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {

@@ -74,6 +74,16 @@ impl State {
             .collect()
     }
 
+    pub(crate) fn closed_before(&self, namespace: &Namespace, before: Timestamp, max: usize) -> Vec<RunKey> {
+        let ended = self.runs.iter().filter_map(|(key, run)| Some((run.closed_at?, key)));
+        let mut found: Vec<(Timestamp, &RunKey)> = ended
+            .filter(|(closed_at, key)| *closed_at < before && key.namespace == *namespace)
+            .filter(|(_, key)| !self.unsettled.contains(*key))
+            .collect();
+        found.sort_by_key(|(closed_at, _)| *closed_at);
+        found.into_iter().take(max).map(|(_, key)| key.clone()).collect()
+    }
+
     pub(crate) fn stats(&self, namespace: &Namespace) -> StoreStats {
         let mut stats = StoreStats::default();
         for (_, run) in self.runs.iter().filter(|(key, _)| key.namespace == *namespace) {

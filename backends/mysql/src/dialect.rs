@@ -17,6 +17,9 @@ const ROWS_ANY: usize = 16;
 /// The most rows of one statement.
 const ROWS_MAX: usize = 512;
 
+/// How long the server has been up, as both servers tell it.
+const UPTIME: &str = "SHOW GLOBAL STATUS LIKE 'Uptime'";
+
 impl Dialect for MySql {
     fn place(&self, text: &mut String, _number: usize) {
         text.push('?');
@@ -76,16 +79,42 @@ impl Dialect for MySql {
         NOW
     }
 
+    fn server(&self) -> &'static str {
+        "CAST(CONCAT(@@hostname, ':', @@port, ':', @@server_id) AS BINARY)"
+    }
+
+    fn uptime(&self) -> Option<&'static str> {
+        Some(UPTIME)
+    }
+
+    fn take_sign(&self, query: &mut Query, row: i64) {
+        query
+            .push("GET_LOCK(CONCAT('retell:w:', LEFT(SHA2(DATABASE(), 256), 32), ':', ")
+            .int(row)
+            .push("), 0)");
+    }
+
+    fn free_sign(&self, query: &mut Query, row: i64) {
+        query
+            .push("RELEASE_LOCK(CONCAT('retell:w:', LEFT(SHA2(DATABASE(), 256), 32), ':', ")
+            .int(row)
+            .push("))");
+    }
+
+    fn sign_is_free(&self) -> &'static str {
+        "IS_FREE_LOCK(CONCAT('retell:w:', LEFT(SHA2(DATABASE(), 256), 32), ':', workers.id)) = 1"
+    }
+
     fn migrations(&self) -> &'static [&'static str] {
-        &[include_str!("schema.sql")]
+        &[include_str!("schema.sql"), include_str!("schema_2.sql")]
     }
 
     fn lock_schema(&self) -> &'static str {
-        "SELECT GET_LOCK(CONCAT('retell:', MD5(DATABASE())), 60)"
+        "SELECT GET_LOCK(CONCAT('retell:', LEFT(SHA2(DATABASE(), 256), 32)), 60)"
     }
 
     fn unlock_schema(&self) -> Option<&'static str> {
-        Some("SELECT RELEASE_LOCK(CONCAT('retell:', MD5(DATABASE())))")
+        Some("SELECT RELEASE_LOCK(CONCAT('retell:', LEFT(SHA2(DATABASE(), 256), 32)))")
     }
 
     fn count_tables(&self) -> &'static str {

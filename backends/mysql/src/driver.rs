@@ -44,11 +44,12 @@ impl Driver for MySqlDriver {
     }
 
     async fn writer(&self) -> Result<Pooled, Fault> {
-        let connection = self.pool.acquire().await.map_err(fault)?;
-        let mut session = Pooled::own(connection, self.statements.clone());
-        session.script(SETTINGS).await?;
-        self.check(session.connection()?).await?;
-        Ok(session)
+        self.own(self.statements.clone()).await
+    }
+
+    async fn watcher(&self) -> Result<Pooled, Fault> {
+        // What it is asked is no step's.
+        self.own(Arc::default()).await
     }
 
     async fn reader(&self) -> Result<Pooled, Fault> {
@@ -58,6 +59,15 @@ impl Driver for MySqlDriver {
 }
 
 impl MySqlDriver {
+    /// A connection of the store's own, as it must be.
+    async fn own(&self, statements: Arc<AtomicU64>) -> Result<Pooled, Fault> {
+        let connection = self.pool.acquire().await.map_err(fault)?;
+        let mut session = Pooled::own(connection, statements);
+        session.script(SETTINGS).await?;
+        self.check(session.connection()?).await?;
+        Ok(session)
+    }
+
     async fn check(&self, connection: &mut sqlx::MySqlConnection) -> Result<(), Fault> {
         let rows = sqlx::query(READ_BACK).fetch_all(connection).await.map_err(fault)?;
         let mut found: HashMap<String, String> = HashMap::new();

@@ -18,7 +18,7 @@ use retell::backend::{
     Renewed, RunInfo, StoreError, StoreStats,
 };
 use retell::history::Record;
-use retell::vocabulary::{EventId, Namespace, RunKey};
+use retell::vocabulary::{EventId, Namespace, RunKey, Timestamp};
 use retell::write::{Batch, Outcome, Target, Write};
 use retell_sql::Store;
 use sqlx::{MySqlConnection, MySqlPool};
@@ -183,6 +183,15 @@ impl Backend for MySql {
 
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError> {
         self.0.stats(namespace).await
+    }
+
+    async fn closed_before(
+        &self,
+        namespace: &Namespace,
+        before: Timestamp,
+        max: usize,
+    ) -> Result<Vec<RunKey>, StoreError> {
+        self.0.closed_before(namespace, before, max).await
     }
 
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {

@@ -74,8 +74,37 @@ impl Dialect for Postgres {
         NOW
     }
 
+    fn server(&self) -> &'static str {
+        "pg_postmaster_start_time()::text"
+    }
+
+    fn uptime(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn take_sign(&self, query: &mut Query, row: i64) {
+        query.push(
+            "CASE WHEN pg_try_advisory_lock(hashtextextended('retell:worker:' || current_schema() || ':' || ",
+        );
+        query.int(row).push("::text, 0)) THEN 1 ELSE 0 END");
+    }
+
+    fn free_sign(&self, query: &mut Query, row: i64) {
+        query.push(
+            "CASE WHEN pg_advisory_unlock(hashtextextended('retell:worker:' || current_schema() || ':' || ",
+        );
+        query.int(row).push("::text, 0)) THEN 1 ELSE 0 END");
+    }
+
+    fn sign_is_free(&self) -> &'static str {
+        // The halves of a lock's number stand in two columns.
+        "hashtextextended('retell:worker:' || current_schema() || ':' || workers.id::text, 0) NOT IN \
+         (SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 \
+         AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+    }
+
     fn migrations(&self) -> &'static [&'static str] {
-        &[include_str!("schema.sql")]
+        &[include_str!("schema.sql"), include_str!("schema_2.sql")]
     }
 
     fn lock_schema(&self) -> &'static str {

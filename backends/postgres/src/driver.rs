@@ -47,6 +47,13 @@ impl Driver for PgDriver {
         Ok(session)
     }
 
+    async fn watcher(&self) -> Result<Pooled, Fault> {
+        let mut connection = self.pool.acquire().await.map_err(fault)?;
+        self.check(&mut connection).await?;
+        // What it is asked is no step's.
+        Ok(Pooled::own(connection, Arc::default()))
+    }
+
     async fn reader(&self) -> Result<Pooled, Fault> {
         let connection = self.pool.acquire().await.map_err(fault)?;
         Ok(Pooled::new(connection, self.statements.clone()))

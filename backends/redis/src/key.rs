@@ -4,7 +4,7 @@
 //! is named by its ID in hex and its workflow ID. None of these can hold a control character.
 
 use retell::backend::StoreError;
-use retell::vocabulary::{Namespace, RunId, RunKey, WorkflowId};
+use retell::vocabulary::{Namespace, RunId, RunKey, WorkerId, WorkflowId};
 use uuid::Uuid;
 
 use crate::fault::unreadable;
@@ -41,6 +41,16 @@ impl Keys {
 
     pub(crate) fn all(&self) -> impl Iterator<Item = u16> + use<> {
         0..self.partitions
+    }
+
+    /// What the channels begin with on which the processes of workers show that they live.
+    pub(crate) fn lives(&self) -> String {
+        format!("{}.lives.", self.prefix)
+    }
+
+    /// The channel of one worker.
+    pub(crate) fn life(&self, worker: WorkerId) -> String {
+        self.lives() + &hex(worker.0)
     }
 
     /// Where changes are told to other processes.

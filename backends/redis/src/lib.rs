@@ -24,6 +24,7 @@ mod reply;
 mod row;
 mod schema;
 mod script;
+mod signs;
 mod writer;
 
 use std::collections::HashMap;
@@ -37,7 +38,7 @@ use retell::backend::{
     QueuedActivity, Renewal, Renewed, RunInfo, StoreError, StoreErrorKind, StoreStats,
 };
 use retell::history::Record;
-use retell::vocabulary::{EventId, Namespace, RunKey, WorkerId};
+use retell::vocabulary::{EventId, Namespace, RunKey, Timestamp, WorkerId};
 use retell::write::{Batch, Outcome, Target};
 use tokio::task::AbortHandle;
 
@@ -61,6 +62,7 @@ pub struct Redis {
 pub(crate) struct Store {
     pub(crate) link: Link,
     pub(crate) notices: notice::Notices,
+    pub(crate) shown: signs::Shown,
 }
 
 impl Redis {
@@ -87,7 +89,7 @@ impl Redis {
     pub(crate) async fn start(options: Options) -> Result<Self, StoreError> {
         let link = schema::open(options).await?;
         let notices = notice::Notices::default();
-        let store = Arc::new(Store { link, notices });
+        let store = Arc::new(Store { link, notices, shown: signs::Shown::default() });
         let listener = notice::listen(&store).await?;
         Ok(Self { store, listener, answers: Mutex::default() })
     }
@@ -138,15 +140,20 @@ impl Backend for Redis {
         };
         let packed = pack::renewal(renewal.worker, action, lease);
         let replies = self.store.link.call_all("renew", &script::RENEW, packed).await?;
-        let mut renewed = Renewed { now: retell::vocabulary::Timestamp::from_micros(i64::MIN) };
+        let mut renewed = Renewed { now: Timestamp::from_micros(i64::MIN) };
         for reply in replies {
             if reply.is_text(b"lost") {
+                self.store.shown.remove(renewal.worker);
                 return Err(StoreError::new(StoreErrorKind::LeaseLost, "renew"));
             }
             let [heard, now, stale] = reply.fields("renew")?;
             self.store.notices.announce(&heard.bytes("renew")?);
             renewed.now = renewed.now.max(now.time("renew")?);
             outbox::move_later(&self.store, stale)?;
+        }
+        match renewal.action {
+            LeaseAction::Retire => self.store.shown.remove(renewal.worker),
+            LeaseAction::Register { .. } | LeaseAction::Renew { .. } => self.store.shown.add(renewal.worker),
         }
         Ok(renewed)
     }
@@ -178,6 +185,15 @@ impl Backend for Redis {
 
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError> {
         read::stats(&self.store.link, namespace).await
+    }
+
+    async fn closed_before(
+        &self,
+        namespace: &Namespace,
+        before: Timestamp,
+        max: usize,
+    ) -> Result<Vec<RunKey>, StoreError> {
+        read::closed_before(&self.store.link, namespace, before, max).await
     }
 
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {

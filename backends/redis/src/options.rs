@@ -37,6 +37,8 @@ pub struct Options {
     pub(crate) durability: Durability,
     pub(crate) is_declared: bool,
     pub(crate) clock: Option<Arc<dyn Clock>>,
+    #[cfg(feature = "tls")]
+    authorities: Option<Vec<u8>>,
     pub(crate) connect_wait: Duration,
     pub(crate) response_wait: Duration,
 }
@@ -51,6 +53,8 @@ impl Options {
             durability: Durability::Always,
             is_declared: false,
             clock: None,
+            #[cfg(feature = "tls")]
+            authorities: None,
             connect_wait: Duration::from_secs(5),
             response_wait: Duration::from_secs(10),
         }
@@ -106,6 +110,15 @@ impl Options {
         self
     }
 
+    /// Trusts servers whose certificates the authorities of this PEM text have signed, instead of those that the machine
+    /// trusts. For URLs that begin with `rediss://`; of all nodes and sentinels.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn trust(mut self, authorities: impl Into<Vec<u8>>) -> Self {
+        self.authorities = Some(authorities.into());
+        self
+    }
+
     /// Takes time from this clock, leases included: all that open the store must share it. For tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -142,10 +155,28 @@ impl Options {
         Redis::start(self).await
     }
 
+    #[cfg(not(feature = "tls"))]
+    fn client(&self, url: &str) -> redis::RedisResult<Client> {
+        Client::open(url)
+    }
+
+    #[cfg(feature = "tls")]
+    fn client(&self, url: &str) -> redis::RedisResult<Client> {
+        // Without a provider rustls panics where a program has several of them built in. One that is chosen stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        match &self.authorities {
+            Some(authorities) if url.starts_with("rediss:") => {
+                let root_cert = Some(authorities.clone());
+                Client::build_with_tls(url, redis::TlsCertificates { client_tls: None, root_cert })
+            }
+            _ => Client::open(url),
+        }
+    }
+
     /// Reads the URLs.
     pub(crate) fn seeds(&self) -> Result<Seeds, StoreError> {
         let info = |url: &String| -> Result<ConnectionInfo, StoreError> {
-            let client = Client::open(url.as_str()).map_err(|error| fault("read a URL", error))?;
+            let client = self.client(url).map_err(|error| fault("read a URL", error))?;
             Ok(client.get_connection_info().clone())
         };
         let others = match &self.place {

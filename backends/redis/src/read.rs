@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::attribute;
 use crate::fault::unreadable;
-use crate::key::{hex, of_namespace, tail};
+use crate::key::{hex, of_namespace, read_tail, tail};
 use crate::link::Link;
 use crate::pack::{Place, packed};
 use crate::reply::{Reply, uuid};
@@ -214,6 +214,36 @@ pub(crate) async fn stats(link: &Link, namespace: &Namespace) -> Result<StoreSta
         stats.messages += messages.parsed::<u64>("stats")?;
     }
     Ok(stats)
+}
+
+pub(crate) async fn closed_before(
+    link: &Link,
+    namespace: &Namespace,
+    before: Timestamp,
+    max: usize,
+) -> Result<Vec<RunKey>, StoreError> {
+    #[derive(Serialize)]
+    struct Asked {
+        what: &'static str,
+        ns: String,
+        before: String,
+        max: usize,
+    }
+    let operation = "closed before";
+    let before = before.as_micros().to_string();
+    let asked = packed(&Asked { what: "closed_before", ns: of_namespace(namespace), before, max });
+    let mut found: Vec<(i64, RunKey)> = Vec::new();
+    for reply in link.call_all(operation, &READ, asked).await? {
+        for run in reply.list(operation)? {
+            let [closed_at, tail] = run.fields(operation)?;
+            match read_tail(namespace, &tail.text(operation)?, operation) {
+                Ok(run) => found.push((closed_at.parsed(operation)?, run)),
+                Err(error) => tracing::error!(%error, "a run's key is damaged"),
+            }
+        }
+    }
+    found.sort_by_key(|(closed_at, _)| *closed_at);
+    Ok(found.into_iter().take(max).map(|(_, run)| run).collect())
 }
 
 #[derive(Serialize)]

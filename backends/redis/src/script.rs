@@ -26,6 +26,7 @@ pub(crate) static APPLY: LazyLock<Script> =
     script!("", "base", "history", "run", "inbox", "request", "task", "start", "message", "commit", "apply");
 pub(crate) static CLAIM: LazyLock<Script> = script!("", "base", "run", "inbox", "task", "lease", "claim");
 pub(crate) static RENEW: LazyLock<Script> = script!("", "base", "lease", "renew");
+pub(crate) static SIGNS: LazyLock<Script> = script!("", "base", "lease", "signs");
 pub(crate) static READ: LazyLock<Script> = script!(" flags=no-writes", "base", "history", "read");
 pub(crate) static SCHEMA: LazyLock<Script> = script!("", "base", "schema");
 

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use rustix::process::Signal;
 
 use crate::process::User;
+use crate::tls::Certificates;
 use crate::{Error, mariadb, mysql, postgres, redis};
 
 /// What a variable says when there is no such server.
@@ -105,6 +106,16 @@ impl FromStr for Kind {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Site<'a> {
     pub(crate) folder: &'a Path,
+    pub(crate) port: u16,
+    /// What it shows to clients that want TLS, if it is to take them.
+    pub(crate) tls: Option<Tls<'a>>,
+}
+
+/// What a server needs for TLS.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tls<'a> {
+    pub(crate) certificates: &'a Certificates,
+    /// Where it is to listen for TLS alone, if its own port cannot take both.
     pub(crate) port: u16,
 }
 

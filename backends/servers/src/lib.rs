@@ -20,6 +20,7 @@
 //! `cargo xtask test` starts one of each and hands the URLs on in [`Kind::variable`]; a user does the same for servers of
 //! their own, which must be for tests only.
 
+mod clock;
 mod cluster;
 mod endpoint;
 mod error;
@@ -34,6 +35,7 @@ pub mod proxy;
 mod redis;
 mod server;
 mod shared;
+mod tls;
 mod url;
 mod watchdog;
 

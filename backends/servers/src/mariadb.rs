@@ -55,7 +55,7 @@ impl Recipe for Programs {
     fn serve(&self, site: Site<'_>) -> Command {
         let mut mariadbd = Command::new(&self.mariadbd);
         mariadbd.arg("--no-defaults").args(as_root()).args(SETTINGS).args(places(site));
-        mariadbd.arg("--skip-name-resolve");
+        mariadbd.arg("--skip-name-resolve").args(certificates(site));
         mariadbd
     }
 }
@@ -63,6 +63,16 @@ impl Recipe for Programs {
 /// Both want to be told that they run as root on purpose.
 pub(crate) fn as_root() -> Option<&'static str> {
     geteuid().is_root().then_some("--user=root")
+}
+
+/// The options that name the certificates, if there are any.
+pub(crate) fn certificates(site: Site<'_>) -> Vec<String> {
+    let Some(tls) = site.tls else { return Vec::new() };
+    vec![
+        format!("--ssl-ca={}", tls.certificates.authority.display()),
+        format!("--ssl-cert={}", tls.certificates.certificate.display()),
+        format!("--ssl-key={}", tls.certificates.key.display()),
+    ]
 }
 
 /// The options that name the folder and the port.

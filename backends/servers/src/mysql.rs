@@ -10,7 +10,7 @@ use std::{env, fs, io};
 
 use crate::error::output;
 use crate::kind::{Recipe, Site};
-use crate::mariadb::{SETTINGS, as_root, places};
+use crate::mariadb::{SETTINGS, as_root, certificates, places};
 use crate::{Error, Kind, programs};
 
 const PACKAGE: &str = "mysql-server-core";
@@ -64,7 +64,7 @@ impl Recipe for Programs {
 
     fn serve(&self, site: Site<'_>) -> Command {
         let mut mysqld = self.command();
-        mysqld.args(SETTINGS).args(places(site));
+        mysqld.args(SETTINGS).args(places(site)).args(certificates(site));
         mysqld
     }
 }

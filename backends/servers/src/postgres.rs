@@ -59,6 +59,14 @@ impl Recipe for Programs {
         ] {
             postgres.args(["-c", setting]);
         }
+        if let Some(tls) = site.tls {
+            postgres.args(["-c", "ssl=on"]);
+            for (setting, file) in
+                [("ssl_cert_file", &tls.certificates.certificate), ("ssl_key_file", &tls.certificates.key)]
+            {
+                postgres.arg("-c").arg(format!("{setting}={}", file.display()));
+            }
+        }
         postgres
     }
 

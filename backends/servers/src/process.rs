@@ -11,10 +11,15 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Error;
+use crate::error::output;
 
 /// Between two looks at a process that is to end or to answer.
 pub(crate) const LOOK: Duration = Duration::from_millis(5);
 const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// The program that becomes another user and then another program, and how many words come before that one.
+pub(crate) const SETPRIV: &str = "setpriv";
+pub(crate) const SETPRIV_ARGUMENTS: usize = 3;
 
 /// A user that root becomes for a program that refuses to run as root.
 #[derive(Debug, Clone)]
@@ -40,7 +45,7 @@ impl User {
     /// A command that runs as this user, if any. The process stays the same: its number is the program's.
     pub(crate) fn command(user: Option<&Self>, program: &Path) -> Command {
         let Some(user) = user else { return Command::new(program) };
-        let mut command = Command::new("setpriv");
+        let mut command = Command::new(SETPRIV);
         command
             .arg(format!("--reuid={}", user.uid))
             .arg(format!("--regid={}", user.gid))
@@ -112,6 +117,22 @@ impl Process {
 
     pub(crate) fn resume(&self) {
         family(self.id()).into_iter().for_each(|id| send(id, Signal::CONT));
+    }
+
+    /// Limits how large its files may grow, and those of its children, which run as this user.
+    pub(crate) fn limit_files(&self, user: Option<&User>, bytes: Option<u64>) -> Result<(), Error> {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        for id in family(self.id()) {
+            // A user may limit its own processes; root may not always limit another's.
+            let mut prlimit = User::command(user, Path::new("prlimit"));
+            prlimit.arg(format!("--pid={id}")).arg(format!("--fsize={limit}:unlimited"));
+            match output(&mut prlimit) {
+                // One that ended in the meantime needs no limit.
+                Err(error) if runs(id) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Ends all of it at once, as the death of a machine would, and waits until nothing of it runs.

@@ -51,6 +51,12 @@ impl Recipe for Programs {
         } else {
             redis.args(["--databases", DATABASES]);
         }
+        if let Some(tls) = site.tls {
+            redis.args(["--tls-port", &tls.port.to_string(), "--tls-auth-clients", "no"]);
+            redis.arg("--tls-ca-cert-file").arg(&tls.certificates.authority);
+            redis.arg("--tls-cert-file").arg(&tls.certificates.certificate);
+            redis.arg("--tls-key-file").arg(&tls.certificates.key);
+        }
         redis
     }
 }

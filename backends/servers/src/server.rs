@@ -3,6 +3,7 @@
 use std::fs::{File, read_to_string};
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
@@ -10,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::kind::{Recipe, Site};
+use crate::kind::{Recipe, Site, Tls};
 use crate::port::Port;
 use crate::process::{LOOK, Process};
+use crate::tls::Certificates;
 use crate::watchdog::Watchdog;
-use crate::{Endpoint, Error, Kind};
+use crate::{Endpoint, Error, Kind, clock};
 
 /// Recovery after a kill is part of it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -29,9 +31,20 @@ pub struct Server {
     recipe: Box<dyn Recipe>,
     endpoint: Endpoint,
     port: Port,
+    tls: Option<(Certificates, Port)>,
+    /// The library that gives it a clock of its own.
+    clock: Option<PathBuf>,
     // Before the folder: the process goes first.
     life: Mutex<Life>,
     folder: TempDir,
+}
+
+/// What a server has that most have not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extra {
+    None,
+    Tls,
+    Clock,
 }
 
 /// The part that changes.
@@ -48,16 +61,45 @@ impl Server {
     /// [`Error::Missing`] when its programs are not here and can't be installed, or its variable says `none`; else with
     /// the end of its log.
     pub fn start(kind: Kind) -> Result<Self, Error> {
+        Self::make(kind, Extra::None)
+    }
+
+    /// As [`start`](Self::start), with TLS for clients that want it ([`tls_url`](Self::tls_url)).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_with_tls(kind: Kind) -> Result<Self, Error> {
+        Self::make(kind, Extra::Tls)
+    }
+
+    /// As [`start`](Self::start), with a wall clock of its own ([`set_clock`](Self::set_clock)).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_with_clock(kind: Kind) -> Result<Self, Error> {
+        Self::make(kind, Extra::Clock)
+    }
+
+    fn make(kind: Kind, extra: Extra) -> Result<Self, Error> {
         let recipe = kind.recipe()?;
         let io = |error: io::Error| Error::failed(format!("making room for {kind}"), error);
         let folder = tempfile::Builder::new().prefix("retell-server-").tempdir().map_err(io)?;
+        let port = Port::claim().map_err(io)?;
+        let tls = match extra {
+            Extra::Tls => Some((Certificates::make(kind, folder.path())?, Port::claim().map_err(io)?)),
+            Extra::None | Extra::Clock => None,
+        };
+        let clock = if extra == Extra::Clock { Some(clock::find(kind)?) } else { None };
+        clock::set(folder.path(), 0)?;
         if let Some(user) = recipe.user() {
             user.give(folder.path())?;
+            if let Some((certificates, _)) = &tls {
+                user.give(&certificates.key)?;
+            }
         }
-        let port = Port::claim().map_err(io)?;
         let life = Mutex::new(Life { process: None, watchdog: Watchdog::over(folder.path())? });
         let endpoint = Endpoint::new(kind, kind.url(port.number));
-        let server = Self { recipe, endpoint, port, life, folder };
+        let server = Self { recipe, endpoint, port, tls, clock, life, folder };
         server.prepare()?;
         server.restart()?;
         Ok(server)
@@ -73,6 +115,49 @@ impl Server {
     #[must_use]
     pub fn url(&self) -> &str {
         self.endpoint.url()
+    }
+
+    /// The URL of its own database by TLS, for a server that was [started with it](Self::start_with_tls); clients trust
+    /// [`authority`](Self::authority).
+    #[must_use]
+    pub fn tls_url(&self) -> Option<String> {
+        let (_, port) = self.tls.as_ref()?;
+        Some(match self.endpoint.kind() {
+            Kind::Redis | Kind::RedisNode | Kind::RedisSentinel => {
+                format!("rediss://127.0.0.1:{}/0", port.number)
+            }
+            _ => self.endpoint.url().to_owned(),
+        })
+    }
+
+    /// The certificate of the authority that signed the server's, for a server that was
+    /// [started with TLS](Self::start_with_tls).
+    #[must_use]
+    pub fn authority(&self) -> Option<&Path> {
+        self.tls.as_ref().map(|(certificates, _)| &*certificates.authority)
+    }
+
+    /// Puts its wall clock so many seconds before or after the true time, and waits until it has seen that; for a server
+    /// that was [started with a clock](Self::start_with_clock).
+    ///
+    /// # Errors
+    /// When the file that says so can't be written.
+    pub fn set_clock(&self, seconds: i64) -> Result<(), Error> {
+        clock::set(self.folder.path(), seconds)?;
+        sleep(clock::SEEN_WITHIN);
+        Ok(())
+    }
+
+    /// Lets none of its files grow beyond so many bytes, as on a disk that is full; `None` is no limit. Does nothing to a
+    /// server that is down.
+    ///
+    /// # Errors
+    /// When this process may not say so.
+    pub fn limit_files(&self, bytes: Option<u64>) -> Result<(), Error> {
+        match &self.life().process {
+            Some(process) => process.limit_files(self.recipe.user(), bytes),
+            None => Ok(()),
+        }
     }
 
     /// Where it listens: the same address after every restart.
@@ -109,6 +194,9 @@ impl Server {
     pub fn restart(&self) -> Result<(), Error> {
         self.stop();
         let mut command = self.recipe.serve(self.site());
+        if let Some(library) = &self.clock {
+            command = clock::give(&command, library, self.folder.path());
+        }
         let mut life = self.life();
         let process = self.spawn(&mut command, &mut life.watchdog)?;
         let process = life.process.insert(process);
@@ -177,7 +265,8 @@ impl Server {
     }
 
     fn site(&self) -> Site<'_> {
-        Site { folder: self.folder.path(), port: self.port.number }
+        let tls = self.tls.as_ref().map(|(certificates, port)| Tls { certificates, port: port.number });
+        Site { folder: self.folder.path(), port: self.port.number, tls }
     }
 
     fn with_log(&self, how: &str) -> String {

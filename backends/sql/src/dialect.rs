@@ -88,6 +88,22 @@ pub trait Dialect: Debug + Send + Sync {
     /// An expression: wall time in microseconds since 1970, at the moment.
     fn now(&self) -> &'static str;
 
+    /// An expression: which server this is, and, if it tells, which start of it. Signs of life are shown to one.
+    fn server(&self) -> &'static str;
+
+    /// A query for the seconds since the server's start, as text in its second column, if [`server`](Self::server) does not tell starts apart.
+    fn uptime(&self) -> Option<&'static str>;
+
+    /// Appends an expression: takes the sign of the worker of this row for as long as the session lasts, without waiting; 1 if
+    /// it was free.
+    fn take_sign(&self, query: &mut Query, row: i64);
+
+    /// Appends an expression: gives that sign back.
+    fn free_sign(&self, query: &mut Query, row: i64);
+
+    /// A condition: no session of this server holds the sign of the worker of the row `workers`.
+    fn sign_is_free(&self) -> &'static str;
+
     /// Each entry brings the schema from the version that is its index to the next one.
     fn migrations(&self) -> &'static [&'static str];
 

@@ -20,31 +20,45 @@ struct Lease {
     row: Option<i64>,
 }
 
+/// A lease as it was left, and the row of its worker if that lives.
+pub(crate) struct Leased {
+    pub(crate) renewed: Renewed,
+    pub(crate) row: Option<i64>,
+}
+
 /// Opens, prolongs or ends a lease. Doing it again does no harm.
 pub(crate) async fn renew(
     session: &mut impl Session,
     cx: Context<'_>,
     renewal: &Renewal,
-) -> Result<Renewed, Fault> {
+) -> Result<Leased, Fault> {
     let Lease { instant, row } = read(session, cx, renewal.worker).await?;
-    match (&renewal.action, row) {
+    let row = match (&renewal.action, row) {
         (LeaseAction::Register { lease, .. } | LeaseAction::Renew { lease }, Some(row)) => {
             let mut query = Query::new(cx.dialect, "UPDATE workers SET expires_at = ");
-            query.int(lease_end(instant, *lease)).push(" WHERE id = ").int(row);
+            query.int(lease_end(instant, *lease)).push(", lease = ").int(number(lease.as_micros()));
+            query.push(" WHERE id = ").int(row);
             // One that is over stays over, whatever happened since it was read.
             query.push(" AND expires_at > ").int(instant.age);
             if session.execute(query.done()).await? == 0 {
                 return Err(lease_lost("renew"));
             }
+            Some(row)
         }
         (LeaseAction::Register { identity, lease }, None) => {
-            insert(session, cx, renewal.worker, identity, lease_end(instant, *lease)).await?;
+            Some(insert(session, cx, renewal.worker, (identity, *lease), instant).await?)
         }
         (LeaseAction::Renew { .. }, None) => return Err(lease_lost("renew")),
-        (LeaseAction::Retire, Some(row)) => retire(session, cx, row, instant).await?,
-        (LeaseAction::Retire, None) => insert(session, cx, renewal.worker, "", instant.age).await?,
-    }
-    Ok(Renewed { now: instant.now })
+        (LeaseAction::Retire, Some(row)) => {
+            retire(session, cx, row, instant).await?;
+            None
+        }
+        (LeaseAction::Retire, None) => {
+            insert(session, cx, renewal.worker, ("", Duration::ZERO), instant).await?;
+            None
+        }
+    };
+    Ok(Leased { renewed: Renewed { now: instant.now }, row })
 }
 
 async fn read(session: &mut impl Session, cx: Context<'_>, worker: WorkerId) -> Result<Lease, Fault> {
@@ -60,18 +74,19 @@ async fn insert(
     session: &mut impl Session,
     cx: Context<'_>,
     worker: WorkerId,
-    identity: &str,
-    expires_at: i64,
-) -> Result<(), Fault> {
+    (identity, lease): (&str, Duration),
+    instant: Instant,
+) -> Result<i64, Fault> {
     let id = cx.names.numbers(session, cx.dialect, 1).await?;
     let id = id.first().copied().unwrap_or_default();
     let identity = Cell::Bytes(bytes::Bytes::copy_from_slice(identity.as_bytes()));
-    let row = vec![Cell::Int(id), worker.0.into(), identity, expires_at.into()];
+    let (ends, lease) = (lease_end(instant, lease), number(lease.as_micros()));
+    let row = vec![Cell::Int(id), worker.0.into(), identity, ends.into(), lease.into()];
     let rows = Rows { how: How::Insert, rows: vec![row], ..table::WORKERS.rows() };
     for statement in cx.dialect.change(rows) {
         session.execute(statement).await?;
     }
-    Ok(())
+    Ok(id)
 }
 
 async fn retire(

@@ -21,6 +21,7 @@ mod pulse;
 mod read;
 mod schema;
 mod session;
+mod signs;
 mod store;
 mod sweep;
 mod table;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -14,10 +14,13 @@ use crate::dialect::Query;
 use crate::fault::Fault;
 use crate::plan::Heard;
 use crate::session::{Driver, Session};
+use crate::signs::{Seen, Shown, Signs};
 use crate::store::Shared;
 
 /// The pause after something was seen.
 const PAUSE_MIN: Duration = Duration::from_millis(4);
+/// The longest pause while somebody may be dead.
+const PAUSE_IN_DOUBT: Duration = Duration::from_millis(30);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
@@ -26,6 +29,9 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 pub(crate) struct Watch {
     waiters: AtomicUsize,
     look: Notify,
+    is_closed: AtomicBool,
+    /// The workers of this process, which the one that looks keeps visible to others.
+    pub(crate) shown: Shown,
 }
 
 /// Somebody waits for a change, until it is dropped.
@@ -37,6 +43,16 @@ impl Watch {
             self.look.notify_one();
         }
         Waiting(self)
+    }
+
+    /// Ends the one that looks, and with it the signs that this process's workers live.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        self.look.notify_one();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
     }
 
     fn is_waited_for(&self) -> bool {
@@ -58,31 +74,31 @@ pub(crate) async fn look_on<D: Driver>(
     shared: std::sync::Weak<Shared<D>>,
     watch: Arc<Watch>,
     own: Vec<i64>,
-    mut seen: Pulses,
+    seen: Pulses,
 ) {
     let mut pause = PAUSE_MIN;
-    let mut session = None;
-    loop {
+    let mut looker = Looker { session: None, signs: Signs::default(), own, seen };
+    while !watch.is_closed() {
         if !watch.is_waited_for() {
             watch.look.notified().await;
             pause = PAUSE_MIN;
         }
-        let Some(shared) = shared.upgrade() else { return };
-        match look(&shared, &mut session).await {
-            Ok(now) => {
-                let heard = changed(&seen, &now, &own);
-                seen = now;
+        let Some(shared) = shared.upgrade().filter(|_| !watch.is_closed()) else { return };
+        let was_there = looker.session.is_some();
+        match looker.look(&shared, &watch).await {
+            Ok(Look { heard, seen }) => {
                 if heard.is_something() {
                     shared.announce(heard);
                     pause = PAUSE_MIN;
                 } else {
-                    pause = (pause * 3 / 2).min(PAUSE_MAX);
+                    let longest = if seen == Seen::Doubt { PAUSE_IN_DOUBT } else { PAUSE_MAX };
+                    pause = (pause * 3 / 2).min(longest);
                 }
             }
             Err(error) => {
                 tracing::debug!(error = %error.source, "the changes of other processes cannot be seen for now");
-                session = None;
-                pause = PAUSE_MAX;
+                // Our own signs are gone with the session: at first it is tried again at once.
+                pause = if was_there { PAUSE_MIN } else { (pause * 3 / 2).min(PAUSE_MAX) };
             }
         }
         drop(shared);
@@ -92,21 +108,59 @@ pub(crate) async fn look_on<D: Driver>(
     }
 }
 
+/// The one that looks.
+struct Looker<S> {
+    session: Option<S>,
+    signs: Signs,
+    own: Vec<i64>,
+    seen: Pulses,
+}
+
+/// What a look came to.
+struct Look {
+    heard: Heard,
+    seen: Seen,
+}
+
+impl<S: Session> Looker<S> {
+    async fn look<D: Driver<Session = S>>(
+        &mut self,
+        shared: &Shared<D>,
+        watch: &Watch,
+    ) -> Result<Look, Fault> {
+        // Gone until all went well, and so it is if this is given up.
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => shared.driver.watcher().await?,
+        };
+        let looked = self.look_at(&mut session, shared, watch).await;
+        match &looked {
+            Ok(_) => self.session = Some(session),
+            Err(_) => self.signs.lost(),
+        }
+        looked
+    }
+
+    async fn look_at<D: Driver<Session = S>>(
+        &mut self,
+        session: &mut S,
+        shared: &Shared<D>,
+        watch: &Watch,
+    ) -> Result<Look, Fault> {
+        let now = read(session, shared).await?;
+        let mut heard = changed(&self.seen, &now, &self.own);
+        self.seen = now;
+        let seen = self.signs.look(session, shared.context(None), &watch.shown).await?;
+        heard.work |= seen == Seen::Death;
+        Ok(Look { heard, seen })
+    }
+}
+
 impl Watch {
     /// Ends the pause, for who knows that there is something to see.
     pub(crate) fn nudge(&self) {
         self.look.notify_one();
     }
-}
-
-async fn look<D: Driver>(shared: &Shared<D>, kept: &mut Option<D::Session>) -> Result<Pulses, Fault> {
-    let mut session = match kept.take() {
-        Some(session) => session,
-        None => shared.driver.reader().await?,
-    };
-    let pulses = read(&mut session, shared).await?;
-    *kept = Some(session);
-    Ok(pulses)
 }
 
 /// Reads all counts.

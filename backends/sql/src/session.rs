@@ -34,6 +34,10 @@ pub trait Driver: Debug + Send + Sync + 'static {
     /// A connection for writing: the settings on which promises rest have been read back on it (promise H14).
     async fn writer(&self) -> Result<Self::Session, Fault>;
 
+    /// A connection for looking what others do, to a server that takes writes. It holds locks: closed when it is dropped,
+    /// not given back.
+    async fn watcher(&self) -> Result<Self::Session, Fault>;
+
     /// A connection for reading.
     async fn reader(&self) -> Result<Self::Session, Fault>;
 

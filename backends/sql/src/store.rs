@@ -12,7 +12,7 @@ use retell::backend::{
     QueuedActivity, Renewal, Renewed, RunInfo, StoreError, StoreErrorKind, StoreStats,
 };
 use retell::history::Record;
-use retell::vocabulary::{EventId, Namespace, RunKey, WorkerId};
+use retell::vocabulary::{EventId, Namespace, RunKey, Timestamp, WorkerId};
 use retell::write::{Batch, Outcome, Target, Write};
 
 use crate::batch::Context;
@@ -20,6 +20,7 @@ use crate::claim::{self, Asked, Taken};
 use crate::fault::{Fault, FaultKind};
 use crate::joined::{self, Home};
 use crate::lane::Lanes;
+use crate::lease::Leased;
 use crate::names::Names;
 use crate::plan::Heard;
 use crate::pulse::{self, Watch};
@@ -265,6 +266,12 @@ impl<D: Driver> Store<D> {
     }
 }
 
+impl<D: Driver> Drop for Store<D> {
+    fn drop(&mut self) {
+        self.watch.close();
+    }
+}
+
 #[async_trait]
 impl<D: Driver> Backend for Store<D> {
     async fn apply(&self, batch: Batch) -> Result<Vec<Outcome>, StoreError> {
@@ -305,11 +312,21 @@ impl<D: Driver> Backend for Store<D> {
             self.told().remove(&renewal.worker);
             self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(&renewal.worker);
         }
-        let (shared, renewal) = (self.shared.clone(), renewal.clone());
+        let (shared, asked) = (self.shared.clone(), renewal.clone());
         let work = async move {
-            writing!(shared, |session| lease::renew(&mut session, shared.context(None), &renewal))
+            writing!(shared, |session| lease::renew(&mut session, shared.context(None), &asked))
         };
-        let renewed = self.to_its_end("renew", work).await?;
+        let (worker, leased) = (renewal.worker, self.to_its_end("renew", work).await);
+        let row = leased.as_ref().ok().and_then(|leased| leased.row);
+        let is_lost = leased.as_ref().is_err_and(|error| error.kind == StoreErrorKind::LeaseLost);
+        match row {
+            Some(row) => self.watch.shown.add(worker, row),
+            None if retires || is_lost => self.watch.shown.remove(worker),
+            None => {}
+        }
+        // Also when nothing is new: while nobody waits for changes, a lost connection is noticed here.
+        self.watch.nudge();
+        let Leased { renewed, .. } = leased?;
         if retires {
             self.shared.announce(Heard { work: true, ..Heard::default() });
         }
@@ -344,6 +361,20 @@ impl<D: Driver> Backend for Store<D> {
 
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError> {
         reading!(self, "stats", |session, cx| read::stats(&mut session, cx, namespace))
+    }
+
+    async fn closed_before(
+        &self,
+        namespace: &Namespace,
+        before: Timestamp,
+        max: usize,
+    ) -> Result<Vec<RunKey>, StoreError> {
+        reading!(self, "closed before", |session, cx| read::closed_before(
+            &mut session,
+            cx,
+            namespace,
+            (before, max)
+        ))
     }
 
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {

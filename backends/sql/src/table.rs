@@ -202,8 +202,11 @@ pub(crate) const ANSWERS: Table = table(
 );
 pub(crate) const ANSWER_RUNS: Table = table("answers", 1, &[("run", Int)]);
 
-pub(crate) const WORKERS: Table =
-    table("workers", 1, &[("id", Int), ("worker", Bytes), ("identity", Bytes), ("expires_at", Int)]);
+pub(crate) const WORKERS: Table = table(
+    "workers",
+    1,
+    &[("id", Int), ("worker", Bytes), ("identity", Bytes), ("expires_at", Int), ("lease", Int)],
+);
 
 /// The keys of requests and of answers, as sweeps name them.
 pub(crate) const REQUESTS_OLD: Table = table("requests", 2, &[("namespace", Int), ("request_id", Bytes)]);

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use retell::clock::Clock;
 use retell::vocabulary::Timestamp;
 
+use crate::dialect::{Dialect, Query};
+use crate::value::number;
+
 /// Where a store's time comes from.
 #[derive(Debug, Clone, Default)]
 pub enum Source {
@@ -26,6 +29,14 @@ pub(crate) struct Instant {
 }
 
 impl Source {
+    /// Appends [`Instant::age`], as it is when the statement is done.
+    pub(crate) fn push_age(&self, query: &mut Query, dialect: &dyn Dialect) {
+        match self {
+            Self::Server => query.push(dialect.now()),
+            Self::Injected(clock) => query.int(number(clock.elapsed().as_micros())),
+        };
+    }
+
     /// The instant that a server told in microseconds, or the injected clock's.
     pub(crate) fn instant(&self, server: i64) -> Instant {
         match self {

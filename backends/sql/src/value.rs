@@ -134,6 +134,17 @@ impl Row {
         self.maybe_int(index)?.ok_or_else(|| unreadable(index, "a number", &Cell::Null))
     }
 
+    /// A number that the server tells as text.
+    pub(crate) fn number_in_text(&self, index: usize) -> Result<u64, Fault> {
+        let text = match self.cell(index) {
+            Cell::Text(text) => text.as_bytes(),
+            Cell::Bytes(bytes) => bytes,
+            other => return Err(unreadable(index, "a number in text", other)),
+        };
+        let text = std::str::from_utf8(text).map_err(|error| damaged(index, error))?;
+        text.parse().map_err(|error| damaged(index, error))
+    }
+
     /// A number that the engine counts from zero.
     pub(crate) fn count<T: TryFrom<i64>>(&self, index: usize) -> Result<T, Fault> {
         let number = self.int(index)?;

@@ -38,8 +38,9 @@ use retell::backend::{
     QueuedActivity, Renewal, Renewed, RunInfo, StoreError, StoreErrorKind, StoreStats,
 };
 use retell::history::Record;
-use retell::vocabulary::{EventId, Namespace, RunKey, WorkerId};
+use retell::vocabulary::{EventId, Namespace, RunKey, Timestamp, WorkerId};
 use retell::write::{Batch, Outcome, Target};
+use rusqlite::Connection;
 
 pub use options::{Options, Synchronous};
 /// The library that the store is built on: its connections and transactions are those that a store can share.
@@ -189,7 +190,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-fn begin_time(options: &Options, connection: &mut rusqlite::Connection) -> rusqlite::Result<StoreTime> {
+fn begin_time(options: &Options, connection: &mut Connection) -> rusqlite::Result<StoreTime> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let time = StoreTime::begin(options.source.clone(), &transaction)?;
     transaction.commit()?;
@@ -274,6 +275,17 @@ impl Backend for Sqlite {
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError> {
         let namespace = namespace.clone();
         self.readers.read("stats", move |connection| read::stats(connection, &namespace)).await
+    }
+
+    async fn closed_before(
+        &self,
+        namespace: &Namespace,
+        before: Timestamp,
+        max: usize,
+    ) -> Result<Vec<RunKey>, StoreError> {
+        let namespace = namespace.clone();
+        let read = move |connection: &Connection| read::closed_before(connection, &namespace, before, max);
+        self.readers.read("closed before", read).await
     }
 
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {

@@ -10,7 +10,7 @@ use crate::options::Options;
 pub(crate) const APPLICATION_ID: u32 = 0x7274_6c6c;
 
 /// Each entry brings the schema from the version that is its index to the next one. Entries are never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// What keeps the version instead where the database is not the store's alone: then its header is its other owner's.
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS retell_versions (version INTEGER PRIMARY KEY)";

@@ -10,7 +10,7 @@ use retell::backend::{
     Renewed, RunInfo, StoreError, StoreStats,
 };
 use retell::history::Record;
-use retell::vocabulary::{EventId, Namespace, RunKey};
+use retell::vocabulary::{EventId, Namespace, RunKey, Timestamp};
 use retell::write::{Batch, Errand, NewRecord, Next, Outcome, Start, Target, Write};
 
 /// A store that is counted.
@@ -208,6 +208,15 @@ impl Backend for Tap {
 
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError> {
         self.inner.stats(namespace).await
+    }
+
+    async fn closed_before(
+        &self,
+        namespace: &Namespace,
+        before: Timestamp,
+        max: usize,
+    ) -> Result<Vec<RunKey>, StoreError> {
+        self.inner.closed_before(namespace, before, max).await
     }
 
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {

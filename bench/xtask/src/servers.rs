@@ -59,6 +59,13 @@ impl Servers {
         Ok(())
     }
 
+    /// Whether MySQL itself can be tested with.
+    pub(crate) fn have_mysql(&self) -> bool {
+        let name = Kind::Mysql.variable();
+        let ours = self.variables().find(|(variable, _)| *variable == name).map(|(_, url)| url.to_owned());
+        ours.or_else(|| std::env::var(name).ok()).is_some_and(|url| url != "none")
+    }
+
     /// What tells the tests where they are.
     pub(crate) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables.iter().map(|(name, value)| (*name, value.as_str()))

@@ -27,6 +27,8 @@ enum Action {
     Cargo(Option<(&'static str, &'static str)>, &'static [&'static str]),
     /// Runs cargo with these arguments and the URLs of servers for tests, which the first such step starts.
     CargoWithServers(&'static [&'static str]),
+    /// The same, if MySQL itself is among them.
+    CargoWithMySql(&'static [&'static str]),
     /// Reads the repository's own files and answers with what breaks a rule.
     Rule(fn() -> io::Result<Vec<String>>),
 }
@@ -51,6 +53,10 @@ const STEPS: &[Step] = &[
     Step { name: "no-runtime", action: Action::Rule(runtimes_below_core) },
     Step { name: "docs", action: Action::Cargo(WARNINGS_DENIED, &["doc", "--workspace", "--no-deps"]) },
     Step { name: "tests", action: Action::CargoWithServers(&["test", "--workspace"]) },
+    Step {
+        name: "tests-on-mysql",
+        action: Action::CargoWithMySql(&["test", "-p", "retell-mysql", "--test", "mysql"]),
+    },
     Step {
         name: "simulation",
         action: Action::Cargo(
@@ -152,11 +158,15 @@ pub(crate) fn run(selection: &Selection) -> ExitCode {
 fn perform(action: &Action, servers: &mut Option<Servers>) -> Result<(), String> {
     match action {
         Action::Cargo(variable, arguments) => run_cargo(arguments, *variable),
-        Action::CargoWithServers(arguments) => {
+        Action::CargoWithServers(arguments) | Action::CargoWithMySql(arguments) => {
             let servers = match servers {
                 Some(servers) => servers,
                 None => servers.insert(Servers::start()?),
             };
+            if matches!(action, Action::CargoWithMySql(_)) && !servers.have_mysql() {
+                println!("    NOT TESTED: there is no MySQL here");
+                return Ok(());
+            }
             run_cargo(arguments, servers.variables())
         }
         Action::Rule(check) => {

@@ -3,6 +3,7 @@
 //! A store decides nothing and never looks inside an event. Written in terms of history and writes; nothing above
 //! imports a store, and a store imports nothing above.
 
+mod absence;
 mod changes;
 mod claim;
 mod error;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use absence::Absences;
 pub use changes::{Changes, Interest, Mark};
 pub use claim::{
     ActivityRequest, Claim, Claimed, ClaimedActivity, ClaimedRun, InboxMessage, LeaseAction, Renewal,
@@ -31,7 +33,7 @@ pub(crate) use transaction::store_of;
 pub use transaction::{InTransaction, OpenTransaction};
 
 use crate::history::Record;
-use crate::vocabulary::{EventId, Namespace, RunKey};
+use crate::vocabulary::{EventId, Namespace, RunKey, Timestamp};
 use crate::write::{Batch, Outcome, Target};
 
 /// What an engine can be put on: a store, or one that is shared.
@@ -118,6 +120,16 @@ pub trait Backend: fmt::Debug + Any + Send + Sync {
 
     /// Counts what a namespace holds, without reading histories.
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError>;
+
+    /// Closed runs that closed before then, those that closed first before others, at most so many; without those that are
+    /// [unsettled](ClaimedRun::unsettled). For retention, which [removes](crate::write::Remove) them and asks again: a
+    /// store finds them by an index, however many are open or closed later.
+    async fn closed_before(
+        &self,
+        namespace: &Namespace,
+        before: Timestamp,
+        max: usize,
+    ) -> Result<Vec<RunKey>, StoreError>;
 
     /// Resolves when something of `interest` may have changed after `seen`, also by another process.
     ///

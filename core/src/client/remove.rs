@@ -1,9 +1,12 @@
 //! Removing a closed run, with all that the store has of it.
 
-use super::RunHandle;
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::error::ReadError;
+use super::{Client, RunHandle};
 use crate::backend::StoreError;
-use crate::vocabulary::RunKey;
+use crate::vocabulary::{RunKey, Timestamp};
 use crate::workflow::Workflow;
 use crate::write::{Refusal, Remove, Write};
 
@@ -23,6 +26,49 @@ pub enum RemoveError {
     /// The store did not answer before the deadline: whether it is removed is unknown. Try again.
     #[error("the store did not answer before the deadline; trying again is safe")]
     Unavailable(#[source] StoreError),
+}
+
+/// How many runs are removed in one batch.
+const REMOVED_AT_ONCE: usize = 256;
+
+impl Client {
+    /// Removes all runs of this client's namespace that closed longer ago than this, as
+    /// [`RunHandle::remove`] does, those that closed first before others; answers how many. Retention: call it now and
+    /// then, from one process or several, with the age that the namespace is to keep.
+    ///
+    /// What is closed but still has to tell others of its end stays until it has. Runs are found by an index and removed in
+    /// batches, beside all other work; a call that is given up has removed some of them.
+    ///
+    /// # Errors
+    /// [`RemoveError::Unavailable`] or [`RemoveError::Refused`]; call it again for the rest.
+    pub async fn remove_closed(&self, older_than: Duration) -> Result<u64, RemoveError> {
+        let age = i64::try_from(older_than.as_micros()).unwrap_or(i64::MAX);
+        let before = Timestamp::from_micros(self.now().as_micros().saturating_sub(age));
+        let (backend, namespace) = (&self.seams.backend, &self.seams.namespace);
+        let mut removed = 0;
+        loop {
+            let found = self.by_deadline(|| backend.closed_before(namespace, before, REMOVED_AT_ONCE));
+            let found = found.await.map_err(RemoveError::Unavailable)?;
+            let is_last = found.len() < REMOVED_AT_ONCE;
+            let batch: Arc<[Write]> = found.into_iter().map(|run| Write::Remove(Remove { run })).collect();
+            let mut taken = 0;
+            if !batch.is_empty() {
+                let outcomes = self.by_deadline(|| backend.apply(batch.clone())).await;
+                for outcome in outcomes.map_err(RemoveError::Unavailable)? {
+                    match outcome {
+                        Ok(_) => taken += 1,
+                        // It is closed: only somebody's hand makes it look open.
+                        Err(Refusal::RunOpen(run)) => tracing::warn!(%run, "a closed run is not removed"),
+                        Err(refusal) => return Err(RemoveError::Refused(refusal)),
+                    }
+                }
+            }
+            removed += taken;
+            if is_last || taken == 0 {
+                return Ok(removed);
+            }
+        }
+    }
 }
 
 impl<W: Workflow> RunHandle<W> {

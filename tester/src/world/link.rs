@@ -9,7 +9,7 @@ use retell::backend::{
     Renewed, RunInfo, StoreError, StoreStats,
 };
 use retell::history::Record;
-use retell::vocabulary::{EventId, Namespace, RunKey};
+use retell::vocabulary::{EventId, Namespace, RunKey, Timestamp};
 use retell::write::{Batch, Outcome, Target};
 
 /// What a process asks of the store.
@@ -131,6 +131,15 @@ impl Backend for Link {
 
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError> {
         self.read(self.store.stats(namespace)).await
+    }
+
+    async fn closed_before(
+        &self,
+        namespace: &Namespace,
+        before: Timestamp,
+        max: usize,
+    ) -> Result<Vec<RunKey>, StoreError> {
+        self.read(self.store.closed_before(namespace, before, max)).await
     }
 
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {

@@ -140,6 +140,7 @@ cases! { ($)
         a_removed_run_leaves_nothing,
         an_open_or_unsettled_run_is_not_removed,
         removing_twice_is_removing_once,
+        runs_that_closed_before_a_time_are_found_in_the_order_of_their_ends,
         the_run_before_a_removed_one_is_the_latest_again,
     }
     answers {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use retell::backend::{AnswerKey, StoreStats};
-use retell::vocabulary::{AttributeValue, RequestId};
+use retell::vocabulary::{AttributeValue, Namespace, RequestId, Timestamp};
 use retell::write::{Answer, Applied, Commit, Refusal, Remove, Start};
 
-use crate::world::{World, list_all, open_run_of};
+use crate::world::{SECOND, World, list_all, open_run_of};
 
 /// Retention and deletion leave no history, no payload and no identity behind.
 pub async fn a_removed_run_leaves_nothing(world: World) {
@@ -57,6 +57,39 @@ pub async fn removing_twice_is_removing_once(world: World) {
     let remove = Remove { run: held.run };
     assert_eq!(world.applied(remove.clone()).await, Applied::Removed);
     assert_eq!(world.applied(remove).await, Applied::Removed);
+}
+
+/// Retention is told of what closed before a time, the longest closed first; of nothing that is open, closed later, or has
+/// still to tell of its end.
+pub async fn runs_that_closed_before_a_time_are_found_in_the_order_of_their_ends(world: World) {
+    let worker = world.worker().await;
+    let mut held = Vec::new();
+    for id in ["a", "b", "c", "d"] {
+        held.push(world.started_by(worker, id).await);
+        world.clock.advance(SECOND);
+    }
+    let unsettled = Start { dependents: true, ..world.new_start("unsettled") };
+    world.applied(unsettled.clone()).await;
+    world.applied(world.new_terminate(unsettled.run)).await;
+    for index in [2, 0] {
+        world.applied(world.new_close(&held[index])).await;
+        world.clock.advance(SECOND);
+    }
+    let before = world.now();
+    world.clock.advance(SECOND);
+    world.applied(world.new_close(&held[1])).await;
+    let found = async |before, max| {
+        let found = world.store.closed_before(&world.namespace, before, max).await.expect("it is read");
+        found.into_iter().map(|run| run.workflow_id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(before, 10).await, ["c", "a"]);
+    assert_eq!(found(before, 1).await, ["c"]);
+    assert_eq!(found(world.now() + SECOND, 10).await, ["c", "a", "b"]);
+    assert!(found(Timestamp::EPOCH, 10).await.is_empty());
+    let elsewhere = Namespace::new("elsewhere").expect("it is one");
+    assert_eq!(world.store.closed_before(&elsewhere, before, 10).await.expect("it is read"), []);
+    world.applied(Remove { run: held[2].run.clone() }).await;
+    assert_eq!(found(before, 10).await, ["a"]);
 }
 
 /// A workflow ID means its latest run that is there.

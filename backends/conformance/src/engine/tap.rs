@@ -9,7 +9,7 @@ use retell::backend::{
     Renewed, RunInfo, StoreError, StoreStats,
 };
 use retell::history::Record;
-use retell::vocabulary::{EventId, Namespace, RunKey};
+use retell::vocabulary::{EventId, Namespace, RunKey, Timestamp};
 use retell::write::{Batch, Outcome, Target};
 use tokio::sync::oneshot;
 
@@ -135,6 +135,15 @@ impl Backend for Tapped {
 
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError> {
         self.call(Call::Read, self.inner.stats(namespace)).await
+    }
+
+    async fn closed_before(
+        &self,
+        namespace: &Namespace,
+        before: Timestamp,
+        max: usize,
+    ) -> Result<Vec<RunKey>, StoreError> {
+        self.call(Call::Read, self.inner.closed_before(namespace, before, max)).await
     }
 
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {

@@ -7,7 +7,9 @@ use retell::backend::{Backend, StoreError};
 use retell::clock::ManualClock;
 use retell_conformance::StoreUnderTest;
 use retell_mysql::MySql;
-use retell_servers::{Endpoint, Kind, shared};
+use retell_servers::{Endpoint, shared};
+
+use crate::subject::KIND;
 
 struct Scratch {
     database: Endpoint,
@@ -23,7 +25,7 @@ impl StoreUnderTest for Scratch {
 }
 
 async fn create(clock: ManualClock) -> Scratch {
-    Scratch { database: shared(Kind::Mariadb).unwrap().fresh_database().unwrap(), clock }
+    Scratch { database: shared(KIND).unwrap().fresh_database().unwrap(), clock }
 }
 
 retell_conformance::suite!(create);

@@ -1,12 +1,25 @@
-//! What the MySQL and MariaDB store promises: the conformance suite, and what only a server can suffer.
+//! What the MySQL and MariaDB store promises: the conformance suite, and what only a server can suffer; on MariaDB.
 
 #![expect(clippy::unwrap_used, reason = "these are tests; what fails must panic")]
 
+/// Which server it is that all of this runs on.
+pub(crate) const KIND: retell_servers::Kind = retell_servers::Kind::Mariadb;
+
 mod conformance;
+#[path = "../../../sql/tests/shared/damage.rs"]
+mod damage;
+#[path = "../../../sql/tests/shared/deadlock.rs"]
+mod deadlock;
+#[path = "../../../sql/tests/shared/faults.rs"]
+mod faults;
 #[path = "../../../sql/tests/shared/joined.rs"]
 mod joined;
+#[path = "../../../sql/tests/shared/process.rs"]
+mod process;
 #[path = "../../../sql/tests/shared/server.rs"]
 mod server;
 mod settings;
 mod subject;
+#[path = "../../../sql/tests/shared/tls.rs"]
+mod tls;
 mod transaction;

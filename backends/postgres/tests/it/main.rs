@@ -3,10 +3,20 @@
 #![expect(clippy::unwrap_used, reason = "these are tests; what fails must panic")]
 
 mod conformance;
+#[path = "../../../sql/tests/shared/damage.rs"]
+mod damage;
+#[path = "../../../sql/tests/shared/deadlock.rs"]
+mod deadlock;
+#[path = "../../../sql/tests/shared/faults.rs"]
+mod faults;
 #[path = "../../../sql/tests/shared/joined.rs"]
 mod joined;
+#[path = "../../../sql/tests/shared/process.rs"]
+mod process;
 #[path = "../../../sql/tests/shared/server.rs"]
 mod server;
 mod settings;
 mod subject;
+#[path = "../../../sql/tests/shared/tls.rs"]
+mod tls;
 mod transaction;

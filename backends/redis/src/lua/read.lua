@@ -72,6 +72,38 @@ local function stats()
   return { open, redis.call('ZCARD', TAG .. asked.ns .. 'parked'), closed, tonumber(counts[1] or 0), tonumber(counts[2] or 0) }
 end
 
+-- Closed runs that closed before a time, first those that closed first. They started before it, too: by that they are found.
+local function closed_before()
+  local index, before = TAG .. asked.ns .. 'runs', tonumber(asked.before)
+  local found = {}
+  for _, kind in ipairs(redis.call('SMEMBERS', index)) do
+    local place, wanted = 0, string.sub(kind, 1, 2) ~= '0/' and asked.max or 0
+    while wanted > 0 do
+      local part = redis.call('ZRANGEBYSCORE', index .. '/' .. kind, '-inf', '(' .. asked.before, 'LIMIT', place, 100)
+      for _, tail in ipairs(part) do
+        local row = redis.call('HMGET', key(asked.ns, 'run', tail), 'closed', 'unsettled')
+        local closed = tonumber(row[1] or nil)
+        if wanted > 0 and closed and closed < before and not row[2] then
+          found[#found + 1] = { row[1], tail }
+          wanted = wanted - 1
+        end
+      end
+      place = place + #part
+      if #part == 0 then
+        wanted = 0
+      end
+    end
+  end
+  table.sort(found, function(one, other)
+    return tonumber(one[1]) < tonumber(other[1])
+  end)
+  local first = {}
+  for place = 1, math.min(#found, asked.max) do
+    first[place] = found[place]
+  end
+  return first
+end
+
 -- Lists.
 
 local function is_listed(tail)
@@ -186,6 +218,7 @@ local READS = {
   queued = queued,
   answers = answers,
   stats = stats,
+  closed_before = closed_before,
   list = list,
 }
 

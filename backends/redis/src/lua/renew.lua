@@ -8,7 +8,7 @@ if renewal.action == 'retire' then
     redis.call('ZADD', leases, 0, renewal.worker)
   end
   redis.call('SET', opened, '1', 'PX', KEPT_MS)
-  redis.call('DEL', worker_key(renewal.worker, 'claimed'))
+  redis.call('DEL', worker_key(renewal.worker, 'claimed'), worker_key(renewal.worker, 'shown'))
   heard.w = true
 else
   local may_open = renewal.action == 'register' and redis.call('EXISTS', opened) == 0

@@ -1,110 +1,32 @@
 //! Servers that are killed and connections that are cut under load: nothing is lost, nothing is done twice.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures::future::join_all;
-use retell::activity::{ActivityContext, ActivityError};
-use retell::client::{Client, RunHandle};
-use retell::history::Event;
-use retell::vocabulary::{EventId, RetryPolicy};
-use retell::workflow::{WorkflowContext, WorkflowResult};
-use retell::{Engine, Orchestrator};
+use retell::Orchestrator;
+use retell::worker::WorkerOptions;
+use retell_conformance::load;
 use retell_redis::{Options, Redis};
 use retell_servers::{Kind, Proxy, RedisCluster, Server};
-use tokio::sync::watch;
+use rustix::process::Signal;
 
 use crate::kit::{block_on, blocking};
+use crate::process::{Process, SHORT_LEASE};
 
-const RUNS: u32 = 200;
-const ROUNDS: usize = 5;
-/// How long calls try: longer than a server is away.
-const DEADLINE: Duration = Duration::from_secs(120);
+const ROUNDS: u32 = 5;
 
-/// How many steps were done, in all processes.
-#[derive(Clone)]
-struct Steps(Arc<watch::Sender<u32>>);
-
-#[retell::activity]
-async fn step(cx: ActivityContext, number: u32) -> Result<u32, ActivityError> {
-    cx.state::<Steps>()?.0.send_modify(|steps| *steps += 1);
-    Ok(number)
-}
-
-/// Fails once, so that it is queued for its second attempt.
-#[retell::activity]
-async fn flop(cx: ActivityContext, number: u32) -> Result<u32, ActivityError> {
-    cx.state::<Steps>()?.0.send_modify(|steps| *steps += 1);
-    if cx.attempt().0 < 2 { Err(ActivityError::new("Flop", "at first")) } else { Ok(number) }
-}
-
-#[retell::workflow]
-async fn busy(cx: WorkflowContext, number: u32) -> WorkflowResult<u32> {
-    let mut sum = 0;
-    for _ in 0..3 {
-        sum += cx.signal::<u32>("n").await?;
-        sum += cx.activity(step, &number).await?;
-        cx.sleep(Duration::from_millis(1)).await?;
-    }
-    let policy = RetryPolicy::fixed(Duration::from_millis(10));
-    Ok(sum + cx.activity(flop, &number).retry(policy).await?)
-}
-
-async fn engine(store: Redis, steps: &Steps) -> Engine {
-    let engine = Orchestrator::new(store).workflow(busy).activity(step).activity(flop).state(steps.clone());
-    engine.start().await.unwrap()
-}
-
-async fn drive(client: Client, number: u32) -> (RunHandle<busy>, u32) {
-    let run = client.start(busy, format!("busy-{number}"), number).await.unwrap();
-    for n in 1..=3_u32 {
-        run.signal("n", &n).await.unwrap();
-    }
-    let sum = run.result().await.unwrap();
-    (run, sum)
-}
-
-/// Runs two processes and their clients while the servers suffer, round after round, each when some work was done.
-async fn survives<F: Future<Output = ()>>(options: Options, suffer: impl Fn(usize) -> F) {
-    let steps = Steps(Arc::new(watch::Sender::new(0)));
-    let one = engine(options.clone().open().await.unwrap(), &steps).await;
-    let other = engine(options.clone().open().await.unwrap(), &steps).await;
-    let clients =
-        [one.client().clone().with_deadline(DEADLINE), other.client().clone().with_deadline(DEADLINE)];
-    let runs = join_all((0..RUNS).map(|number| drive(clients[number as usize % 2].clone(), number)));
-    let suffering = async {
-        let mut done = steps.0.subscribe();
-        for round in 0..ROUNDS {
-            let enough = RUNS * 4 * (1 + round as u32) / (2 + ROUNDS as u32);
-            done.wait_for(|steps| *steps >= enough).await.unwrap();
-            suffer(round).await;
-        }
+/// Runs two processes and their clients while the servers suffer, round after round.
+async fn survives<F: Future<Output = ()>>(options: Options, suffer: impl Fn(u32) -> F) {
+    let engine = async || {
+        let store = Arc::new(options.clone().open().await.unwrap());
+        load::engine(store, WorkerOptions::default()).await
     };
-    let (runs, ()) = tokio::join!(runs, suffering);
-    for (number, (run, sum)) in (0..).zip(runs) {
-        assert_eq!(sum, 6 + 4 * number);
-        check(&run.history().await.unwrap());
+    let engines = [engine().await, engine().await];
+    load::survives(&engines.each_ref().map(|engine| engine.client().clone()), ROUNDS, suffer).await;
+    for engine in engines {
+        engine.shutdown().await;
     }
-    let stats = one.stats().await.unwrap();
-    assert_eq!((stats.open, stats.closed, stats.queued, stats.messages), (0, RUNS.into(), 0, 0));
-    one.shutdown().await;
-    other.shutdown().await;
-}
-
-/// A whole history: no gap, each call with one outcome, each signal once.
-fn check(events: &[Event]) {
-    let mut outcomes = BTreeMap::<EventId, usize>::new();
-    for (event, id) in events.iter().zip(1..) {
-        assert_eq!(event.id, EventId(id), "a gap in {events:#?}");
-        if let Some(of) = event.kind.outcome_of() {
-            *outcomes.entry(of).or_default() += 1;
-        }
-    }
-    let count = |name| events.iter().filter(|event| event.kind.name() == name).count();
-    assert!(outcomes.values().all(|count| *count == 1), "{events:#?}");
-    assert_eq!((count("SignalReceived"), count("ActivityCompleted"), count("TimerFired")), (3, 4, 3));
 }
 
 #[test]
@@ -130,7 +52,7 @@ fn masters_that_are_killed_one_after_another_lose_and_double_nothing() {
         survives(Redis::options(&urls[0]).cluster(&urls[1..]).partitions(5), |round| {
             let cluster = cluster.clone();
             blocking(move || {
-                let master = &cluster.masters()[round % 3];
+                let master = &cluster.masters()[round as usize % 3];
                 master.kill();
                 master.restart().unwrap();
                 cluster.await_whole().unwrap();
@@ -151,6 +73,74 @@ fn connections_that_are_cut_lose_and_double_nothing() {
             blocking(move || match round % 2 {
                 0 => proxy.cut_all(),
                 _ => drop(proxy.cut_after(b"what").wait(Duration::from_secs(10))),
+            })
+        })
+        .await;
+    });
+}
+
+/// H2. A worker that was stopped beyond its lease wakes up and still believes that it owns its runs, which another has
+/// taken over meanwhile.
+#[test]
+fn workers_that_are_paused_beyond_their_leases_lose_and_double_nothing() {
+    block_on(async {
+        let server = blocking(|| Server::start(Kind::Redis).unwrap()).await;
+        let database = server.fresh_database().unwrap();
+        let on = database.clone();
+        let workers = blocking(move || [Process::start(&on, "work"), Process::start(&on, "work")]).await;
+        let client = Orchestrator::new(Redis::open(database.url()).await.unwrap()).client();
+        load::survives(&[client], 4, |round| {
+            let worker = &workers[round as usize % 2];
+            async move {
+                worker.signal(Signal::STOP);
+                tokio::time::sleep(SHORT_LEASE * 2).await;
+                worker.signal(Signal::CONT);
+            }
+        })
+        .await;
+    });
+}
+
+/// H8. A server's clock that is put forward ends leases early and fires timers early; one that is put back fires them
+/// late, and that is all: when it has caught up, nothing is lost or doubled.
+#[test]
+fn a_servers_clock_that_jumps_an_hour_loses_and_doubles_nothing() {
+    let set = |server: &Server, offset: i64| {
+        server.set_clock(offset).unwrap();
+        let told = server.endpoint().query("time").unwrap();
+        let told: i64 = told.lines().next().unwrap().parse().unwrap();
+        let truth = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+        assert!((told - truth - offset).abs() < 60, "the clock is not set: {told} at {truth}");
+    };
+    block_on(async {
+        let server = Arc::new(blocking(|| Server::start_with_clock(Kind::Redis).unwrap()).await);
+        survives(Redis::options(server.url()), |round| {
+            let server = server.clone();
+            blocking(move || match round {
+                0 => set(&server, 3_600),
+                1 => [0, 3_600].into_iter().for_each(|offset| set(&server, offset)),
+                2 => set(&server, 7_200),
+                3 => [3_600, 0, 7_200].into_iter().for_each(|offset| set(&server, offset)),
+                _ => {}
+            })
+        })
+        .await;
+    });
+}
+
+/// H13. A server that finds no room for its append-only file ends, and goes on where it was when there is room again.
+#[test]
+fn a_disk_that_is_full_again_and_again_loses_and_doubles_nothing() {
+    block_on(async {
+        let server = Arc::new(blocking(|| Server::start(Kind::Redis).unwrap()).await);
+        survives(Redis::options(server.url()), |_| {
+            let server = server.clone();
+            blocking(move || {
+                server.limit_files(Some(1 << 16)).unwrap();
+                while server.endpoint().query("ping").is_ok_and(|answer| answer == "PONG") {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                server.restart().unwrap();
             })
         })
         .await;

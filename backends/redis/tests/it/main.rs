@@ -12,6 +12,10 @@ mod kit;
 mod lost;
 mod moved;
 mod outbox;
+#[path = "../../../sql/tests/shared/process.rs"]
+mod process;
 mod removal;
 mod sentinel;
 mod settings;
+mod subject;
+mod tls;

@@ -47,7 +47,7 @@ fn a_database_whose_runs_are_removed_holds_no_key_of_theirs() {
 fn is_of_the_store(key: &str) -> bool {
     key.ends_with("}schema")
         || key.ends_with("}leases")
-        || (key.contains("}worker/") && key.ends_with("/opened"))
+        || (key.contains("}worker/") && (key.ends_with("/opened") || key.ends_with("/shown")))
 }
 
 fn task(scheduled: u64) -> NewActivityTask {

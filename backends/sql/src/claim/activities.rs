@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use retell::backend::ClaimedActivity;
-use retell::vocabulary::{ActivityName, Attempt, EventId, RunId, RunKey, WorkflowId};
+use retell::vocabulary::{ActivityName, Attempt, EventId, Namespace, RunId, RunKey, WorkflowId};
 
 use super::Claiming;
+use super::damage::DamagedActivities;
 use crate::dialect::Query;
 use crate::fault::Fault;
 use crate::plan::NOBODY;
@@ -46,8 +47,13 @@ impl Claiming<'_> {
             return Ok(());
         }
         rows.sort_by_key(|row| candidates.get(&key(row)).copied());
-        self.tell_activities(session, &rows, Read::Before).await?;
-        let keys = rows.iter().map(key).map(cells).collect();
+        let damaged = self.tell_activities(session, &rows, Read::Before).await?;
+        let keys: Vec<Vec<Cell>> =
+            rows.iter().map(key).filter(|key| !damaged.contains_key(key)).map(cells).collect();
+        self.put_aside(session, damaged).await?;
+        if keys.is_empty() {
+            return Ok(());
+        }
         // Servers set columns from left to right: the owner goes last.
         let mut query = Query::new(
             self.cx.dialect,
@@ -59,34 +65,44 @@ impl Claiming<'_> {
         Ok(())
     }
 
-    /// Tells what is called by the activities of these rows.
+    /// Tells what is called by the activities of these rows. Answers those that cannot be read.
     pub(super) async fn tell_activities(
         &mut self,
         session: &mut impl Session,
         rows: &[Row],
         read: Read,
-    ) -> Result<(), Fault> {
+    ) -> Result<DamagedActivities, Fault> {
         let runs: std::collections::BTreeSet<i64> =
             rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
         let mut query = Query::new(self.cx.dialect, "SELECT id, workflow_id, run_id FROM runs WHERE ");
         let mut keys = HashMap::new();
         for row in session.rows(query.among("id", runs).done()).await? {
-            let key = RunKey {
-                namespace: self.claim.namespace.clone(),
-                workflow_id: row.id(1, |text| WorkflowId::new(text))?,
-                run_id: RunId(row.uuid(2)?),
-            };
-            keys.insert(row.int(0)?, key);
+            keys.insert(row.int(0)?, row);
         }
+        let mut damaged = DamagedActivities::new();
         for row in rows {
             let (run, kind) = (row.int(0)?, row.int(2)?);
             let name = self.kinds.activities.iter().find(|(known, _)| *known == kind);
-            let (Some(run), Some((_, name))) = (keys.get(&run), name) else { continue };
-            let activity = read_activity(row, run.clone(), name.clone(), read)?;
-            self.claimed.activities.push(activity);
+            let Some((_, name)) = name else { continue };
+            let of_run = keys.get(&run).ok_or_else(|| Fault::damaged("its run is gone".to_owned()));
+            let activity = of_run
+                .and_then(|of_run| read_key(of_run, &self.claim.namespace))
+                .and_then(|run| read_activity(row, run, name.clone(), read));
+            match activity {
+                Ok(activity) => self.claimed.activities.push(activity),
+                Err(fault) => _ = damaged.insert(key(row), fault),
+            }
         }
-        Ok(())
+        Ok(damaged)
     }
+}
+
+fn read_key(row: &Row, namespace: &Namespace) -> Result<RunKey, Fault> {
+    Ok(RunKey {
+        namespace: namespace.clone(),
+        workflow_id: row.id(1, |text| WorkflowId::new(text))?,
+        run_id: RunId(row.uuid(2)?),
+    })
 }
 
 fn key(row: &Row) -> (i64, i64) {

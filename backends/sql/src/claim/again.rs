@@ -17,16 +17,17 @@ impl Claiming<'_> {
         let rows = session.rows(query.done()).await?;
         let shown = ids(&rows)?;
         let mut messages = self.messages(session, &shown, "runs.shown_before", "runs.shown").await?;
-        for row in &rows {
-            self.unread_of(session, row, &mut messages).await?;
-        }
+        let damaged = self.tell_unread(session, &rows, &mut messages).await?;
+        self.park(session, damaged).await?;
         let mut query = Query::new(self.cx.dialect, runs::SELECT_TAKEN);
         query.push("owner = ").int(self.worker).push(" AND claimed_by = ").int(claimed_by);
         let rows = session.rows(query.push(" AND (status = 0 OR unsettled = 1)").done()).await?;
-        self.tell_runs(session, &rows, 0, "runs.shown").await?;
+        let damaged = self.tell_runs(session, &rows, 0, "runs.shown").await?;
+        self.park(session, damaged).await?;
         let mut query = Query::new(self.cx.dialect, activities::SELECT_TAKEN);
         query.push("owner = ").int(self.worker).push(" AND claimed_by = ").int(claimed_by);
         let rows = session.rows(query.push(" ORDER BY visible_at").done()).await?;
-        self.tell_activities(session, &rows, Read::After).await
+        let damaged = self.tell_activities(session, &rows, Read::After).await?;
+        self.put_aside(session, damaged).await
     }
 }

@@ -3,6 +3,7 @@
 
 mod activities;
 mod again;
+mod damage;
 mod look;
 mod runs;
 mod unread;
@@ -100,7 +101,7 @@ impl<'a> Claiming<'a> {
             let (id, alive) = (row.int(1)?, row.int(3)? > instant.age);
             if !alive {
                 ownerless.push(id);
-            } else if row.uuid(2)? == claim.worker.0 {
+            } else if row.uuid(2).is_ok_and(|worker| worker == claim.worker.0) {
                 worker = Some(id);
             }
         }

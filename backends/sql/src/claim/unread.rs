@@ -3,17 +3,21 @@
 use std::collections::HashMap;
 
 use retell::backend::{InboxMessage, UnreadInbox};
-use retell::vocabulary::{FencingToken, RunId, RunKey, WorkflowId};
+use retell::vocabulary::{FencingToken, Namespace, RunId, RunKey, WorkflowId};
 
+use super::damage::Damaged;
 use super::{Claiming, ids};
 use crate::batch::read_message;
 use crate::dialect::Query;
 use crate::fault::Fault;
 use crate::session::Session;
-use crate::value::number;
+use crate::value::{Row, number};
 
-/// What is read of a run for [`Claiming::unread_of`].
+/// What is read of a run for [`Claiming::tell_unread`].
 pub(super) const SELECT_UNREAD: &str = "SELECT id, namespace, workflow_id, run_id, token FROM runs WHERE ";
+
+/// The messages of runs, or why they cannot be read.
+pub(super) type Inboxes = HashMap<i64, Result<Vec<InboxMessage>, Fault>>;
 
 impl Claiming<'_> {
     /// What came for runs that the worker held before this claim, each message once.
@@ -40,39 +44,40 @@ impl Claiming<'_> {
         let mut query = Query::new(self.cx.dialect, "UPDATE runs SET shown_before = shown, shown_by = ");
         query.int(number(self.claim.number)).push(", shown = coalesce(door_at, inbox_last) WHERE ");
         session.execute(query.among("id", runs).done()).await?;
-        for row in &rows {
-            self.unread_of(session, row, &mut messages).await?;
-        }
-        Ok(())
+        let damaged = self.tell_unread(session, &rows, &mut messages).await?;
+        self.park(session, damaged).await
     }
 
-    /// Tells what came for the run of a row.
-    pub(super) async fn unread_of(
+    /// Tells what came for the runs of these rows. Answers those that cannot be read.
+    pub(super) async fn tell_unread(
         &mut self,
         session: &mut impl Session,
-        row: &crate::value::Row,
-        messages: &mut HashMap<i64, Vec<InboxMessage>>,
-    ) -> Result<(), Fault> {
-        let namespace = self.cx.names.namespace_name(session, self.cx.dialect, row.int(1)?).await?;
-        let run = RunKey {
-            namespace,
-            workflow_id: row.id(2, |text| WorkflowId::new(text))?,
-            run_id: RunId(row.uuid(3)?),
-        };
-        let messages = messages.remove(&row.int(0)?).unwrap_or_default();
-        self.claimed.unread.push(UnreadInbox { run, token: FencingToken(row.count(4)?), messages });
-        Ok(())
+        rows: &[Row],
+        messages: &mut Inboxes,
+    ) -> Result<Damaged, Fault> {
+        let mut damaged = Damaged::new();
+        for row in rows {
+            let namespace = self.cx.names.namespace_name(session, self.cx.dialect, row.int(1)?).await;
+            let messages = messages.remove(&row.int(0)?).unwrap_or(Ok(Vec::new()));
+            match read_unread(row, namespace, messages) {
+                Ok(unread) => self.claimed.unread.push(unread),
+                Err(fault) if fault.is_of_the_data() => _ = damaged.insert(row.int(0)?, fault),
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(damaged)
     }
 
-    /// Messages of runs beyond one position and up to another, each an expression over the run's row.
+    /// Messages of runs beyond one position and up to another, each an expression over the run's row; or why those of a
+    /// run cannot be read.
     pub(super) async fn messages(
         &self,
         session: &mut impl Session,
         runs: &[i64],
         after: &str,
         up_to: &str,
-    ) -> Result<HashMap<i64, Vec<InboxMessage>>, Fault> {
-        let mut found: HashMap<i64, Vec<InboxMessage>> = HashMap::new();
+    ) -> Result<Inboxes, Fault> {
+        let mut found = Inboxes::new();
         if runs.is_empty() {
             return Ok(found);
         }
@@ -84,8 +89,27 @@ impl Claiming<'_> {
         query.push(after).push(" AND inbox.position <= ").push(up_to).push(" WHERE ");
         query.among("runs.id", runs.iter().copied()).push(" ORDER BY inbox.run, inbox.position");
         for row in session.rows(query.done()).await? {
-            found.entry(row.int(0)?).or_default().push(read_message(&row, 1, 4)?);
+            let inbox = found.entry(row.int(0)?).or_insert(Ok(Vec::new()));
+            if let Ok(messages) = inbox {
+                match read_message(&row, 1, 4) {
+                    Ok(message) => messages.push(message),
+                    Err(fault) => *inbox = Err(fault),
+                }
+            }
         }
         Ok(found)
     }
+}
+
+fn read_unread(
+    row: &Row,
+    namespace: Result<Namespace, Fault>,
+    messages: Result<Vec<InboxMessage>, Fault>,
+) -> Result<UnreadInbox, Fault> {
+    let run = RunKey {
+        namespace: namespace?,
+        workflow_id: row.id(2, |text| WorkflowId::new(text))?,
+        run_id: RunId(row.uuid(3)?),
+    };
+    Ok(UnreadInbox { run, token: FencingToken(row.count(4)?), messages: messages? })
 }

@@ -24,7 +24,7 @@ pub(super) const SELECT_INFO: &str = "SELECT runs.workflow_id, runs.run_id, work
      runs.started_at, runs.closed_at, runs.head, runs.inbox_last, runs.taken_in, runs.wake_at, workers.worker, \
      run_details.failure, run_details.outcome, run_details.continued_as, run_details.published, run_details.memo, \
      runs.paused, runs.namespace FROM runs JOIN workflow_kinds ON workflow_kinds.id = runs.kind \
-     JOIN run_details ON run_details.run = runs.id LEFT JOIN workers ON workers.id = runs.owner";
+     LEFT JOIN run_details ON run_details.run = runs.id LEFT JOIN workers ON workers.id = runs.owner";
 
 /// Describes what each target means.
 pub(crate) async fn describe(
@@ -81,7 +81,10 @@ async fn read(
     let mut infos = Vec::new();
     for row in &rows {
         if let Some(namespace) = namespaces.get(&row.int(22)?) {
-            infos.push(read_info(row, namespace)?);
+            match read_info(row, namespace) {
+                Ok(info) => infos.push(info),
+                Err(fault) => tracing::error!(error = %fault.source, "a run's row is damaged"),
+            }
         }
     }
     Ok(infos)

@@ -36,10 +36,7 @@ pub(crate) async fn list(
                 last = Some(PageToken { started_at: info.started_at, run_id: info.run.run_id });
                 page.runs.push(info);
             }
-            Err(fault) if fault.is_of_the_data() => {
-                tracing::error!(error = %fault.source, "a run's row is damaged");
-            }
-            Err(fault) => return Err(fault),
+            Err(fault) => tracing::error!(error = %fault.source, "a run's row is damaged"),
         }
     }
     page.next = last.filter(|_| more);

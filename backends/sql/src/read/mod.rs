@@ -1,6 +1,7 @@
 //! Reads: on connections of their own, without locks and never in a writer's way.
 
 mod answers;
+mod closed;
 mod history;
 mod info;
 mod list;
@@ -8,6 +9,7 @@ mod queued;
 mod stats;
 
 pub(crate) use answers::answers;
+pub(crate) use closed::closed_before;
 pub(crate) use history::history;
 pub(crate) use info::describe;
 pub(crate) use list::list;

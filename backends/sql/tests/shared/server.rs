@@ -17,11 +17,11 @@ use retell::write::{
 };
 use retell_servers::{Endpoint, Proxy, Server, shared};
 
-use crate::subject::{KIND, Store, open, open_with_one_lane};
+use crate::subject::{FIRST_SCHEMA, KIND, Store, VERSION, id_of, open, open_with_one_lane};
 
 const LEASE: Duration = Duration::from_secs(60);
 
-fn order() -> WorkflowType {
+pub(crate) fn order() -> WorkflowType {
     WorkflowType { name: WorkflowName::new("order").unwrap(), version: WorkflowVersion(1) }
 }
 
@@ -52,24 +52,24 @@ pub(crate) fn start(id: &str) -> Start {
     }
 }
 
-fn send(run: &RunKey) -> Send {
+pub(crate) fn send(run: &RunKey) -> Send {
     let message = NewMessage { request_id: RequestId::fresh(), body: Bytes::from_static(b"hello") };
     Send { target: run.clone().into(), message, at: Timestamp::EPOCH }
 }
 
-async fn apply(store: &Store, write: impl Into<Write>) -> retell::write::Outcome {
+pub(crate) async fn apply(store: &Store, write: impl Into<Write>) -> retell::write::Outcome {
     let batch: Arc<[Write]> = Arc::new([write.into()]);
     store.apply(batch).await.unwrap().remove(0)
 }
 
-async fn worker(store: &Store) -> WorkerId {
+pub(crate) async fn worker(store: &Store) -> WorkerId {
     let worker = WorkerId::fresh();
     let action = LeaseAction::Register { identity: "test".to_owned(), lease: LEASE };
     store.renew(&Renewal { worker, action }).await.unwrap();
     worker
 }
 
-fn claim(worker: WorkerId, number: u64, runs_max: usize) -> Claim {
+pub(crate) fn claim(worker: WorkerId, number: u64, runs_max: usize) -> Claim {
     Claim {
         worker,
         number,
@@ -82,7 +82,7 @@ fn claim(worker: WorkerId, number: u64, runs_max: usize) -> Claim {
     }
 }
 
-fn commit(run: &RunKey, worker: WorkerId, token: FencingToken, head: u64) -> Commit {
+pub(crate) fn commit(run: &RunKey, worker: WorkerId, token: FencingToken, head: u64) -> Commit {
     Commit {
         run: run.clone(),
         worker,
@@ -240,7 +240,47 @@ async fn an_empty_database_may_be_opened_by_many_at_once() {
     for opened in futures::future::join_all(opening).await {
         opened.unwrap().unwrap();
     }
-    assert_eq!(database.query("select count(*) from retell_versions").unwrap(), "1");
+    assert_eq!(database.query("select max(version) from retell_versions").unwrap(), VERSION.to_string());
+}
+
+/// A schema of each version before is brought to this one by many processes at once, while a process of that version works
+/// on: what it writes is taken, and nothing that was there is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_is_brought_up_by_many_at_once_while_the_version_before_runs() {
+    let database = shared(KIND).unwrap().fresh_database().unwrap();
+    for statement in [FIRST_SCHEMA, "insert into retell_versions (version) values (1)"] {
+        database.query(statement).unwrap();
+    }
+    let running = std::sync::atomic::AtomicBool::new(true);
+    let old = std::thread::scope(|scope| {
+        let old = scope.spawn(|| {
+            let mut written = 0;
+            while written < 3 || running.load(std::sync::atomic::Ordering::SeqCst) {
+                written += 1;
+                let row = format!("{written}, {}, 'old', 1, 1", id_of(written));
+                let columns = "id, worker, identity, expires_at, drained";
+                database.query(&format!("insert into workers ({columns}) values ({row})")).unwrap();
+            }
+            written
+        });
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async {
+                let opening = (0..6).map(|_| {
+                    let url = database.url().to_owned();
+                    tokio::spawn(async move { open(&url).await.map(drop) })
+                });
+                for opened in futures::future::join_all(opening).await {
+                    opened.unwrap().unwrap();
+                }
+            });
+        });
+        running.store(false, std::sync::atomic::Ordering::SeqCst);
+        old.join().unwrap()
+    });
+    assert_eq!(database.query("select max(version) from retell_versions").unwrap(), VERSION.to_string());
+    assert_eq!(database.query("select count(*) from workers").unwrap(), old.to_string());
+    let store = open(database.url()).await.unwrap();
+    apply(&store, start("a")).await.unwrap();
 }
 
 /// A schema of a newer program, and one of another, are refused untouched.

@@ -1,6 +1,7 @@
 //! Reads: on their own connections and threads, beside the writer and never in its way.
 
 mod answers;
+mod closed;
 mod history;
 mod info;
 mod list;
@@ -8,6 +9,7 @@ mod pool;
 mod stats;
 
 pub(crate) use answers::answers;
+pub(crate) use closed::closed_before;
 pub(crate) use history::history;
 pub(crate) use info::{describe, queued};
 pub(crate) use list::list;

@@ -20,7 +20,8 @@ pub(crate) fn apply_in(
     let mut memory = Memory::default();
     memory.refresh(connection)?;
     let (now, age, heard) = (time.now(), time.age(), Heard::default());
-    let mut transaction = Transaction { connection, memory: &mut memory, now, age, heard, kept: 0 };
+    let mut transaction =
+        Transaction { connection, memory: &mut memory, now, age, heard, buried: Vec::new(), kept: 0 };
     let outcomes = writes.iter().map(|write| transaction.member(write, Guard::Savepoints));
     let outcomes = outcomes.collect::<rusqlite::Result<_>>()?;
     transaction.forget_old_outcomes()?;

@@ -46,8 +46,43 @@ fn a_database_of_a_newer_program_is_refused_and_left_alone() {
     let raw = Connection::open(&path).unwrap();
     raw.pragma_update(None, "user_version", 99).unwrap();
     let error = refused(&path);
-    assert_eq!(error.kind, StoreErrorKind::Newer { found: 99, known: 1 });
+    assert_eq!(error.kind, StoreErrorKind::Newer { found: 99, known: 2 });
     assert!(error.to_string().contains("update this program"), "{error}");
+}
+
+/// A file of the version before is brought to this one by many at once, while a process of that version writes to it: what
+/// it writes is taken.
+#[test]
+fn a_file_of_the_version_before_is_brought_up_by_many_at_once_while_it_is_used() {
+    let folder = folder();
+    let path = folder.path().join("retell.db");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../../src/schema.sql")).unwrap();
+    old.pragma_update(None, "application_id", 0x7274_6c6c).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    old.pragma_update(None, "journal_mode", "WAL").unwrap();
+    old.busy_timeout(Duration::from_secs(10)).unwrap();
+    let opened = std::sync::atomic::AtomicUsize::new(0);
+    let written = std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                drop(Sqlite::open(&path).unwrap());
+                opened.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            });
+        }
+        let mut written: u32 = 0;
+        while written < 3 || opened.load(std::sync::atomic::Ordering::SeqCst) < 4 {
+            written += 1;
+            let worker = u128::from(written).to_be_bytes();
+            old.execute("INSERT INTO workers (worker, identity, expires_at) VALUES (?1, 'old', 1)", [worker])
+                .unwrap();
+        }
+        written
+    });
+    let count = |what: &str| old.query_row(what, [], |row| row.get::<_, u32>(0)).unwrap();
+    assert_eq!(count("SELECT user_version FROM pragma_user_version"), 2);
+    assert_eq!(count("SELECT count(*) FROM workers"), written);
+    apply(&Sqlite::open(&path).unwrap(), start("a", None));
 }
 
 #[test]

@@ -48,6 +48,32 @@ async fn steps(cx: WorkflowContext, count: i64) -> WorkflowResult<String> {
     Ok(words.join(" "))
 }
 
+/// Retention: what closed longer ago than an age goes, of this namespace only; what is open or younger stays.
+pub async fn runs_that_closed_long_ago_are_removed(scene: Scene) {
+    const OLD: i64 = 300;
+    let process = scene.process(code).await;
+    let ended = async |id: String| {
+        let run = process.start(steps, id, 0).await.unwrap();
+        scene.as_time_passes(run.result()).await.unwrap();
+    };
+    for number in 0..OLD {
+        ended(format!("old-{number}")).await;
+    }
+    let open = process.start(steps, "open", 1).await.unwrap();
+    let elsewhere = scene.setup().orchestrator().await.0.namespace("elsewhere").client();
+    scene.clock.advance(MINUTE);
+    ended("young".to_owned()).await;
+    assert_eq!(elsewhere.remove_closed(Duration::ZERO).await.unwrap(), 0);
+    assert_eq!(process.client().remove_closed(MINUTE).await.unwrap(), OLD as u64);
+    assert_eq!(process.client().remove_closed(MINUTE).await.unwrap(), 0);
+    let stats = process.stats().await.unwrap();
+    assert_eq!((stats.open, stats.closed), (1, 1));
+    open.signal("word", &"end".to_owned()).await.unwrap();
+    scene.as_time_passes(open.result()).await.unwrap();
+    assert_eq!(process.client().remove_closed(Duration::ZERO).await.unwrap(), 2);
+    assert_eq!(process.stats().await.unwrap().closed, 0);
+}
+
 /// By the worker that holds it then, though another held it first. Its body is stopped.
 pub async fn a_run_that_passes_its_limit_closes_wherever_it_is_held(scene: Scene) {
     let first = scene.process(code).await;
