@@ -11,6 +11,7 @@ mod floor;
 mod machine;
 mod measure;
 mod options;
+mod place;
 mod plot;
 mod run;
 mod scene;

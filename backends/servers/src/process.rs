@@ -110,6 +110,16 @@ impl Process {
         }
     }
 
+    /// The processor time of all its threads, and of those of every process that serves a connection.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        let threads = |id: u32| fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+        let times = family(self.id()).into_iter().flat_map(threads).filter_map(|thread| {
+            let told = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            told.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        times.reduce(|sum, time| sum + time).map(Duration::from_nanos)
+    }
+
     pub(crate) fn resume(&self) {
         family(self.id()).into_iter().for_each(|id| send(id, Signal::CONT));
     }
