@@ -19,6 +19,8 @@ mod session;
 mod show;
 mod store;
 mod targets;
+#[cfg(test)]
+mod trips;
 mod workload;
 
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! The floor of Redis: the commands of a commit down one pipeline, whose end waits for the sync of them all.
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, Pipeline};
+use redis::{AsyncConnectionConfig, Client, Pipeline};
 
 use super::together::{Batch, Connection, ids};
 use crate::Failure;
@@ -14,7 +14,10 @@ impl Connection for Floor {
     }
 
     async fn connect(url: &str) -> Result<Self, Failure> {
-        Ok(Self(Client::open(url)?.get_multiplexed_async_connection().await?))
+        // A slow disk is measured, not given up.
+        let patient = AsyncConnectionConfig::new().set_response_timeout(None);
+        let client = Client::open(url)?;
+        Ok(Self(client.get_multiplexed_async_connection_with_config(&patient).await?))
     }
 
     async fn commit(&mut self, batch: &Batch) -> Result<(), Failure> {
