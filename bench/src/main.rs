@@ -11,6 +11,7 @@ mod floor;
 mod machine;
 mod measure;
 mod options;
+mod place;
 mod plot;
 mod run;
 mod scene;
@@ -18,6 +19,8 @@ mod session;
 mod show;
 mod store;
 mod targets;
+#[cfg(test)]
+mod trips;
 mod workload;
 
 use std::process::ExitCode;

@@ -20,7 +20,7 @@ Usage: retell-bench run [OPTIONS]
 
 run: medians of several repetitions of a workload, after one to warm up
   --workload NAME     may be given several times; `all` for all [those marked *]
-  --store KIND        sqlite or memory [sqlite]
+  --store KIND        sqlite, memory, or a server: postgres, mysql, redis, or its URL [sqlite]
   --sync MODE         full, or normal, which can lose the last commits at a power cut [full]
   --repetitions N     [as the workload says]
   --count N, --runs N the workload's own number (#)
@@ -29,12 +29,16 @@ run: medians of several repetitions of a workload, after one to warm up
                       the shape of `tree`, as in go-workflows' own benchmark [2, 2, 2, 2, 100]
 compare: Retell, the store's floor and the peers in turn, in one session, and their ratios
   --workload NAME     w1 to w5; may be given several times [all of them]
+  --store KIND        embedded, which is SQLite and memory, or a server, as above [embedded]
   --rounds N          turns of each; one that is slower than 10 s has one [3]
-  --peers LIST        of durare, duroxide, go-workflows, parted by commas, or none [all]
+  --peers LIST        of durare, duroxide, go-workflows, dbos, parted by commas, or none [all]
 both
   --json FILE         keeps what was measured
   --directory PATH    where SQLite files are made; must lie on a disk [target/bench]
   -h, --help          prints this
+
+A server that is named by its kind alone is started for the session, with durable settings; MariaDB for mysql. At a URL,
+a fresh schema or database is made, and stays.
 
 Workloads:";
 
@@ -69,6 +73,8 @@ impl Default for Sizes {
 pub(crate) struct RunOptions {
     pub(crate) workloads: Vec<Workload>,
     pub(crate) store: StoreKind,
+    /// Of a server that runs already.
+    pub(crate) url: Option<String>,
     /// `None` for what each workload says.
     pub(crate) repetitions: Option<usize>,
     pub(crate) sizes: Sizes,
@@ -80,6 +86,10 @@ pub(crate) struct RunOptions {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CompareOptions {
     pub(crate) workloads: Vec<Workload>,
+    /// `None` for those that need no server.
+    pub(crate) server: Option<StoreKind>,
+    /// Of a server that runs already.
+    pub(crate) url: Option<String>,
     pub(crate) rounds: usize,
     pub(crate) peers: Vec<String>,
     pub(crate) directory: PathBuf,
@@ -94,7 +104,7 @@ pub(crate) struct PlotOptions {
 }
 
 /// The peers that there are.
-pub(crate) const PEERS: [&str; 3] = ["durare", "duroxide", "go-workflows"];
+pub(crate) const PEERS: [&str; 4] = ["durare", "duroxide", "go-workflows", "dbos"];
 
 /// What `--help` prints.
 pub(crate) fn usage() -> String {
@@ -124,12 +134,13 @@ fn run(parser: &mut Parser) -> Result<Option<RunOptions>, lexopt::Error> {
     let mut options = RunOptions {
         workloads: Vec::new(),
         store: StoreKind::SqliteFull,
+        url: None,
         repetitions: None,
         sizes: Sizes::default(),
         directory: "target/bench".into(),
         json: None,
     };
-    let (mut memory, mut sync) = (false, None);
+    let mut sync = None;
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(None),
@@ -137,7 +148,11 @@ fn run(parser: &mut Parser) -> Result<Option<RunOptions>, lexopt::Error> {
                 "all" => options.workloads.extend(Workload::ALL),
                 name => options.workloads.push(Workload::of_name(name)?),
             },
-            Long("store") => memory = one_of(&parser.value()?.string()?, ["sqlite", "memory"])?,
+            Long("store") => match parser.value()?.string()?.as_str() {
+                "sqlite" => options.store = StoreKind::SqliteFull,
+                "memory" => options.store = StoreKind::Memory,
+                word => (options.store, options.url) = server(word)?,
+            },
             Long("sync") => sync = Some(one_of(&parser.value()?.string()?, ["full", "normal"])?),
             Long("repetitions") => options.repetitions = Some(at_least_one(parser)?),
             Long("depth") => options.sizes.tree.depth = number(parser)?,
@@ -155,11 +170,11 @@ fn run(parser: &mut Parser) -> Result<Option<RunOptions>, lexopt::Error> {
     if options.workloads.is_empty() {
         options.workloads.extend(Workload::ALL.into_iter().filter(|workload| workload.about().usual));
     }
-    options.store = match (memory, sync) {
-        (false, None | Some(false)) => StoreKind::SqliteFull,
-        (false, Some(true)) => StoreKind::SqliteNormal,
-        (true, None) => StoreKind::Memory,
-        (true, Some(_)) => return Err("--sync says nothing about memory".into()),
+    options.store = match (options.store, sync) {
+        (store, None) => store,
+        (StoreKind::SqliteFull, Some(false)) => StoreKind::SqliteFull,
+        (StoreKind::SqliteFull, Some(true)) => StoreKind::SqliteNormal,
+        (store, Some(_)) => return Err(format!("--sync says nothing about {store}").into()),
     };
     Ok(Some(options))
 }
@@ -167,6 +182,8 @@ fn run(parser: &mut Parser) -> Result<Option<RunOptions>, lexopt::Error> {
 fn compare(parser: &mut Parser) -> Result<Option<CompareOptions>, lexopt::Error> {
     let mut options = CompareOptions {
         workloads: Vec::new(),
+        server: None,
+        url: None,
         rounds: 3,
         peers: PEERS.map(str::to_owned).to_vec(),
         directory: "target/bench".into(),
@@ -176,6 +193,13 @@ fn compare(parser: &mut Parser) -> Result<Option<CompareOptions>, lexopt::Error>
         match argument {
             Short('h') | Long("help") => return Ok(None),
             Long("workload") => options.workloads.push(parser.value()?.parse_with(Workload::of_name)?),
+            Long("store") => match parser.value()?.string()?.as_str() {
+                "embedded" => (options.server, options.url) = (None, None),
+                word => {
+                    let (server, url) = server(word)?;
+                    (options.server, options.url) = (Some(server), url);
+                }
+            },
             Long("rounds") => options.rounds = at_least_one(parser)?,
             Long("peers") => options.peers = peers(&parser.value()?.string()?)?,
             Long("json") => options.json = Some(parser.value()?.into()),
@@ -240,6 +264,21 @@ fn at_least_one(parser: &mut Parser) -> Result<usize, lexopt::Error> {
     }
 }
 
+/// A kind of server, or the URL of one.
+fn server(word: &str) -> Result<(StoreKind, Option<String>), String> {
+    let (name, url) = match word.split_once("://") {
+        Some((scheme, _)) => (scheme, Some(word.to_owned())),
+        None => (word, None),
+    };
+    let store = match name {
+        "postgres" | "postgresql" => StoreKind::Postgres,
+        "mysql" | "mariadb" => StoreKind::MySql,
+        "redis" | "rediss" => StoreKind::Redis,
+        _ => return Err(format!("{word:?} is no store: sqlite, memory, postgres, mysql, redis, or a URL")),
+    };
+    Ok((store, url))
+}
+
 /// Whether a word is the second of two.
 fn one_of(word: &str, [first, second]: [&str; 2]) -> Result<bool, lexopt::Error> {
     match word {
@@ -283,6 +322,19 @@ mod tests {
     }
 
     #[test]
+    fn a_server_is_named_by_its_kind_or_by_where_it_is() {
+        let options = check_run("run --store redis");
+        assert_eq!((options.store, options.url), (StoreKind::Redis, None));
+        let options = check_run("run --store postgres://bench@there/bench");
+        assert_eq!(options.store, StoreKind::Postgres);
+        assert_eq!(options.url.as_deref(), Some("postgres://bench@there/bench"));
+        let Ok(Some(Command::Compare(options))) = check("compare --store mysql") else {
+            panic!("it is a comparison");
+        };
+        assert_eq!(options.server, Some(StoreKind::MySql));
+    }
+
+    #[test]
     fn peers_are_compared_by_what_they_run() {
         let Ok(Some(Command::Compare(options))) = check("compare --peers durare --workload w1") else {
             panic!("it is a comparison");
@@ -297,6 +349,8 @@ mod tests {
         assert!(check("run --workload w9").unwrap_err().contains("w1, w2, w3"));
         assert!(check("run --sync off").unwrap_err().contains("neither full nor normal"));
         assert!(check("run --store memory --sync normal").is_err());
+        assert!(check("run --store postgres --sync normal").is_err());
+        assert!(check("run --store oracle").unwrap_err().contains("no store"));
         assert!(check("run --repetitions 0").is_err());
         assert!(check("plot").is_err() && check("show").is_err());
         assert!(check("walk").is_err());

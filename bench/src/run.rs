@@ -1,12 +1,13 @@
 //! `run`: a workload at a time, on a fresh store, as often as it takes.
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::sync::Arc;
 
 use crate::Failure;
 use crate::floor::{self, Load};
 use crate::measure::{Figures, Sample, median};
 use crate::options::{RunOptions, Sizes};
+use crate::place::Place;
 use crate::scene::Scene;
 use crate::session::{DEFAULTS, Measured, RETELL, Session};
 use crate::show;
@@ -15,11 +16,13 @@ use crate::targets;
 use crate::workload::Workload;
 
 pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
-    println!("{}, medians of the repetitions after one to warm up", options.store);
+    let place = Place::of(options.store, options.url.as_deref(), options.directory.clone())?;
+    let place = Arc::new(place);
+    println!("{}, medians of the repetitions after one to warm up", place.label(options.store));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut session = Session::begin();
     for workload in &options.workloads {
-        let measured = runtime.block_on(measure(*workload, options))?;
+        let measured = runtime.block_on(measure(*workload, options, &place))?;
         show::print_one(&measured);
         session.results.push(measured);
         // What has been measured is kept even if the next workload fails.
@@ -31,11 +34,11 @@ pub(crate) fn run(options: &RunOptions) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn measure(workload: Workload, options: &RunOptions) -> Result<Measured, Failure> {
+async fn measure(workload: Workload, options: &RunOptions, place: &Arc<Place>) -> Result<Measured, Failure> {
     let about = workload.about();
     let count = options.sizes.count.unwrap_or(about.count);
     let repetitions = options.repetitions.unwrap_or(about.repetitions);
-    let store = Store::fresh(options.store, &options.directory)?;
+    let store = Store::fresh(options.store, place).await?;
     let mut scene = Scene::open(store, options.sizes).await?;
     if repetitions > 1 {
         progress(workload, "warming up");
@@ -45,7 +48,7 @@ async fn measure(workload: Workload, options: &RunOptions) -> Result<Measured, F
     for repetition in 1..=repetitions {
         progress(workload, &format!("{repetition} of {repetitions}"));
         let sample = workload.run(&mut scene).await?;
-        limits.extend(limit(workload, count, &sample, options.store, &options.directory)?);
+        limits.extend(limit(workload, count, &sample, options.store, place).await?);
         samples.push(sample);
     }
     progress(workload, "");
@@ -53,7 +56,7 @@ async fn measure(workload: Workload, options: &RunOptions) -> Result<Measured, F
     Ok(Measured {
         workload: about.name.to_owned(),
         contender: RETELL.to_owned(),
-        store: options.store.to_string(),
+        store: place.label(options.store),
         settings: DEFAULTS.to_owned(),
         count,
         figures: Figures::of(about.unit, &samples),
@@ -62,15 +65,15 @@ async fn measure(workload: Workload, options: &RunOptions) -> Result<Measured, F
 }
 
 /// What the store does at best with the bytes of a sample, in its unit.
-fn limit(
+async fn limit(
     workload: Workload,
     count: u32,
     sample: &Sample,
     store: StoreKind,
-    directory: &Path,
+    place: &Place,
 ) -> Result<Option<f64>, Failure> {
     let Some(load) = Load::of(workload, count, &sample.counts) else { return Ok(None) };
-    let took = floor::measure(store, &load, directory)?;
+    let took = floor::measure(store, &load, place).await?;
     Ok(Some(sample.operations as f64 / took.as_secs_f64()))
 }
 
@@ -78,11 +81,11 @@ fn limit(
 pub(crate) async fn turn(
     workload: Workload,
     kind: StoreKind,
-    directory: &Path,
+    place: &Arc<Place>,
     mut enough: impl FnMut(&[Sample]) -> bool,
 ) -> Result<Vec<Sample>, Failure> {
     let tenth = Sizes { count: Some(workload.about().count / 10), ..Sizes::default() };
-    let mut scene = Scene::open(Store::fresh(kind, directory)?, tenth).await?;
+    let mut scene = Scene::open(Store::fresh(kind, place).await?, tenth).await?;
     workload.run(&mut scene).await?;
     scene.sizes = Sizes::default();
     let mut samples = Vec::new();
@@ -118,6 +121,7 @@ mod tests {
         let options = RunOptions {
             workloads: vec![workload],
             store,
+            url: None,
             repetitions: Some(1),
             sizes: Sizes { count: Some(count), lasting: Duration::from_millis(50), ..Sizes::default() },
             directory: directory.path().to_owned(),
@@ -139,7 +143,7 @@ mod tests {
 
     #[test]
     fn every_store_can_be_measured_beside_its_limit() {
-        for store in [StoreKind::SqliteFull, StoreKind::SqliteNormal, StoreKind::Memory] {
+        for store in StoreKind::ALL {
             let measured = check(Workload::W3, store, 3);
             assert!(measured.limit_per_second.unwrap() > 0.0);
         }

@@ -30,7 +30,7 @@ impl Scene {
     /// Ends the engine, closes the store, and begins anew on what it holds.
     pub(crate) async fn restart(&mut self) -> Result<(), Failure> {
         self.stop().await;
-        self.store.reopen()?;
+        self.store.reopen().await?;
         self.engine = Some(start(&self.store, &self.marks).await?);
         Ok(())
     }

@@ -1,9 +1,11 @@
 //! Statements as PostgreSQL wants them: sets of keys and rows as arrays, so that one text serves any number of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
-use retell_sql::{Beat, Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement, Type};
+use retell_sql::{
+    Beat, Belief, Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement, Type,
+};
 
 /// PostgreSQL's SQL.
 #[derive(Debug)]
@@ -64,6 +66,20 @@ impl Dialect for Postgres {
             }
         }
         statements.into_iter().map(together).collect()
+    }
+
+    fn change_if(&self, changes: Vec<Rows>, belief: Belief, beat: Option<Beat>) -> Option<Statement> {
+        let mut times = HashSet::new();
+        let bytes: usize = changes.iter().flat_map(|rows| &rows.rows).flatten().map(size).sum();
+        // As above; and what is too much for one statement.
+        if bytes > self.bytes_max() || !changes.iter().all(|rows| times.insert((rows.table, rows.how))) {
+            return None;
+        }
+        Some(together_if(changes, &belief, beat))
+    }
+
+    fn changes_if(&self) -> bool {
+        true
     }
 
     fn beat(&self, beat: Beat) -> Statement {
@@ -158,6 +174,53 @@ fn together(mut changes: Vec<Change>) -> Statement {
     query.done()
 }
 
+/// One statement for all of these, which divides by zero, and so undoes itself, unless all is as it is believed to be.
+fn together_if(changes: Vec<Rows>, belief: &Belief, beat: Option<Beat>) -> Statement {
+    let mut query = Query::new(&Postgres, "");
+    let mut compared = None;
+    let parts = changes.into_iter().map(Change::Rows).chain(beat.map(Change::Beat));
+    for (index, part) in parts.enumerate() {
+        query.push(if index == 0 { "WITH " } else { ", " }).push(&format!("change_{index} AS ("));
+        let rows = match &part {
+            Change::Rows(rows) if rows.seen > 0 => Some(rows.rows.len()),
+            _ => None,
+        };
+        write(&mut query, part);
+        if let Some(rows) = rows {
+            compared = Some((index, rows));
+            query.push(" RETURNING 1");
+        }
+        query.push(") ");
+    }
+    query.push("SELECT 1 / (CASE WHEN true");
+    if let Some((index, rows)) = compared {
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        query.push(&format!(" AND (SELECT count(*) FROM change_{index}) = ")).int(rows);
+    }
+    if !belief.workers.is_empty() {
+        let workers = belief.workers.iter().copied();
+        query
+            .push(" AND (SELECT count(*) FROM workers WHERE ")
+            .among("id", workers)
+            .push(" AND expires_at > ");
+        match belief.age {
+            Some(age) => query.int(age),
+            None => query.push(NOW),
+        };
+        query.push(") = ").int(i64::try_from(belief.workers.len()).unwrap_or(i64::MAX));
+    }
+    query.push(" THEN 1 ELSE 0 END)");
+    query.done()
+}
+
+fn size(cell: &Cell) -> usize {
+    match cell {
+        Cell::Null | Cell::Int(_) => 8,
+        Cell::Text(text) => text.len(),
+        Cell::Bytes(bytes) => bytes.len(),
+    }
+}
+
 fn write(query: &mut Query, part: Change) {
     match part {
         Change::Rows(rows) => change(query, rows),
@@ -202,8 +265,9 @@ fn unnest(query: &mut Query, columns: &[Column], rows: Vec<Vec<Cell>>) {
 }
 
 fn change(query: &mut Query, rows: Rows) {
-    let Rows { table, how, keys, columns, rows } = rows;
+    let Rows { table, how, keys, seen, columns, rows } = rows;
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let (_, compared) = names.split_at(names.len() - seen);
     let list = names.join(", ");
     match how {
         How::Insert | How::InsertMissing | How::Upsert => {
@@ -220,9 +284,13 @@ fn change(query: &mut Query, rows: Rows) {
             }
         }
         How::Update => {
-            query.push(&format!("UPDATE {table} SET {} FROM ", set(&names[keys..], "new")));
+            query.push(&format!("UPDATE {table} SET {} FROM ", set(&names[keys..names.len() - seen], "new")));
             unnest(query, columns, rows);
             query.push(&format!(" AS new ({list}) WHERE {}", equal(table, &names[..keys], "new", "=")));
+            for name in compared {
+                let column = name.trim_start_matches("seen_");
+                query.push(&format!(" AND {table}.{column} = new.{name}"));
+            }
         }
         How::Delete | How::DeleteUpTo => {
             let last = if how == How::Delete { "=" } else { "<=" };

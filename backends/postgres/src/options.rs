@@ -35,8 +35,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// How many batches are committed side by side, each on a connection that is kept; 4 unless said otherwise, and at
-    /// least 1. While one batch is committed, what comes for its lane gathers for the next.
+    /// How many batches are committed side by side, each on a connection that is kept; at least 1. Unless said otherwise
+    /// one for each core of this machine, but 2 to 4. While one batch is committed, what comes for its lane gathers for
+    /// the next.
     #[must_use]
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.settings.lanes = lanes.max(1);

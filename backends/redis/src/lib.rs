@@ -14,12 +14,14 @@ mod attribute;
 mod claim;
 mod fault;
 mod key;
+mod lane;
 mod link;
 mod notice;
 mod options;
 mod outbox;
 mod pack;
 mod read;
+mod remembered;
 mod reply;
 mod row;
 mod schema;
@@ -61,6 +63,9 @@ pub struct Redis {
 /// What the calls share, and the tasks that outlive them.
 pub(crate) struct Store {
     pub(crate) link: Link,
+    /// One for each partition.
+    pub(crate) lanes: Vec<lane::Lane>,
+    pub(crate) remembered: remembered::Remembered,
     pub(crate) notices: notice::Notices,
     pub(crate) shown: signs::Shown,
 }
@@ -89,7 +94,9 @@ impl Redis {
     pub(crate) async fn start(options: Options) -> Result<Self, StoreError> {
         let link = schema::open(options).await?;
         let notices = notice::Notices::default();
-        let store = Arc::new(Store { link, notices, shown: signs::Shown::default() });
+        let lanes = link.keys.all().map(|_| lane::Lane::default()).collect();
+        let (remembered, shown) = (remembered::Remembered::default(), signs::Shown::default());
+        let store = Arc::new(Store { link, lanes, remembered, notices, shown });
         let listener = notice::listen(&store).await?;
         Ok(Self { store, listener, answers: Mutex::default() })
     }

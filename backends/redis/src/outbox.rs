@@ -14,7 +14,7 @@ use retell::write::{Commit, Errand};
 
 use crate::key::read_ref;
 use crate::reply::Reply;
-use crate::{Store, pack, writer};
+use crate::{Store, lane, pack};
 
 const OPERATION: &str = "do errands";
 
@@ -29,7 +29,7 @@ pub(crate) fn starts(commit: &Commit) -> impl Iterator<Item = &RunKey> {
 
 /// Those among runs that this worker holds since they were started.
 pub(crate) async fn held(
-    store: &Store,
+    store: &Arc<Store>,
     worker: WorkerId,
     runs: &[RunKey],
 ) -> Result<HashSet<RunId>, StoreError> {
@@ -39,7 +39,7 @@ pub(crate) async fn held(
     }
     let calls = places.into_iter().map(|(partition, runs)| async move {
         let asked = runs.iter().map(|run| pack::held(run, worker)).collect();
-        let replies = writer::call(store, partition, asked).await?;
+        let replies = lane::call(store, partition, asked).await?;
         let held = runs.into_iter().zip(replies).filter(|(_, reply)| *reply == Value::Int(1));
         Ok::<_, StoreError>(held.map(|(run, _)| run.run_id).collect::<Vec<_>>())
     });
@@ -47,14 +47,14 @@ pub(crate) async fn held(
 }
 
 /// Does all that waits in a run's outbox; answers the last position of the run's inbox then.
-pub(crate) async fn empty(store: &Store, run: &RunKey) -> Result<Position, StoreError> {
+pub(crate) async fn empty(store: &Arc<Store>, run: &RunKey) -> Result<Position, StoreError> {
     let partition = store.link.keys.partition(&run.namespace, &run.workflow_id);
     loop {
-        let asked = writer::call(store, partition, vec![pack::outgoing(run)]).await?;
+        let asked = lane::call(store, partition, vec![pack::outgoing(run)]).await?;
         let mut entries = asked.into_iter().next().unwrap_or_default().list(OPERATION)?;
         let entries = entries.drain(..together(&entries, partition)).collect();
         let (done, failed) = do_entries(store, entries).await?;
-        let settled = writer::call(store, partition, vec![pack::settle(run, &done)]).await?;
+        let settled = lane::call(store, partition, vec![pack::settle(run, &done)]).await?;
         let [waits, last] = settled.into_iter().next().unwrap_or_default().fields(OPERATION)?;
         if let Some(error) = failed {
             return Err(error);
@@ -76,7 +76,7 @@ fn together(entries: &[Value], own: u16) -> usize {
 /// Does entries, those for one partition in order. Answers those that were done before the first that was not, in
 /// order, each with whether it was accepted, and what stood in the way.
 async fn do_entries(
-    store: &Store,
+    store: &Arc<Store>,
     entries: Vec<Value>,
 ) -> Result<(Vec<(String, bool)>, Option<StoreError>), StoreError> {
     let mut numbers = Vec::with_capacity(entries.len());
@@ -89,7 +89,7 @@ async fn do_entries(
         errands.push(errand.bytes(OPERATION)?);
     }
     let calls = places.into_iter().map(|(partition, (indexes, errands))| async move {
-        (indexes, writer::call(store, partition, errands).await)
+        (indexes, lane::call(store, partition, errands).await)
     });
     let mut accepted = vec![None; numbers.len()];
     let mut failed = None;

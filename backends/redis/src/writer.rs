@@ -2,25 +2,24 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::future::try_join_all;
 use redis::Value;
 use retell::backend::StoreError;
-use retell::vocabulary::{EventId, Namespace, Position, RunId, RunKey, WorkflowId};
-use retell::write::{Applied, Batch, Commit, ExistingId, Outcome, Refusal, Write};
+use retell::vocabulary::{EventId, Namespace, Position, RunId, RunKey, Timestamp, WorkflowId};
+use retell::write::{Applied, Batch, Commit, ExistingId, Next, Outcome, Refusal, Write};
 
 use crate::fault::unreadable;
 use crate::key::Keys;
+use crate::remembered::Standing;
 use crate::reply::{Reply, uuid};
 use crate::row::{close_status, sibling};
-use crate::script::APPLY;
-use crate::{Store, outbox, pack};
+use crate::{Store, lane, outbox, pack};
 
-/// The most members, and about the most bytes, of one call: it holds its server up for so long.
-const MEMBERS_MAX: usize = 128;
-const BYTES_MAX: usize = 8 << 20;
+/// What the script says to a step of a run that is not as it is remembered.
+const NOT_AS_REMEMBERED: &[u8] = b"-R";
 
 /// Applies a batch.
 pub(crate) async fn apply(store: &Arc<Store>, batch: Batch) -> Result<Vec<Outcome>, StoreError> {
@@ -37,7 +36,7 @@ pub(crate) async fn apply(store: &Arc<Store>, batch: Batch) -> Result<Vec<Outcom
     applying.await.map_err(|error| unreadable("apply", error.to_string()))?
 }
 
-async fn apply_all(store: &Store, batch: &[Write]) -> Result<Vec<Outcome>, StoreError> {
+async fn apply_all(store: &Arc<Store>, batch: &[Write]) -> Result<Vec<Outcome>, StoreError> {
     let mut outcomes = Vec::with_capacity(batch.len());
     for part in independent(batch, &store.link.keys) {
         outcomes.extend(apply_part(store, &batch[part]).await?);
@@ -81,15 +80,15 @@ fn independent(batch: &[Write], keys: &Keys) -> Vec<Range<usize>> {
     parts
 }
 
-async fn apply_part(store: &Store, part: &[Write]) -> Result<Vec<Outcome>, StoreError> {
+async fn apply_part(store: &Arc<Store>, part: &[Write]) -> Result<Vec<Outcome>, StoreError> {
     let mut places: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
     for (index, write) in part.iter().enumerate() {
         let (namespace, workflow_id) = place(write);
         places.entry(store.link.keys.partition(namespace, workflow_id)).or_default().push(index);
     }
     let calls = places.into_iter().map(|(partition, indexes)| async move {
-        let packed = indexes.iter().map(|index| pack::write(&part[*index], &store.link.keys)).collect();
-        let replies = call(store, partition, packed).await?;
+        let writes: Vec<&Write> = indexes.iter().map(|index| &part[*index]).collect();
+        let replies = call(store, partition, &writes).await?;
         Ok(indexes.into_iter().zip(replies).collect::<Vec<_>>())
     });
     let mut replies: Vec<_> = try_join_all(calls).await?.into_iter().flatten().collect();
@@ -98,36 +97,46 @@ async fn apply_part(store: &Store, part: &[Write]) -> Result<Vec<Outcome>, Store
     try_join_all(outcomes).await
 }
 
-/// Applies packed writes in one partition; answers each one's reply.
-pub(crate) async fn call(
-    store: &Store,
-    partition: u16,
-    packed: Vec<Bytes>,
-) -> Result<Vec<Value>, StoreError> {
-    let wanted = packed.len();
-    let mut replies = Vec::with_capacity(wanted);
-    let mut rest = packed.as_slice();
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = |write: &&Bytes| {
-            bytes += write.len();
-            bytes <= BYTES_MAX
+/// Applies writes in one partition; answers each one's reply.
+async fn call(store: &Arc<Store>, partition: u16, writes: &[&Write]) -> Result<Vec<Value>, StoreError> {
+    let whole = |write: &Write| pack::write(write, &store.link.keys);
+    let mut packed = Vec::with_capacity(writes.len());
+    let mut steps = Vec::new();
+    for (index, write) in writes.iter().enumerate() {
+        let step = match write {
+            Write::Commit(commit) => store.remembered.step(commit).map(|step| (commit, step)),
+            _ => None,
         };
-        let count = rest.iter().take(MEMBERS_MAX).take_while(fits).count().max(1);
-        let (now, later) = rest.split_at(count);
-        let [heard, outcomes] = store.link.call("apply", partition, &APPLY, now).await?.fields("apply")?;
-        store.notices.announce(&heard.bytes("apply")?);
-        replies.extend(outcomes.list("apply")?);
-        rest = later;
+        match step {
+            Some((commit, step)) => {
+                packed.push(pack::step(&commit.run, &step));
+                steps.push((index, &commit.run, step.after));
+            }
+            None => packed.push(whole(write)),
+        }
     }
-    if replies.len() != wanted {
-        return Err(unreadable("apply", "not every write was answered"));
+    let mut replies = lane::call(store, partition, packed).await?;
+    let mut again = Vec::new();
+    for (index, run, after) in steps {
+        if replies[index].is_text(NOT_AS_REMEMBERED) {
+            again.push(index);
+        } else {
+            let inbox = after.inbox;
+            store.remembered.keep(run, after);
+            replies[index] = Value::BulkString(format!("C{inbox}/0//").into_bytes());
+        }
+    }
+    if !again.is_empty() {
+        let packed = again.iter().map(|index| whole(writes[*index])).collect();
+        for (index, reply) in again.into_iter().zip(lane::call(store, partition, packed).await?) {
+            replies[index] = reply;
+        }
     }
     Ok(replies)
 }
 
 /// Reads a member's reply; of a commit, does what it asks of others.
-async fn finish(store: &Store, write: &Write, reply: Value) -> Result<Outcome, StoreError> {
+async fn finish(store: &Arc<Store>, write: &Write, reply: Value) -> Result<Outcome, StoreError> {
     let text = reply.text("apply")?;
     match write {
         Write::Commit(commit) if text.starts_with('C') && !text.starts_with("C-") => {
@@ -137,11 +146,17 @@ async fn finish(store: &Store, write: &Write, reply: Value) -> Result<Outcome, S
     }
 }
 
-async fn committed(store: &Store, commit: &Commit, reply: &str) -> Result<Applied, StoreError> {
-    let mut parts = reply.splitn(3, '/');
+async fn committed(store: &Arc<Store>, commit: &Commit, reply: &str) -> Result<Applied, StoreError> {
+    let mut parts = reply.splitn(4, '/');
     let mut part = || parts.next().ok_or_else(|| unreadable("apply", format!("{reply:?} is no answer")));
-    let (inbox, waits, held) = (part()?, part()? == "1", part()?.to_owned());
+    let (inbox, waits) = (part()?, part()? == "1");
+    let (stands, held) = (part()?, part()?.to_owned());
     let mut inbox = Position(number(inbox)?);
+    if let (Some((version, last_at)), Next::Open(open)) = (stands.split_once(';'), &commit.next) {
+        let last_at = Timestamp::from_micros(number(last_at)?);
+        let standing = Standing::of(commit, open, number(version)?, last_at, inbox);
+        store.remembered.keep(&commit.run, standing);
+    }
     let is_told = |run: &RunKey| {
         let hex = run.run_id.0.simple().to_string();
         (0..held.len() / 32).any(|index| held[index * 32..][..32] == hex)
@@ -164,7 +179,7 @@ async fn committed(store: &Store, commit: &Commit, reply: &str) -> Result<Applie
     Ok(Applied::Committed { inbox, started: started.map(|run| run.run_id).collect() })
 }
 
-fn number(text: &str) -> Result<u64, StoreError> {
+fn number<T: FromStr>(text: &str) -> Result<T, StoreError> {
     text.parse().map_err(|_| unreadable("apply", format!("{text:?} is no number")))
 }
 

@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Error;
@@ -115,6 +116,17 @@ impl Process {
         }
     }
 
+    /// The processor time of all its threads, and of those of every process that serves a connection.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        let threads = |id: u32| fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+        let times = family(self.id()).into_iter().flat_map(threads).filter_map(|thread| {
+            let told = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            told.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        let alive = times.reduce(|sum, time| sum + time).map(Duration::from_nanos)?;
+        Some(alive + ended_children(self.id()).unwrap_or_default())
+    }
+
     pub(crate) fn resume(&self) {
         family(self.id()).into_iter().for_each(|id| send(id, Signal::CONT));
     }
@@ -177,6 +189,14 @@ fn family(first: u32) -> Vec<u32> {
         at += 1;
     }
     family
+}
+
+/// The processor time of a process's children that have ended.
+fn ended_children(id: u32) -> Option<Duration> {
+    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let times = text[text.rfind(')')? + 1..].split_whitespace().skip(13).take(2);
+    let ticks: u64 = times.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Some(Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64))
 }
 
 fn runs(id: u32) -> bool {

@@ -227,6 +227,13 @@ impl Server {
         }
     }
 
+    /// The processor time that its processes have used so far, those that served connections which are closed among them;
+    /// `None` while it is down, and where the system does not tell.
+    #[must_use]
+    pub fn cpu(&self) -> Option<Duration> {
+        self.life().process.as_ref().and_then(Process::cpu)
+    }
+
     /// What it has said since it was made.
     #[must_use]
     pub fn log(&self) -> String {

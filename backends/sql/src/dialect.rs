@@ -45,6 +45,9 @@ pub struct Rows {
     pub how: How,
     /// How many of the columns are the key; they come first.
     pub keys: usize,
+    /// How many of the columns, the last ones, an update only compares: named `seen_` and a column, they hold what that is
+    /// believed to be, and a row that has come to differ is left alone.
+    pub seen: usize,
     /// The columns that each row has a value for.
     pub columns: &'static [Column],
     /// The rows, no two of one key.
@@ -58,6 +61,15 @@ pub struct Beat {
     pub id: Option<i64>,
     /// What is added for work, closings and answers.
     pub changes: [i64; 3],
+}
+
+/// What must hold for changes that were planned without reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Belief {
+    /// Rows of `workers` whose leases must not have run out.
+    pub workers: Vec<i64>,
+    /// The age at which; the server's time if there is none.
+    pub age: Option<i64>,
 }
 
 /// How one kind of server wants its statements written.
@@ -80,6 +92,19 @@ pub trait Dialect: Debug + Send + Sync {
     fn change_all(&self, changes: Vec<Rows>, beat: Option<Beat>) -> Vec<Statement> {
         let changes = changes.into_iter().flat_map(|rows| self.change(rows));
         changes.chain(beat.map(|beat| self.beat(beat))).collect()
+    }
+
+    /// One statement, outside of any transaction, that does all of these changes and notes them, or fails and does nothing
+    /// at all: because rows are there that are to be new, an update with columns that are only compared does not find all
+    /// of its rows as they are believed to be, or a lease has run out. `None` where the server has no such statement, or
+    /// these changes do not fit into one.
+    fn change_if(&self, _changes: Vec<Rows>, _belief: Belief, _beat: Option<Beat>) -> Option<Statement> {
+        None
+    }
+
+    /// Whether there is [`change_if`](Self::change_if).
+    fn changes_if(&self) -> bool {
+        false
     }
 
     /// A statement that notes on a row of `pulses` that something changed.

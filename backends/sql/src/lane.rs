@@ -73,7 +73,7 @@ async fn drive<D: Driver>(shared: Arc<Shared<D>>, pulse: i64, mut waiting: Unbou
         let jobs = gather(first, &mut waiting);
         let writes: Vec<&Write> = jobs.iter().flat_map(|job| job.batch.iter()).collect();
         match commit(&shared, pulse, &mut session, &writes).await {
-            Ok(Batched { outcomes, heard }) => {
+            Ok(Batched { outcomes, heard, .. }) => {
                 shared.announce(heard);
                 let mut outcomes = outcomes.into_iter();
                 for job in jobs {

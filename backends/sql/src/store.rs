@@ -24,12 +24,15 @@ use crate::lease::Leased;
 use crate::names::Names;
 use crate::plan::Heard;
 use crate::pulse::{self, Watch};
+use crate::remembered::Remembered;
 use crate::session::{Driver, Session};
 use crate::time::Source;
 use crate::{lease, read, schema, sweep};
 
-/// How many lanes a store has unless said otherwise.
-pub const LANES: usize = 4;
+/// The most lanes that a store has unless said otherwise, and the fewest: as many as there are cores, for what fills the
+/// lanes has no more threads. With fewer, more writes share a transaction; with one, nobody plans while the server syncs.
+const LANES_MAX: usize = 4;
+const LANES_MIN: usize = 2;
 /// The least time between two sweeps of a process.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
@@ -49,7 +52,8 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { lanes: LANES, source: Source::Server }
+        let cores = std::thread::available_parallelism().map_or(LANES_MAX, usize::from);
+        Self { lanes: cores.clamp(LANES_MIN, LANES_MAX), source: Source::Server }
     }
 }
 
@@ -71,6 +75,7 @@ pub(crate) struct Shared<D: Driver> {
     pub(crate) driver: D,
     names: Names,
     source: Source,
+    remembered: Remembered,
     changes: Changes,
     commits: AtomicU64,
     /// Connections for claims and leases, and for names beside transactions of the user's own.
@@ -80,7 +85,8 @@ pub(crate) struct Shared<D: Driver> {
 
 impl<D: Driver> Shared<D> {
     pub(crate) fn context(&self, pulse: Option<i64>) -> Context<'_> {
-        Context { dialect: self.driver.dialect(), names: &self.names, source: &self.source, pulse }
+        let Self { names, source, remembered, .. } = self;
+        Context { dialect: self.driver.dialect(), names, source, remembered, pulse }
     }
 
     /// Wakes those in this process who wait for what changed.
@@ -173,6 +179,7 @@ impl<D: Driver> Store<D> {
             driver,
             names: Names::default(),
             source: settings.source,
+            remembered: Remembered::default(),
             changes: Changes::default(),
             commits: AtomicU64::new(0),
             spare: Mutex::default(),

@@ -7,18 +7,20 @@ use crate::value::Type::{Bytes, Int, Text};
 pub(crate) struct Table {
     name: &'static str,
     keys: usize,
+    seen: usize,
     columns: &'static [Column],
 }
 
 impl Table {
     /// No rows yet, to be inserted.
     pub(crate) fn rows(&self) -> Rows {
-        Rows { table: self.name, how: How::Insert, keys: self.keys, columns: self.columns, rows: Vec::new() }
+        let Self { name: table, keys, seen, columns } = *self;
+        Rows { table, how: How::Insert, keys, seen, columns, rows: Vec::new() }
     }
 }
 
 const fn table(name: &'static str, keys: usize, columns: &'static [Column]) -> Table {
-    Table { name, keys, columns }
+    Table { name, keys, seen: 0, columns }
 }
 
 pub(crate) const NAMESPACES: Table = table("namespaces", 1, &[("name", Text), ("id", Int)]);
@@ -69,6 +71,41 @@ pub(crate) const RUN_STATE: Table = table(
         ("door_continues", Int),
     ],
 );
+
+/// The same of a run that was not read: beside what it gets, what says whether it is as it was left.
+pub(crate) const RUN_STATE_SEEN: Table = Table {
+    seen: 6,
+    ..table(
+        "runs",
+        1,
+        &[
+            ("id", Int),
+            ("status", Int),
+            ("closed_at", Int),
+            ("head", Int),
+            ("last_at", Int),
+            ("token", Int),
+            ("owner", Int),
+            ("wake_at", Int),
+            ("rowless", Int),
+            ("dependents", Int),
+            ("unsettled", Int),
+            ("paused", Int),
+            ("parked", Int),
+            ("inbox_last", Int),
+            ("taken_in", Int),
+            ("shown", Int),
+            ("door_at", Int),
+            ("door_continues", Int),
+            ("seen_status", Int),
+            ("seen_head", Int),
+            ("seen_token", Int),
+            ("seen_owner", Int),
+            ("seen_inbox_last", Int),
+            ("seen_shown", Int),
+        ],
+    )
+};
 
 pub(crate) const RUNS: Table = table(
     "runs",

@@ -1,6 +1,6 @@
 //! Who takes turns.
 
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::peer::{self, Program, Programs};
@@ -8,6 +8,7 @@ use super::{Turn, is_enough};
 use crate::Failure;
 use crate::floor::{self, Load};
 use crate::measure::{Latencies, Sample};
+use crate::place::Place;
 use crate::run;
 use crate::session::{DEFAULTS, FLOOR, RETELL};
 use crate::store::StoreKind;
@@ -26,9 +27,8 @@ pub(super) enum Contender {
 
 impl Contender {
     /// All, in the order of their turns.
-    pub(super) fn all(programs: &Programs, workload: Workload) -> Vec<Self> {
-        let stores = [StoreKind::SqliteFull, StoreKind::SqliteNormal, StoreKind::Memory];
-        let own = stores.into_iter().flat_map(|store| [Self::Retell(store), Self::Floor(store)]);
+    pub(super) fn all(programs: &Programs, stores: &[StoreKind], workload: Workload) -> Vec<Self> {
+        let own = stores.iter().copied().flat_map(|store| [Self::Retell(store), Self::Floor(store)]);
         own.chain(programs.of(workload).into_iter().map(Self::Peer)).collect()
     }
 
@@ -37,12 +37,12 @@ impl Contender {
         &self,
         workload: Workload,
         load: Option<Load>,
-        directory: &Path,
+        place: &Arc<Place>,
     ) -> Result<Option<Turn>, Failure> {
         let began = Instant::now();
         let own = |name: &str, store: StoreKind, settings: &str, samples| Turn {
             name: name.to_owned(),
-            store: store.to_string(),
+            store: place.label(store),
             settings: settings.to_owned(),
             count: workload.about().count,
             samples,
@@ -50,29 +50,29 @@ impl Contender {
         match self {
             Self::Retell(store) => {
                 let enough = |samples: &[Sample]| is_enough(began, samples.len());
-                let samples = run::turn(workload, *store, directory, enough).await?;
+                let samples = run::turn(workload, *store, place, enough).await?;
                 Ok(Some(own(RETELL, *store, DEFAULTS, samples)))
             }
             Self::Floor(store) => {
                 let Some(load) = load else { return Ok(None) };
                 let mut samples = Vec::new();
                 while !is_enough(began, samples.len()) {
-                    samples.push(floor_sample(workload, *store, &load, directory)?);
+                    samples.push(floor_sample(workload, *store, &load, place).await?);
                 }
                 Ok(Some(own(FLOOR, *store, "the driver alone, best batches", samples)))
             }
-            Self::Peer(program) => peer::turn(program, workload, directory).map(Some),
+            Self::Peer(program) => peer::turn(program, workload, place).map(Some),
         }
     }
 }
 
-fn floor_sample(
+async fn floor_sample(
     workload: Workload,
     store: StoreKind,
     load: &Load,
-    directory: &Path,
+    place: &Place,
 ) -> Result<Sample, Failure> {
-    let took = floor::measure(store, load, directory)?;
+    let took = floor::measure(store, load, place).await?;
     // Of runs that come one after the other, each waits for its own commits.
     let latencies = match workload {
         Workload::W3 => [took / workload.about().count].into_iter().collect(),

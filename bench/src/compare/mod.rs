@@ -9,6 +9,7 @@ mod table;
 
 pub(crate) use table::table;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use contender::Contender;
@@ -18,8 +19,10 @@ use crate::Failure;
 use crate::floor::Load;
 use crate::measure::{Counts, Figures, Sample};
 use crate::options::CompareOptions;
+use crate::place::Place;
 use crate::session::{Measured, RETELL, Session};
 use crate::show;
+use crate::store::StoreKind;
 use crate::workload::Workload;
 
 /// How long a turn lasts, unless a single sample takes longer.
@@ -35,14 +38,20 @@ fn is_enough(began: Instant, samples: usize) -> bool {
 }
 
 pub(crate) fn compare(options: &CompareOptions) -> Result<(), Failure> {
-    let programs = Programs::build(&options.peers);
+    let (stores, place) = match options.server {
+        None => (StoreKind::EMBEDDED.to_vec(), Place::files(options.directory.clone())),
+        Some(server) => (vec![server], Place::of(server, options.url.as_deref(), options.directory.clone())?),
+    };
+    let place = Arc::new(place);
+    let programs = Programs::build(&options.peers, &stores);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut session = Session::begin();
     for workload in &options.workloads {
-        let mut bouts: Vec<_> = Contender::all(&programs, *workload).into_iter().map(Bout::new).collect();
+        let mut bouts: Vec<_> =
+            Contender::all(&programs, &stores, *workload).into_iter().map(Bout::new).collect();
         for round in 1..=options.rounds {
             eprintln!("{}: round {round} of {}", workload.name(), options.rounds);
-            runtime.block_on(play(&mut bouts, *workload, options))?;
+            runtime.block_on(play(&mut bouts, *workload, &place))?;
         }
         let results = bouts.into_iter().filter_map(|bout| bout.measured(*workload));
         session.results.extend(results);
@@ -98,12 +107,12 @@ impl Bout {
 }
 
 /// One round. Retell comes first, so that the floor knows what to write.
-async fn play(bouts: &mut [Bout], workload: Workload, options: &CompareOptions) -> Result<(), Failure> {
+async fn play(bouts: &mut [Bout], workload: Workload, place: &Arc<Place>) -> Result<(), Failure> {
     let mut counts: Option<Counts> = None;
     for bout in bouts.iter_mut().filter(|bout| !bout.is_slow) {
         let load = counts.as_ref().and_then(|counts| Load::of(workload, workload.about().count, counts));
         let began = Instant::now();
-        match bout.contender.turn(workload, load, &options.directory).await {
+        match bout.contender.turn(workload, load, place).await {
             Ok(Some(turn)) => {
                 if turn.name == RETELL {
                     counts = turn.samples.first().map(|sample| sample.counts);

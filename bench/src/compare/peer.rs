@@ -11,6 +11,8 @@ use serde::Deserialize;
 use super::{TURN, Turn};
 use crate::Failure;
 use crate::measure::Sample;
+use crate::place::Place;
+use crate::store::StoreKind;
 use crate::workload::Workload;
 
 /// A peer as it is to be set.
@@ -37,22 +39,28 @@ const DURARE: &[(&str, &str, bool)] = &[
 ];
 const POLLING: &[(&str, &str, bool)] =
     &[("sqlite", "default", true), ("sqlite", "best", false), ("memory", "best", false)];
+const DBOS: &[(&str, &str, bool)] = &[("postgres", "default", false), ("postgres", "best", false)];
 
 impl Programs {
-    /// Builds what the peers of this list need.
-    pub(super) fn build(peers: &[String]) -> Self {
-        let wanted = |name: &str| peers.iter().any(|peer| peer == name);
+    /// Builds what the peers of this list need that store where these are.
+    pub(super) fn build(peers: &[String], stores: &[StoreKind]) -> Self {
+        let stands_in = |peer: &str| match peer {
+            "dbos" => stores.contains(&StoreKind::Postgres),
+            _ => stores.contains(&StoreKind::SqliteFull),
+        };
+        let wanted = |name: &str| peers.iter().any(|peer| peer == name) && stands_in(name);
         let mut programs = Self::default();
-        if wanted("durare") || wanted("duroxide") {
+        let rust = [("durare", DURARE), ("duroxide", POLLING), ("dbos", DBOS)];
+        if rust.iter().any(|(peer, _)| wanted(peer)) {
             match build_rust() {
                 Ok(path) => {
-                    for (peer, settings) in [("durare", DURARE), ("duroxide", POLLING)] {
+                    for (peer, settings) in rust {
                         if wanted(peer) {
                             programs.add(&path, peer, settings);
                         }
                     }
                 }
-                Err(error) => println!("durare and duroxide are left out: {error}"),
+                Err(error) => println!("the peers in Rust are left out: {error}"),
             }
         }
         if wanted("go-workflows") {
@@ -70,7 +78,7 @@ impl Programs {
         self.0.extend(all.iter().copied().map(program));
     }
 
-    /// Those that run a workload.
+    /// Those that run a workload, in order.
     pub(super) fn of(&self, workload: Workload) -> Vec<Program> {
         let runs = |program: &&Program| workload != Workload::Tree || program.peer == "go-workflows";
         self.0.iter().filter(runs).cloned().collect()
@@ -130,8 +138,8 @@ struct ToldSample {
     latencies_ns: Vec<u64>,
 }
 
-pub(super) fn turn(program: &Program, workload: Workload, directory: &Path) -> Result<Turn, Failure> {
-    std::fs::create_dir_all(directory)?;
+pub(super) fn turn(program: &Program, workload: Workload, place: &Place) -> Result<Turn, Failure> {
+    std::fs::create_dir_all(&place.directory)?;
     let whole = workload.about().count;
     let count = match workload {
         Workload::W3 | Workload::W4 if program.polls => whole / 10,
@@ -143,7 +151,10 @@ pub(super) fn turn(program: &Program, workload: Workload, directory: &Path) -> R
         .args(["--workload", workload.name(), "--count", &count.to_string()])
         .args(["--milliseconds", &TURN.as_millis().to_string()])
         .arg("--directory")
-        .arg(std::path::absolute(directory)?);
+        .arg(std::path::absolute(&place.directory)?);
+    if program.store == "postgres" {
+        command.args(["--url", &place.fresh_database()?]);
+    }
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output()?;
     if !output.status.success() {
         return Err(format!("{}", output.status).into());

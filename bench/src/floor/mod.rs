@@ -1,15 +1,20 @@
 //! What physics leaves: the same bytes, written with nothing but the store's driver in the best imaginable batches.
 //!
-//! A store of another kind needs a file here that writes a [`Load`].
+//! A store of another kind needs a file here that writes a [`Load`]; one on a server, the part of it that one connection
+//! writes.
 
 mod memory;
+mod mysql;
+mod postgres;
+mod redis;
 mod sqlite;
+mod together;
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::Failure;
 use crate::measure::Counts;
+use crate::place::Place;
 use crate::store::StoreKind;
 use crate::workload::Workload;
 
@@ -41,11 +46,14 @@ impl Load {
 }
 
 /// Writes a load once to warm up and once more, and says how long that took.
-pub(crate) fn measure(store: StoreKind, load: &Load, directory: &Path) -> Result<Duration, Failure> {
+pub(crate) async fn measure(store: StoreKind, load: &Load, place: &Place) -> Result<Duration, Failure> {
     match store {
-        StoreKind::SqliteFull => sqlite::measure(load, "full", directory),
-        StoreKind::SqliteNormal => sqlite::measure(load, "normal", directory),
+        StoreKind::SqliteFull => sqlite::measure(load, "full", &place.directory),
+        StoreKind::SqliteNormal => sqlite::measure(load, "normal", &place.directory),
         StoreKind::Memory => Ok(memory::measure(load)),
+        StoreKind::Postgres => together::fastest::<postgres::Floor>(load, place).await,
+        StoreKind::MySql => together::fastest::<mysql::Floor>(load, place).await,
+        StoreKind::Redis => together::fastest::<redis::Floor>(load, place).await,
     }
 }
 
@@ -66,8 +74,11 @@ mod tests {
     #[test]
     fn each_store_has_a_floor() {
         let directory = tempfile::tempdir().unwrap();
-        for store in [StoreKind::SqliteFull, StoreKind::SqliteNormal, StoreKind::Memory] {
-            assert!(measure(store, &LOAD, directory.path()).unwrap() > Duration::ZERO);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        for store in StoreKind::ALL {
+            let place = Place::of(store, None, directory.path().to_owned()).unwrap();
+            let took = runtime.block_on(measure(store, &LOAD, &place)).unwrap();
+            assert!(took > Duration::ZERO, "{store}");
         }
     }
 }

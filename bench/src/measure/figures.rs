@@ -23,6 +23,12 @@ pub(crate) struct Figures {
     /// Bytes of events, before any store's overhead.
     pub(crate) event_bytes_each: Option<f64>,
     pub(crate) commits_each: Option<f64>,
+    /// Statements or scripts that a server answered.
+    #[serde(default)]
+    pub(crate) round_trips_each: Option<f64>,
+    /// Processor time of the server.
+    #[serde(default)]
+    pub(crate) server_cpu_us_each: Option<f64>,
     pub(crate) failed: u64,
     pub(crate) latency: Option<LatencyFigures>,
     pub(crate) extras: Vec<Extra>,
@@ -64,7 +70,9 @@ impl Figures {
             memory_peak_mib: peaks.map(|peaks| median(peaks) / (1024.0 * 1024.0)),
             written_each: each(|sample| sample.usage.written.map(|bytes| bytes as f64)),
             event_bytes_each: each(event_bytes),
-            commits_each: each(|sample| sample.commits.map(|commits| commits as f64)),
+            commits_each: each(|sample| sample.traffic.commits.map(|commits| commits as f64)),
+            round_trips_each: each(|sample| sample.traffic.round_trips.map(|trips| trips as f64)),
+            server_cpu_us_each: each(|sample| sample.traffic.server_cpu.map(|cpu| cpu.as_secs_f64() * 1e6)),
             failed: samples.iter().map(|sample| sample.failed).sum(),
             latency: latencies.figures(),
             extras: extras(samples),
@@ -99,6 +107,9 @@ impl fmt::Display for Figures {
         if let Some(commits) = self.commits_each {
             write!(f, " {commits:.3} commits,")?;
         }
+        if let Some(trips) = self.round_trips_each {
+            write!(f, " {trips:.3} round trips,")?;
+        }
         if let Some(written) = self.written_each {
             write!(f, " {written:.0} bytes written")?;
         }
@@ -107,6 +118,9 @@ impl fmt::Display for Figures {
         }
         if let Some(cpu) = self.cpu_us_each {
             write!(f, ", {cpu:.1} us CPU")?;
+        }
+        if let Some(cpu) = self.server_cpu_us_each {
+            write!(f, " and {cpu:.1} us of the server")?;
         }
         if let Some(peak) = self.memory_peak_mib {
             write!(f, "; at most {peak:.0} MiB")?;
@@ -136,11 +150,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::store::Traffic;
 
     fn sample(milliseconds: u64, commits: u64) -> Sample {
         let took = Duration::from_millis(milliseconds);
         let extras = vec![Extra::new("growth", milliseconds as f64, "")];
-        Sample { operations: 100, took, commits: Some(commits), extras, ..Sample::default() }
+        let traffic = Traffic { commits: Some(commits), ..Traffic::default() };
+        Sample { operations: 100, took, traffic, extras, ..Sample::default() }
     }
 
     #[test]
@@ -160,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_one_sample_does_not_know_has_no_figure() {
-        let uncounted = Sample { commits: None, ..sample(10, 0) };
+        let uncounted = Sample { traffic: Traffic::default(), ..sample(10, 0) };
         let figures = Figures::of(Unit::Runs, &[uncounted, sample(10, 1)]);
         assert_eq!(figures.commits_each, None);
         assert_eq!(figures.latency, None);

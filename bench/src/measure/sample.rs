@@ -9,6 +9,7 @@ use super::process::{Meter, Usage};
 use super::tap::Counts;
 use crate::Failure;
 use crate::scene::Scene;
+use crate::store::Traffic;
 
 /// What a workload's throughput counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,8 +57,8 @@ pub(crate) struct Sample {
     pub(crate) operations: u64,
     /// From the first start to the last result.
     pub(crate) took: Duration,
-    /// Transactions that the store committed meanwhile, if it counts them.
-    pub(crate) commits: Option<u64>,
+    /// What the store did meanwhile, as far as it counts.
+    pub(crate) traffic: Traffic,
     /// What the engine asked of the store; nothing is known of a peer's.
     pub(crate) counts: Counts,
     pub(crate) usage: Usage,
@@ -75,13 +76,17 @@ pub(crate) async fn measured<F>(scene: &Scene, work: F) -> Result<Sample, Failur
 where
     F: Future<Output = Result<(u64, Latencies), Failure>>,
 {
-    let (counts, commits) = (scene.store.counts(), scene.store.commits());
+    let (counts, traffic) = (scene.store.counts(), scene.store.traffic());
     let meter = Meter::start();
     let began = Instant::now();
     let (operations, latencies) = work.await?;
     let took = began.elapsed();
-    let usage = meter.stop();
-    let commits = scene.store.commits().zip(commits).map(|(now, then)| now - then);
+    let mut usage = meter.stop();
+    if scene.store.file().is_none() {
+        // What goes to a server is not what is written to the disk.
+        usage.written = None;
+    }
+    let traffic = scene.store.traffic().since(traffic);
     let counts = scene.store.counts() - counts;
-    Ok(Sample { operations, took, commits, counts, usage, latencies, ..Sample::default() })
+    Ok(Sample { operations, took, traffic, counts, usage, latencies, ..Sample::default() })
 }

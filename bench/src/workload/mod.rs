@@ -21,11 +21,20 @@ pub(crate) use tree::Tree;
 pub(crate) mod alone {
     use retell::Engine;
 
-    use super::awaited::{chained, stepped};
+    use retell::vocabulary::Timestamp;
+
+    use super::awaited::{chained, fresh_id, stepped};
+    use super::code::sleeper;
     use crate::Failure;
 
     pub(crate) async fn chain(engine: &Engine, length: u32) -> Result<(), Failure> {
         chained(engine, length, super::PAYLOAD_BYTES).await
+    }
+
+    /// Starts one that sleeps until then.
+    pub(crate) async fn sleep(engine: &Engine, due: Timestamp) -> Result<(), Failure> {
+        engine.start(sleeper, fresh_id(), due).await?;
+        Ok(())
     }
 
     pub(crate) async fn steps(engine: &Engine, length: u32) -> Result<(), Failure> {

@@ -63,6 +63,9 @@ local function is_torn(write)
 end
 
 perform = function(write)
+  if not write.what then
+    return step(write)
+  end
   if is_torn(write) then
     return '-B'
   end

@@ -24,8 +24,16 @@ local function ask(run, outgoing, at)
   redis.call('ZADD', TAG .. 'outboxes', 'NX', server_time(), run.ns .. run.tail)
 end
 
+-- What the worker must know of a run to take its next step unread: empty where more is to be looked at than its version.
+local function standing(run, write)
+  local is_plain = run.status == OPEN and run.held and run.owner == write.worker and run.last == run.taken
+    and run.last == run.shown
+  local is_special = run.door or run.unsettled or run.paused or run.parked or run.queued
+  return is_plain and not is_special and version_of(run) .. ';' .. run.last_at or ''
+end
+
 -- The answer to a commit that is applied, now or before.
-local function committed(run, write)
+local function committed(run, write, stands)
   local started = {}
   for _, outgoing in ipairs(write.outgoing) do
     if outgoing.starts and outgoing.partition == context.partition then
@@ -36,7 +44,7 @@ local function committed(run, write)
     end
   end
   local waits = redis.call('EXISTS', key(run.ns, 'outbox', run.tail))
-  return 'C' .. run.last .. '/' .. waits .. '/' .. table.concat(started)
+  return 'C' .. run.last .. '/' .. waits .. '/' .. (waits == 0 and stands or '') .. '/' .. table.concat(started)
 end
 
 -- Whether the record after `head` was written under this token: that commit was applied before.
@@ -181,5 +189,24 @@ local function commit(write)
   if write.request then
     remember(write.ns, write.id, write.request, 'C-' .. run.hex)
   end
-  return committed(run, write)
+  return committed(run, write, standing(run, write))
+end
+
+-- The next step of a run that is as its worker left it, under the version that it has: then nothing else of it need be
+-- looked at. What it writes comes ready.
+local function step(write)
+  local worker, ns, tail, version, token, head, record, there, gone = unpack(write)
+  local row = key(ns, 'run', tail)
+  local found = redis.call('HMGET', row, 'version', 'owner', 'token', 'head')
+  if found[1] ~= version or found[2] ~= worker or found[3] ~= token or found[4] ~= head or not alive(worker) then
+    return '-R'
+  end
+  redis.call('RPUSH', key(ns, 'history', tail), record)
+  redis.call('HSET', row, unpack(there))
+  if #gone > 0 then
+    redis.call('HDEL', row, unpack(gone))
+  end
+  -- Whoever comes later in this call reads it anew.
+  rows[ns .. tail] = nil
+  return 'F'
 end

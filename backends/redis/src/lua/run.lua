@@ -3,7 +3,7 @@
 -- What decides. Payloads stand in the same hash and are written without being read.
 local FIELDS = {
   'status', 'head', 'last_at', 'token', 'owner', 'held', 'wake', 'rowless', 'dependents', 'unsettled', 'last',
-  'taken', 'shown', 'door', 'queue', 'kind', 'name', 'started', 'queued', 'paused', 'parked', 'index',
+  'taken', 'shown', 'door', 'queue', 'kind', 'name', 'started', 'queued', 'paused', 'parked', 'index', 'version',
 }
 -- Those without which nothing can be done for a run: a row that lacks one is torn, by somebody else's hand.
 local NUMBERS = { 'head', 'last', 'taken', 'shown', 'token' }
@@ -49,9 +49,18 @@ local function set(run, field, value)
   end
 end
 
--- Writes what has changed.
+-- The version that a row has once what was changed of it is written.
+local function version_of(run)
+  return int(tonumber(run.version or '0') + (dirty[run] and 1 or 0))
+end
+
+-- Writes what has changed. Each time the row gets another version.
 local function flush()
   for run in pairs(dirty) do
+    if not run.gone then
+      run.version = version_of(run)
+      run.changed.version = run.version
+    end
     local there, gone = {}, {}
     for field, value in pairs(run.changed) do
       if value then

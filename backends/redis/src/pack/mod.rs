@@ -3,6 +3,7 @@
 
 mod commit;
 mod start;
+mod step;
 mod text;
 mod write;
 
@@ -16,6 +17,7 @@ use serde::Serialize;
 use crate::key::{hex, of_namespace};
 
 pub(crate) use start::Queue;
+pub(crate) use step::step;
 pub(crate) use write::pack as write;
 
 /// How many bytes an argument begins with room for.

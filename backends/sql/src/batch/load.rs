@@ -13,7 +13,7 @@ use super::named::Named;
 use super::transaction::Context;
 use crate::dialect::{How, Query, Rows};
 use crate::fault::Fault;
-use crate::plan::{Details, Door, Heard, IdRow, Kept, Place, Queued, Run, Task, Waiting, Worker, World};
+use crate::plan::{Details, Door, IdRow, Kept, Place, Queued, Run, Task, Waiting, Worker, World};
 use crate::session::Session;
 use crate::table;
 use crate::value::Type::{Bytes, Int, Text};
@@ -50,7 +50,10 @@ pub(crate) async fn load<'n>(
         .copied()
         .collect();
     if !stale.is_empty() {
-        stale.iter().for_each(|key| names.forget_run(key));
+        stale.iter().for_each(|key| {
+            names.forget_run(key);
+            cx.remembered.forget(key);
+        });
         let found = find_runs(session, cx, stale.iter().copied()).await?;
         let locked = found.values().copied().collect();
         runs.extend(select_runs(session, cx, &namespaces, &locked, " ORDER BY id FOR UPDATE").await?);
@@ -65,23 +68,9 @@ pub(crate) async fn load<'n>(
     let tasks = lock_tasks(session, cx, named, &by_key).await?;
     let Around { now, workers, requests } = read_around(session, cx, named, &namespaces).await?;
     let instant = cx.source.instant(now);
-    let mut world = World {
-        names,
-        now: instant.now,
-        age: instant.age,
-        workers,
-        ids,
-        runs,
-        by_key,
-        requests,
-        tasks,
-        tokens: HashMap::new(),
-        fresh,
-        records: Vec::new(),
-        answers: BTreeMap::new(),
-        removed: Vec::new(),
-        heard: Heard::default(),
-    };
+    cx.remembered.read(instant, &workers);
+    let world = World::over(names, instant, fresh);
+    let mut world = World { workers, ids, runs, by_key, requests, tasks, ..world };
     read_tokens(session, cx, named, &mut world).await?;
     read_inboxes(session, cx, named, &mut world).await?;
     read_before(session, cx, named, &mut world).await?;
@@ -141,7 +130,8 @@ async fn find_runs<'k>(
     // A run ID may be asked for under several workflow IDs, though it is of one.
     let mut unknown: HashMap<(i64, RunId), Vec<&RunKey>> = HashMap::new();
     for key in keys {
-        match (cx.names.run(key), cx.names.namespace(&key.namespace)) {
+        let known = cx.names.run(key).or_else(|| cx.remembered.row(key));
+        match (known, cx.names.namespace(&key.namespace)) {
             (Some(row), _) => _ = found.insert(key.clone(), row),
             (None, Some(namespace)) => unknown.entry((namespace, key.run_id)).or_default().push(key),
             (None, None) => {}
@@ -217,6 +207,7 @@ fn read_run(row: &Row, namespaces: &HashMap<i64, &Namespace>) -> Result<Option<R
         kind: row.int(21)?,
         started_at: row.time(22)?,
         nth: row.int(23)?,
+        seen: None,
         is_new: false,
         dirty: false,
         waiting: Vec::new(),

@@ -5,6 +5,7 @@ mod named;
 mod round;
 mod save;
 mod transaction;
+mod unread;
 
 pub(crate) use load::read_message;
 pub(crate) use round::rounds;

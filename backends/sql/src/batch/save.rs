@@ -5,7 +5,7 @@ use retell::vocabulary::EventId;
 use crate::attribute;
 use crate::dialect::{How, Rows};
 use crate::fault::Fault;
-use crate::plan::{Details, OPEN, Queued, Run, World};
+use crate::plan::{Details, OPEN, Queued, Run, Seen, World};
 use crate::table::{self, Table};
 use crate::value::{Cell, number, packed};
 
@@ -54,10 +54,11 @@ fn remove(world: &World<'_>, first: &mut Vec<Rows>) {
 }
 
 fn ids(world: &World<'_>, changes: &mut Changes) {
-    let (mut update, mut delete) = (Vec::new(), Vec::new());
+    let (mut update, mut delete, mut insert) = (Vec::new(), Vec::new(), Vec::new());
     for ((namespace, workflow_id), id) in &world.ids {
         let key = vec![Cell::Int(*namespace), workflow_id.as_str().into()];
         match id.latest {
+            Some(latest) if id.is_new => insert.push([key, vec![latest.into(), id.started.into()]].concat()),
             // Whatever was to be started under it was refused, or it was removed: it leaves nothing.
             None => delete.push(key),
             Some(latest) if id.dirty => {
@@ -68,15 +69,25 @@ fn ids(world: &World<'_>, changes: &mut Changes) {
     }
     changes.first.push(rows(&table::ID_KEYS, How::Delete, delete));
     changes.then.push(rows(&table::IDS, How::Update, update));
+    // All transactions take them in one order.
+    insert.sort_by(|one: &Vec<Cell>, other| order(one).cmp(&order(other)));
+    changes.then.push(rows(&table::IDS, How::Insert, insert));
+}
+
+fn order(id: &[Cell]) -> Option<(i64, &str)> {
+    match id {
+        [Cell::Int(namespace), Cell::Text(workflow_id), ..] => Some((*namespace, workflow_id)),
+        _ => None,
+    }
 }
 
 fn runs(world: &World<'_>, changes: &mut Changes) {
-    let (mut insert, mut update) = (Vec::new(), Vec::new());
+    let (mut insert, mut update, mut unread) = (Vec::new(), Vec::new(), Vec::new());
     for run in world.runs.values().filter(|run| run.dirty) {
-        if run.is_new {
-            insert.push([state(run), identity(run)].concat());
-        } else {
-            update.push(state(run));
+        match &run.seen {
+            _ if run.is_new => insert.push([state(run), identity(run)].concat()),
+            Some(seen) => unread.push([state(run), believed(seen)].concat()),
+            None => update.push(state(run)),
         }
     }
     // A run that follows another under its workflow ID finds that closed: only one of them may be open at any time.
@@ -84,6 +95,7 @@ fn runs(world: &World<'_>, changes: &mut Changes) {
     let first = closes && !insert.is_empty();
     let step = if first { &mut changes.first } else { &mut changes.then };
     step.push(rows(&table::RUN_STATE, How::Update, update));
+    step.push(rows(&table::RUN_STATE_SEEN, How::Update, unread));
     changes.then.push(rows(&table::RUNS, How::Insert, insert));
 }
 
@@ -107,6 +119,17 @@ fn state(run: &Run) -> Vec<Cell> {
         number(run.shown).into(),
         run.door.map(|door| number(door.at)).into(),
         run.door.is_some_and(|door| door.continues).into(),
+    ]
+}
+
+fn believed(seen: &Seen) -> Vec<Cell> {
+    vec![
+        seen.status.into(),
+        number(seen.head).into(),
+        number(seen.token).into(),
+        seen.owner.into(),
+        number(seen.inbox_last).into(),
+        number(seen.shown).into(),
     ]
 }
 

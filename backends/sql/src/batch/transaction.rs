@@ -8,10 +8,12 @@ use super::load::load;
 use super::named::Named;
 use super::rounds;
 use super::save::{Changes, changes};
+use super::unread::apply_unread;
 use crate::dialect::{Beat, Dialect, Rows};
 use crate::fault::{Fault, FaultKind};
 use crate::names::Names;
-use crate::plan::Heard;
+use crate::plan::{Heard, Run};
+use crate::remembered::Remembered;
 use crate::session::Session;
 use crate::time::Source;
 use crate::value::Cell;
@@ -29,21 +31,35 @@ pub(crate) struct Context<'a> {
     pub(crate) dialect: &'static dyn Dialect,
     pub(crate) names: &'a Names,
     pub(crate) source: &'a Source,
+    pub(crate) remembered: &'a Remembered,
     /// The row of `pulses` on which changes are noted; the connection's own if there is none.
     pub(crate) pulse: Option<i64>,
 }
 
+impl Context<'_> {
+    /// Remembers how a transaction that is committed has left its runs, where that is of use.
+    fn keep(&self, batched: &mut Batched) {
+        let left = std::mem::take(&mut batched.left);
+        if self.dialect.changes_if() {
+            self.remembered.keep(left);
+        }
+    }
+}
+
 /// What became of a batch.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Batched {
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) heard: Heard,
+    /// Runs that were changed, as they are once it is committed.
+    pub(crate) left: Vec<Run>,
 }
 
 impl Batched {
     fn and(mut self, other: Self) -> Self {
         self.outcomes.extend(other.outcomes);
         self.heard = self.heard.and(other.heard);
+        self.left.extend(other.left);
         self
     }
 }
@@ -73,7 +89,7 @@ pub(crate) async fn apply_jobs(
     Ok(done)
 }
 
-/// Applies writes in one transaction.
+/// Applies writes in one transaction, and remembers how it leaves their runs.
 async fn apply_together(
     session: &mut impl Session,
     cx: Context<'_>,
@@ -82,13 +98,22 @@ async fn apply_together(
     let mut conflicts = 0;
     loop {
         let fresh = prepare(session, cx, writes).await?;
+        if conflicts == 0
+            && let Some(mut batched) = apply_unread(session, cx, writes, &fresh).await?
+        {
+            cx.keep(&mut batched);
+            return Ok(batched);
+        }
         session.script("BEGIN").await?;
         let applied = match apply_open(session, cx, writes, fresh).await {
             Ok(batched) => session.script("COMMIT").await.map(|()| batched),
             Err(fault) => Err(fault),
         };
         let fault = match applied {
-            Ok(batched) => return Ok(batched),
+            Ok(mut batched) => {
+                cx.keep(&mut batched);
+                return Ok(batched);
+            }
             Err(fault) => fault,
         };
         if fault.kind != FaultKind::Lost {
@@ -137,9 +162,9 @@ pub(crate) async fn apply_open(
         fresh.reverse();
         let mut world = load(session, cx, &named, std::mem::replace(&mut fresh, rest)).await?;
         let outcomes = writes.iter().map(|write| world.apply(write)).collect();
-        let (changes, heard) = (changes(&world)?, world.heard);
+        let (changes, heard, left) = (changes(&world)?, world.heard, world.left());
         write(session, cx, changes, heard).await?;
-        done = done.and(Batched { outcomes, heard });
+        done = done.and(Batched { outcomes, heard, left });
     }
     Ok(done)
 }

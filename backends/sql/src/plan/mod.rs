@@ -15,7 +15,7 @@ use retell::write::{ActivityVerdict, Outcome, Write};
 
 pub(crate) use activity::{Queued, Task};
 pub(crate) use request::Kept;
-pub(crate) use run::{Door, OPEN, Run, Waiting, status_number, status_of};
+pub(crate) use run::{Door, OPEN, Run, Seen, Waiting, status_number, status_of};
 pub(crate) use world::{Details, Heard, IdRow, NOBODY, Place, Worker, World};
 
 impl World<'_> {

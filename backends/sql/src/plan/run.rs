@@ -41,6 +41,8 @@ pub(crate) struct Run {
     pub(crate) shown: u64,
     pub(crate) door: Option<Door>,
 
+    /// How it was before, if that is believed and not read.
+    pub(crate) seen: Option<Seen>,
     /// Whether it is of this transaction.
     pub(crate) is_new: bool,
     pub(crate) dirty: bool,
@@ -51,6 +53,17 @@ pub(crate) struct Run {
     /// All stored activities go.
     pub(crate) tasks_dropped: bool,
     pub(crate) details: Details,
+}
+
+/// What tells a run from itself at another time: whatever another process does to it changes one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) status: i64,
+    pub(crate) head: u64,
+    pub(crate) token: u64,
+    pub(crate) owner: i64,
+    pub(crate) inbox_last: u64,
+    pub(crate) shown: u64,
 }
 
 /// A door that is shut: what comes beyond `at` is not for this run.
@@ -98,6 +111,7 @@ impl Run {
             taken_in: 0,
             shown: 0,
             door: None,
+            seen: None,
             is_new: true,
             dirty: true,
             waiting: Vec::new(),
@@ -112,6 +126,22 @@ impl Run {
                 memo: Some(start.memo.clone()),
                 ..Details::default()
             },
+        }
+    }
+
+    /// The run as a transaction left it, for one that comes later and does not read it.
+    pub(crate) fn left(&self) -> Self {
+        let Self { status, head, token, owner, inbox_last, shown, .. } = *self;
+        Self {
+            key: self.key.clone(),
+            seen: Some(Seen { status, head, token, owner, inbox_last, shown }),
+            is_new: false,
+            dirty: false,
+            waiting: Vec::new(),
+            taken_out: None,
+            tasks_dropped: false,
+            details: Details::default(),
+            ..*self
         }
     }
 

@@ -12,6 +12,7 @@ use super::activity::Queued;
 use super::request::Kept;
 use super::run::{OPEN, Run};
 use crate::names::Names;
+use crate::time::Instant;
 
 /// The row of nobody among workers.
 pub(crate) const NOBODY: i64 = 0;
@@ -61,6 +62,8 @@ pub(crate) struct IdRow {
     /// How many runs it has had.
     pub(crate) started: i64,
     pub(crate) dirty: bool,
+    /// Whether it is believed to have no row.
+    pub(crate) is_new: bool,
     /// For a member that removes the latest run: the one before it.
     pub(crate) before: Option<i64>,
 }
@@ -120,7 +123,35 @@ impl Heard {
     }
 }
 
+impl<'a> World<'a> {
+    /// Without any rows yet.
+    pub(crate) fn over(names: &'a Names, instant: Instant, fresh: Vec<i64>) -> Self {
+        Self {
+            names,
+            now: instant.now,
+            age: instant.age,
+            workers: HashMap::new(),
+            ids: HashMap::new(),
+            runs: BTreeMap::new(),
+            by_key: HashMap::new(),
+            requests: HashMap::new(),
+            tasks: BTreeMap::new(),
+            tokens: HashMap::new(),
+            fresh,
+            records: Vec::new(),
+            answers: BTreeMap::new(),
+            removed: Vec::new(),
+            heard: Heard::default(),
+        }
+    }
+}
+
 impl World<'_> {
+    /// The runs that were changed, as they are left.
+    pub(crate) fn left(&self) -> Vec<Run> {
+        self.runs.values().filter(|run| run.dirty).map(Run::left).collect()
+    }
+
     /// The row of a worker whose lease has not run out.
     pub(crate) fn alive(&self, worker: WorkerId) -> Option<i64> {
         let worker = self.workers.get(&worker)?;

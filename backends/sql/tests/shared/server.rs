@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use retell::backend::{Backend, Claim, Interest, LeaseAction, Mark, Renewal, StoreErrorKind};
 use retell::vocabulary::{
-    Attributes, FencingToken, Memo, Namespace, RequestId, RunId, RunKey, SemanticsVersion, TaskQueue,
-    Timestamp, WorkerId, WorkflowId, WorkflowName, WorkflowType, WorkflowVersion,
+    Attributes, FencingToken, Memo, Namespace, Position, RequestId, RunId, RunKey, SemanticsVersion,
+    TaskQueue, Timestamp, WorkerId, WorkflowId, WorkflowName, WorkflowType, WorkflowVersion,
 };
 use retell::write::{
     Applied, Commit, Hold, IdConflictPolicy, IdReusePolicy, NewMessage, NewRecord, Next, OpenRun, Refusal,
@@ -90,7 +90,7 @@ pub(crate) fn commit(run: &RunKey, worker: WorkerId, token: FencingToken, head: 
         expected_head: retell::vocabulary::EventId(head),
         request_id: None,
         record: Some(NewRecord { count: 1, at: Timestamp::EPOCH, bytes: Bytes::from_static(b"event") }),
-        taken_in: retell::vocabulary::Position(0),
+        taken_in: Position(0),
         schedule: Vec::new(),
         ended: Vec::new(),
         cancelled: Vec::new(),
@@ -348,4 +348,27 @@ async fn a_step_takes_few_statements() {
         crate::subject::STATEMENTS,
         "of a step, a message, a start, and a claim that finds nothing"
     );
+}
+
+/// H2, H4. A step may be planned over what this process remembers of its run; what others have done to it since is found
+/// all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_finds_what_other_processes_have_done_to_its_run() {
+    let database = shared(KIND).unwrap().fresh_database().unwrap();
+    let (here, there) = (open(database.url()).await.unwrap(), open(database.url()).await.unwrap());
+    let worker = worker(&here).await;
+    let run = Start { owner: Some(worker), ..start("a") };
+    apply(&here, run.clone()).await.unwrap();
+    let token = FencingToken(1);
+    apply(&here, commit(&run.run, worker, token, 1)).await.unwrap();
+    apply(&there, send(&run.run)).await.unwrap();
+    let told = apply(&here, commit(&run.run, worker, token, 2)).await;
+    assert_eq!(told, Ok(Applied::Committed { inbox: Position(1), started: Vec::new() }));
+    apply(&here, send(&run.run)).await.unwrap();
+    assert_eq!(here.describe(&[run.run.clone().into()]).await.unwrap()[0].as_ref().unwrap().inbox, 2);
+    apply(&here, commit(&run.run, worker, token, 3)).await.unwrap();
+    there.renew(&Renewal { worker, action: LeaseAction::Retire }).await.unwrap();
+    let refused = apply(&here, commit(&run.run, worker, token, 4)).await;
+    assert_eq!(refused, Err(Refusal::LeaseLost));
+    assert!(matches!(apply(&here, start("a")).await, Err(Refusal::IdTaken(_))));
 }

@@ -66,6 +66,7 @@ pub(crate) async fn turn(options: &Options) -> Result<Turn, Box<dyn Error>> {
     let folder = tempfile::tempdir_in(&options.directory)?;
     let url = format!("sqlite://{}", folder.path().join("durare.db").display());
     let (engine, durability, settings) = match (options.store, options.settings) {
+        (StoreName::Postgres, _) => return Err("durare is measured on SQLite".into()),
         (StoreName::Memory, _) => {
             let engine = DurableEngine::new(Arc::new(InMemoryProvider::new())).await?;
             (engine, "memory", "defaults")
@@ -85,6 +86,7 @@ pub(crate) async fn turn(options: &Options) -> Result<Turn, Box<dyn Error>> {
     };
     let peer = Durare(engine);
     let samples = samples(&peer, options).await;
+    let durability = durability.to_owned();
     Ok(Turn { version: "durare 0.5.0", durability, settings: settings.to_owned(), samples })
 }
 

@@ -42,6 +42,7 @@ pub(crate) async fn turn(options: &Options) -> Result<Turn, Box<dyn Error>> {
     std::fs::create_dir_all(&options.directory)?;
     let folder = tempfile::tempdir_in(&options.directory)?;
     let (store, durability) = match options.store {
+        StoreName::Postgres => return Err("duroxide is measured on SQLite".into()),
         StoreName::Memory => (SqliteProvider::new_in_memory().await?, "memory (SQLite's)"),
         StoreName::Sqlite => {
             let path = folder.path().join("duroxide.db");
@@ -67,6 +68,7 @@ pub(crate) async fn turn(options: &Options) -> Result<Turn, Box<dyn Error>> {
     let peer = Duroxide { client: Client::new(store), started: AtomicU64::new(0) };
     let samples = samples(&peer, options).await;
     runtime.shutdown(Some(100)).await;
+    let durability = durability.to_owned();
     Ok(Turn { version: "duroxide 0.1.32", durability, settings: settings.to_owned(), samples })
 }
 

@@ -3,6 +3,7 @@
 //! Started by `retell-bench compare`, which says what is to be run and reads the line. What a workload is stands in
 //! `bench/README.md`; a turn lasts at least as long as asked for, or one sample, after a warm-up of a tenth of the size.
 
+mod dbos_peer;
 mod durare_peer;
 mod duroxide_peer;
 mod options;
@@ -28,6 +29,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let turn = runtime.block_on(async {
         match options.peer {
+            PeerName::Dbos => dbos_peer::turn(&options).await,
             PeerName::Durare => durare_peer::turn(&options).await,
             PeerName::Duroxide => duroxide_peer::turn(&options).await,
         }

@@ -10,6 +10,7 @@ use lexopt::prelude::{Long, ValueExt};
 /// Which peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PeerName {
+    Dbos,
     Durare,
     Duroxide,
 }
@@ -30,6 +31,7 @@ pub(crate) enum Settings {
 pub(crate) enum StoreName {
     Sqlite,
     Memory,
+    Postgres,
 }
 
 /// One workload, by the shape of its runs.
@@ -100,6 +102,8 @@ pub(crate) struct Options {
     /// How long a turn lasts, unless a single sample takes longer.
     pub(crate) at_least: Duration,
     pub(crate) directory: PathBuf,
+    /// Of a database on a server.
+    pub(crate) url: Option<String>,
 }
 
 impl Options {
@@ -112,6 +116,7 @@ impl Options {
             workload: Workload::of_name("w1")?,
             at_least: Duration::from_secs(1),
             directory: "target/bench".into(),
+            url: None,
         };
         while let Some(argument) = parser.next()? {
             match argument {
@@ -121,6 +126,7 @@ impl Options {
                 Long("store") => options.store = parser.value()?.parse_with(store)?,
                 Long("workload") => options.workload = parser.value()?.parse_with(Workload::of_name)?,
                 Long("milliseconds") => options.at_least = Duration::from_millis(parser.value()?.parse()?),
+                Long("url") => options.url = Some(parser.value()?.string()?),
                 Long("directory") => options.directory = parser.value()?.into(),
                 other => return Err(other.unexpected().into()),
             }
@@ -131,6 +137,7 @@ impl Options {
 
 fn peer(name: &str) -> Result<PeerName, String> {
     match name {
+        "dbos" => Ok(PeerName::Dbos),
         "durare" => Ok(PeerName::Durare),
         "duroxide" => Ok(PeerName::Duroxide),
         _ => Err(format!("there is no peer {name:?}")),
@@ -149,6 +156,7 @@ fn settings(name: &str) -> Result<Settings, String> {
 fn store(name: &str) -> Result<StoreName, String> {
     match name {
         "sqlite" => Ok(StoreName::Sqlite),
+        "postgres" => Ok(StoreName::Postgres),
         "memory" => Ok(StoreName::Memory),
         _ => Err(format!("no peer stores in {name:?}")),
     }

@@ -14,7 +14,7 @@ const SAMPLES_MAX: usize = 25;
 #[derive(Debug, Serialize)]
 pub(crate) struct Turn {
     pub(crate) version: &'static str,
-    pub(crate) durability: &'static str,
+    pub(crate) durability: String,
     pub(crate) settings: String,
     pub(crate) samples: Vec<Sample>,
 }
