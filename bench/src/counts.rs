@@ -124,7 +124,7 @@ async fn events_add_little_to_their_payloads() {
 async fn a_commit_logs_few_pages() {
     let still = Still::new().await;
     let workflow = still.cost(alone::chain(&still.engine, 1)).await.log_bytes;
-    assert!(workflow <= 56_000, "{workflow} bytes for a workflow of one activity alone");
+    assert!(workflow <= 58_000, "{workflow} bytes for a workflow of one activity alone");
     let steps = still.cost(alone::chain(&still.engine, 200)).await.log_bytes / 200;
     assert!(steps <= 13_800, "{steps} bytes for an activity step alone");
 }
