@@ -19,7 +19,9 @@ pub mod engine;
 pub mod load;
 mod world;
 
+use std::fs::File;
 use std::future::Future;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +31,8 @@ use retell::clock::ManualClock;
 
 pub use world::World;
 
+/// The variable that names a file for the names of cases that pass.
+const PASSED: &str = "RETELL_SUITE_PASSED";
 /// How long a case may take before it counts as hung.
 const CASE_TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -69,4 +73,18 @@ fn within(limit: Duration, case: impl Future<Output = ()>) {
     runtime.block_on(async { tokio::time::timeout(limit, case).await.expect("the case hangs") });
     // A case that leaves a body blocked is a case that has failed.
     runtime.shutdown_background();
+    note_passed();
+}
+
+/// Adds the case to the file that the environment names, if it names one: its package, its program and its own name. For a
+/// table of what passed on which store.
+fn note_passed() {
+    let Some(path) = std::env::var_os(PASSED) else { return };
+    let program = std::env::current_exe().unwrap_or_default();
+    let program = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
+    let thread = std::thread::current();
+    let line = format!("{package} {program} {}\n", thread.name().unwrap_or_default());
+    let noted = File::options().create(true).append(true).open(path);
+    noted.and_then(|mut file| file.write_all(line.as_bytes())).expect("the file can be written");
 }

@@ -108,8 +108,8 @@ impl Options {
     ///
     /// `application_id` and `user_version` stay yours, for a migration tool that keeps its version there. The database gets a
     /// write-ahead log for good. The names of the store's tables (`runs`, `records`, `inbox`, `activities`, `workers`,
-    /// `requests`, `answers`, `attributes`, `namespaces`, `ages`, `workflow_kinds`, `activity_kinds`, `retell_versions`) must
-    /// be free.
+    /// `removed`, `requests`, `answers`, `attributes`, `namespaces`, `ages`, `workflow_kinds`, `activity_kinds`,
+    /// `retell_versions`) must be free.
     #[must_use]
     pub fn among_other_tables(mut self) -> Self {
         self.among_others = true;

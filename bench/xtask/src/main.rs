@@ -10,6 +10,7 @@ mod runtimes;
 mod servers;
 mod source;
 mod steps;
+mod suite;
 mod unsafety;
 mod workspace;
 

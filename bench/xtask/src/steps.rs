@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::servers::Servers;
-use crate::{layers, runtimes, unsafety, workspace};
+use crate::{layers, runtimes, suite, unsafety, workspace};
 
 /// Which steps to run, and what to do after a failure.
 #[derive(Default)]
@@ -127,6 +127,7 @@ pub(crate) fn run(selection: &Selection) -> ExitCode {
     let chosen = |step: &&Step| selection.only.is_empty() || selection.only.iter().any(|n| n == step.name);
     let steps: Vec<_> = STEPS.iter().filter(chosen).collect();
     let mut servers = None;
+    let forgotten = suite::begin();
     let mut failed = Vec::new();
     let mut ran = 0;
     for (index, step) in steps.iter().enumerate() {
@@ -145,6 +146,11 @@ pub(crate) fn run(selection: &Selection) -> ExitCode {
                 }
             }
         }
+    }
+    if servers.is_some()
+        && let Ok(table) = forgotten.and_then(|()| suite::table())
+    {
+        table.iter().for_each(|line| println!("    {line}"));
     }
     let took = seconds(began.elapsed());
     if failed.is_empty() {
@@ -167,7 +173,10 @@ fn perform(action: &Action, servers: &mut Option<Servers>) -> Result<(), String>
                 println!("    NOT TESTED: there is no MySQL here");
                 return Ok(());
             }
-            run_cargo(arguments, servers.variables())
+            let passed = suite::path();
+            let noting = [(suite::PASSED, passed.to_string_lossy())];
+            let noting = noting.iter().map(|(name, path)| (*name, &**path));
+            run_cargo(arguments, servers.variables().chain(noting))
         }
         Action::Rule(check) => {
             let found = check().map_err(|error| error.to_string())?;
