@@ -303,7 +303,7 @@ impl Shard {
         let run = self.runs.get_mut(&run_id);
         let Some(worker) = ended.queued else { return };
         if let Some(visible_at) = ended.deferred {
-            return self.report(ended, worker, Some(ActivityVerdict::Deferred { visible_at }));
+            return self.report(*ended, worker, Some(ActivityVerdict::Deferred { visible_at }));
         }
         let retry = ended.result.as_ref().err().and_then(|failure| {
             let delay = ended.retry_delay()?;
@@ -317,11 +317,11 @@ impl Shard {
             }
             return;
         }
-        self.report(ended, worker, retry);
+        self.report(*ended, worker, retry);
     }
 
     /// Tells the store how an attempt ended, when its run is not here to take it in.
-    fn report(&mut self, ended: Box<EndedActivity>, worker: WorkerId, retry: Option<ActivityVerdict>) {
+    fn report(&mut self, ended: EndedActivity, worker: WorkerId, retry: Option<ActivityVerdict>) {
         let request_id = RequestId(self.cx.home.fresh_id());
         let verdict = retry.map_or_else(
             || {
@@ -336,7 +336,7 @@ impl Shard {
                 other => Ok(other),
             },
         );
-        let EndedActivity { run, scheduled, attempt, at, token, .. } = *ended;
+        let EndedActivity { run, scheduled, attempt, at, token, .. } = ended;
         let verdict = verdict.unwrap_or_else(|error: crate::history::HistoryError| {
             tracing::error!(%run, %scheduled, %error, "an activity's outcome does not encode; its attempt is given back");
             ActivityVerdict::Released

@@ -193,7 +193,7 @@ pub(super) struct Verdict {
     /// Why the run leaves this worker, if it does.
     pub(super) leaves: Option<Leave>,
     /// Outcomes of queued activities that are to be reported to the store.
-    pub(super) unreported: Vec<Box<EndedActivity>>,
+    pub(super) unreported: Vec<EndedActivity>,
     /// The store can never hold the commit; the run is to be parked with this reason.
     pub(super) trouble: Option<String>,
 }
@@ -377,9 +377,9 @@ impl Run {
     }
 
     /// The outcomes of queued activities that wait here, to be reported to the store instead.
-    pub(super) fn into_unreported(self) -> impl Iterator<Item = Box<EndedActivity>> {
+    pub(super) fn into_unreported(self) -> impl Iterator<Item = EndedActivity> {
         self.incoming.into_iter().filter_map(|incoming| match incoming {
-            Incoming::Activity(ended) if ended.queued.is_some() => Some(ended),
+            Incoming::Activity(ended) if ended.queued.is_some() => Some(*ended),
             _ => None,
         })
     }
@@ -440,7 +440,7 @@ impl Run {
                 let mut unreported = Vec::new();
                 for incoming in std::mem::take(&mut self.incoming) {
                     match incoming {
-                        Incoming::Activity(ended) if ended.queued.is_some() => unreported.push(ended),
+                        Incoming::Activity(ended) if ended.queued.is_some() => unreported.push(*ended),
                         other => self.incoming.push_back(other),
                     }
                 }
