@@ -17,7 +17,7 @@ pub fn shared(kind: Kind) -> Result<&'static Endpoint, &'static Error> {
     let place = Kind::ALL.iter().position(|known| *known == kind).expect("a node is part of a cluster");
     let shared = SHARED[place].get_or_init(|| match given(kind) {
         Some(url) => Ok(Shared::Given(Endpoint::new(kind, url))),
-        None => Server::start(kind).map(Shared::Ours),
+        None => Server::start(kind).map(|server| Shared::Ours(Box::new(server))),
     });
     match shared {
         Ok(Shared::Given(endpoint)) => Ok(endpoint),
@@ -40,7 +40,7 @@ pub fn shared_cluster() -> Result<Vec<String>, &'static Error> {
 
 enum Shared {
     Given(Endpoint),
-    Ours(Server),
+    Ours(Box<Server>),
 }
 
 /// What the environment gives. `none` is not given, and refused when it is to be started.
