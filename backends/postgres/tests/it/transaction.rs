@@ -46,21 +46,3 @@ async fn a_transaction_that_does_not_wait_for_the_disk_is_refused() {
     let StoreErrorKind::Setting { setting, .. } = &error.kind else { panic!("{error:?}") };
     assert_eq!(setting, "synchronous_commit");
 }
-
-/// Under a stricter isolation, what was committed since the transaction began is a conflict, and never overlooked.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_that_sees_an_older_state_is_to_be_done_again() {
-    let database = shared(KIND).unwrap().fresh_database().unwrap();
-    let pool = PgPool::connect(database.url()).await.unwrap();
-    let store = Postgres::with_pool(pool.clone()).await.unwrap();
-    let mut old = pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await.unwrap();
-    sqlx::raw_sql("SELECT count(*) FROM ids").execute(&mut *old).await.unwrap();
-    let first = start("a");
-    store.apply(vec![first.clone().into()].into()).await.unwrap()[0].clone().unwrap();
-    let error = store.apply_in(&mut old, &[start("a").into()]).await.unwrap_err();
-    assert_eq!(error.kind, StoreErrorKind::Conflict, "{error:?}");
-    old.rollback().await.unwrap();
-    let mut again = pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await.unwrap();
-    let outcomes = store.apply_in(&mut again, &[start("a").into()]).await.unwrap();
-    assert!(matches!(outcomes[..], [Err(retell::write::Refusal::IdTaken(_))]), "{outcomes:?}");
-}
