@@ -16,11 +16,13 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// Starts one of each kind for which the environment names none. MySQL may be missing, and then says so.
-    pub(crate) fn start() -> Result<Self, String> {
+    /// Starts one of each kind for which the environment names none, and MySQL, which takes long to fetch, if it is wanted; it
+    /// may be missing, and then says so.
+    pub(crate) fn start(with_mysql: bool) -> Result<Self, String> {
         let began = Instant::now();
         let mut servers = Self { variables: Vec::new(), running: Vec::new(), cluster: None };
-        let wanted: Vec<_> = Kind::ALL.into_iter().filter(|kind| !is_given(*kind)).collect();
+        let starts = |kind: Kind| !is_given(kind) && (with_mysql || kind != Kind::Mysql);
+        let wanted: Vec<_> = Kind::ALL.into_iter().filter(|kind| starts(*kind)).collect();
         let wants_cluster = !is_given(Kind::RedisNode);
         // Each waits for the disk most of the time.
         let (started, cluster) = thread::scope(|scope| {

@@ -27,7 +27,7 @@ enum Action {
     Cargo(Option<(&'static str, &'static str)>, &'static [&'static str]),
     /// Runs cargo with these arguments and the URLs of servers for tests, which the first such step starts.
     CargoWithServers(&'static [&'static str]),
-    /// The same, if MySQL itself is among them.
+    /// The same on MySQL itself, if that can be had. Only when it is asked for by name.
     CargoWithMySql(&'static [&'static str]),
     /// Reads the repository's own files and answers with what breaks a rule.
     Rule(fn() -> io::Result<Vec<String>>),
@@ -124,7 +124,10 @@ pub(crate) fn names() -> Vec<&'static str> {
 /// Runs the selected steps and says at the end what came of them.
 pub(crate) fn run(selection: &Selection) -> ExitCode {
     let began = Instant::now();
-    let chosen = |step: &&Step| selection.only.is_empty() || selection.only.iter().any(|n| n == step.name);
+    let chosen = |step: &&Step| match selection.only.is_empty() {
+        true => !matches!(step.action, Action::CargoWithMySql(_)),
+        false => selection.only.iter().any(|name| name == step.name),
+    };
     let steps: Vec<_> = STEPS.iter().filter(chosen).collect();
     let mut servers = None;
     let forgotten = suite::begin();
@@ -165,11 +168,12 @@ fn perform(action: &Action, servers: &mut Option<Servers>) -> Result<(), String>
     match action {
         Action::Cargo(variable, arguments) => run_cargo(arguments, *variable),
         Action::CargoWithServers(arguments) | Action::CargoWithMySql(arguments) => {
+            let on_mysql = matches!(action, Action::CargoWithMySql(_));
             let servers = match servers {
                 Some(servers) => servers,
-                None => servers.insert(Servers::start()?),
+                None => servers.insert(Servers::start(on_mysql)?),
             };
-            if matches!(action, Action::CargoWithMySql(_)) && !servers.have_mysql() {
+            if on_mysql && !servers.have_mysql() {
                 println!("    NOT TESTED: there is no MySQL here");
                 return Ok(());
             }
