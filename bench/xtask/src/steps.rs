@@ -52,7 +52,7 @@ const STEPS: &[Step] = &[
     },
     Step { name: "no-runtime", action: Action::Rule(runtimes_below_core) },
     Step { name: "docs", action: Action::Cargo(WARNINGS_DENIED, &["doc", "--workspace", "--no-deps"]) },
-    Step { name: "tests", action: Action::CargoWithServers(&["test", "--workspace"]) },
+    Step { name: "tests", action: Action::CargoWithServers(&["test", "--workspace", "--no-fail-fast"]) },
     Step {
         name: "tests-on-mysql",
         action: Action::CargoWithMySql(&["test", "-p", "retell-mysql", "--test", "mysql"]),
