@@ -44,6 +44,7 @@ impl Recipe for Programs {
         let mut install_db = Command::new(&self.install_db);
         install_db.arg("--no-defaults").args(as_root());
         install_db.arg(format!("--datadir={}", site.folder.join("data").display()));
+        install_db.arg(temporaries(site));
         install_db.args([
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
@@ -76,12 +77,18 @@ pub(crate) fn certificates(site: Site<'_>) -> Vec<String> {
 }
 
 /// The options that name the folder and the port.
-pub(crate) fn places(site: Site<'_>) -> [String; 4] {
+pub(crate) fn places(site: Site<'_>) -> [String; 5] {
     let folder = site.folder.display();
     [
         format!("--datadir={folder}/data"),
         format!("--socket={folder}/socket"),
         format!("--pid-file={folder}/pid"),
         format!("--port={}", site.port),
+        temporaries(site),
     ]
+}
+
+/// Where temporary tables go: a server that starts removes those of all who share the folder.
+fn temporaries(site: Site<'_>) -> String {
+    format!("--tmpdir={}", site.folder.display())
 }

@@ -22,8 +22,8 @@ struct Dbos {
 
 async fn chain((length, mut payload): (u32, String)) -> dbos::Result<String> {
     for _ in 0..length {
-        let given = payload.clone();
-        payload = step("echo", || async move { Ok(given) }).await?;
+        let given = payload;
+        payload = step("echo", || std::future::ready(Ok(given.clone()))).await?;
     }
     Ok(payload)
 }
@@ -31,7 +31,7 @@ async fn chain((length, mut payload): (u32, String)) -> dbos::Result<String> {
 async fn fan((width, payload): (u32, String)) -> dbos::Result<u32> {
     let calls = (0..width).map(|_| {
         let given = payload.clone();
-        step("echo", || async move { Ok(given) })
+        step("echo", move || std::future::ready(Ok(given.clone())))
     });
     let answers: Vec<String> = try_join_all(calls).await?;
     Ok(answers.len() as u32)
