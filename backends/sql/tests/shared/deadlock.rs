@@ -26,7 +26,7 @@ async fn deadlocks_lose_and_double_nothing() {
     }
     let (mut acknowledged, mut undone) = (0, 0);
     for _ in 0..ROUNDS {
-        let both_locked = Arc::new(Barrier::new(2));
+        let both_locked = Arc::new(Barrier::new(3));
         let user = |first, second| {
             let (pool, store, both_locked) = (pool.clone(), store.clone(), both_locked.clone());
             tokio::spawn(async move {
@@ -41,6 +41,8 @@ async fn deadlocks_lose_and_double_nothing() {
         };
         let users = [user(one.run.clone(), other.run.clone()), user(other.run.clone(), one.run.clone())];
         let batch: Arc<[Write]> = Arc::new([send(&one.run).into(), send(&other.run).into()]);
+        // A store that came between them would wait for one user, and the other for it.
+        both_locked.wait().await;
         let outcomes = store.apply(batch).await.unwrap();
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
         acknowledged += 1;
