@@ -3,26 +3,29 @@
 use super::CommandKind;
 use crate::history::EventKind;
 
+const OTHER: &str = "a call was added, removed or moved; guard such a change with `cx.patched`, or deploy it under a new version of the workflow";
+const INPUT: &str = "the input depends on what is not replayed: the order of a HashMap, the clock, randomness, \
+                     the environment; or the code that makes it was changed";
+const CHILD_ID: &str = "the child's workflow ID was changed, or depends on what is not replayed";
+const LENGTH: &str = "the length of the sleep was changed, or depends on what is not replayed";
+
+/// What to look for in the code, if two sides differ.
+fn same(same: bool, hint: &'static str) -> Result<(), &'static str> {
+    if same { Ok(()) } else { Err(hint) }
+}
+
 impl CommandKind {
     /// Compares with what history holds in its place; `Err` says what to look for in the code.
     ///
     /// The kind, the name, the input (before codecs) and the time that a timer is due count. Retry policy, timeouts,
     /// headers, queue and place may change in a deploy; what a run ended with is the history's to say.
     pub(crate) fn matches(&self, event: &EventKind) -> Result<(), &'static str> {
-        const OTHER: &str = "a call was added, removed or moved; guard such a change with `cx.patched`, or deploy it under a new version of the workflow";
-        const INPUT: &str = "the input depends on what is not replayed: the order of a HashMap, the clock, randomness, \
-                             the environment; or the code that makes it was changed";
-        const CHILD_ID: &str = "the child's workflow ID was changed, or depends on what is not replayed";
-        let same = |same: bool, hint| if same { Ok(()) } else { Err(hint) };
         match (self, event) {
             (Self::ScheduleActivity(asked), EventKind::ActivityScheduled(held)) => {
                 same(asked.activity == held.activity && asked.local == held.local, OTHER)?;
                 same(asked.input == held.input, INPUT)
             }
-            (Self::StartTimer { due }, EventKind::TimerStarted(held)) => same(
-                *due == held.due,
-                "the length of the sleep was changed, or depends on what is not replayed",
-            ),
+            (Self::StartTimer { due }, EventKind::TimerStarted(held)) => same(*due == held.due, LENGTH),
             (Self::CancelActivity { scheduled }, EventKind::ActivityCancelled(held)) => {
                 same(*scheduled == held.scheduled, OTHER)
             }

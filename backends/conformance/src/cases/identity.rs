@@ -1,7 +1,7 @@
 //! Writes have identities: after a lost answer the engine applies a write again, and gets its first outcome.
 
 use retell::backend::Claim;
-use retell::vocabulary::{Attempt, Failure, Namespace, RunKey};
+use retell::vocabulary::{Attempt, Failure, Namespace, RequestId, RunKey};
 use retell::write::{
     ActivityVerdict, Applied, Commit, Errand, Hold, IDENTITY_KEPT, IdConflictPolicy, Outgoing, Refusal,
     Start, Target, Write,
@@ -27,6 +27,9 @@ async fn requests(world: &World) -> Vec<Write> {
         world.new_start("a").into(),
         Start { owner: Some(worker), ..world.new_start("owned") }.into(),
         Start { conflict: IdConflictPolicy::UseExisting, ..world.new_start("a") }.into(),
+        by_run_id(world.new_start("b")).into(),
+        by_run_id(Start { owner: Some(worker), ..world.new_start("c") }).into(),
+        by_run_id(Start { conflict: IdConflictPolicy::UseExisting, ..world.new_start("a") }).into(),
         world.new_send(open_run_of("a"), "hello").into(),
         Start { conflict: replacing, ..world.new_start("a") }.into(),
         world.new_terminate(open_run_of("a")).into(),
@@ -34,6 +37,11 @@ async fn requests(world: &World) -> Vec<Write> {
         world.new_report(&held, 3, worker, retry).into(),
         world.new_report(&held, 4, worker, ActivityVerdict::Released).into(),
     ]
+}
+
+/// The same start, known again by its run's ID.
+fn by_run_id(start: Start) -> Start {
+    Start { request_id: RequestId(start.run.run_id.0), ..start }
 }
 
 /// H13. Applied again, each request changes nothing and answers as at first; also in another process, later, and
