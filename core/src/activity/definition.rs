@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::blocking::block_on;
 use super::{Activity, ActivityContext, ActivityError};
-use crate::vocabulary::{ActivityName, Failure, InvalidId, Payload};
+use crate::vocabulary::{ActivityName, Failure, InvalidId, Payload, PayloadError};
 
 /// A registered activity: bytes in, bytes out. Cheap to clone.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub struct ActivityDefinition {
     name: ActivityName,
     blocking: bool,
     transactional: bool,
-    start: Arc<dyn Fn(ActivityContext, Payload) -> ActivityRun + Send + Sync>,
+    start: Arc<dyn Fn(ActivityContext, &Payload) -> ActivityRun + Send + Sync>,
 }
 
 /// One attempt, ready to run. The payload that it yields has not passed a codec.
@@ -54,7 +54,7 @@ impl ActivityDefinition {
             name,
             blocking: false,
             transactional: false,
-            start: Arc::new(move |cx, input| ActivityRun::Async(attempt(cx, input))),
+            start: Arc::new(move |cx, input| ActivityRun::Async(attempt(cx, input.clone()))),
         }
     }
 
@@ -98,12 +98,12 @@ impl ActivityDefinition {
         self.transactional
     }
 
-    /// Prepares one attempt; nothing of it runs yet, not even the decoding of its input.
+    /// Prepares one attempt: nothing of its body runs yet.
     ///
     /// An input or output that cannot be decoded or encoded becomes a non-retryable failure of type `PayloadError`.
     #[must_use]
     pub fn start(&self, cx: ActivityContext, input: &Payload) -> ActivityRun {
-        (self.start)(cx, input.clone())
+        (self.start)(cx, input)
     }
 }
 
@@ -116,21 +116,22 @@ impl fmt::Debug for ActivityDefinition {
     }
 }
 
-fn start<A: Activity>(cx: ActivityContext, input: Payload) -> ActivityRun {
-    let attempt = attempt::<A>(cx, input);
+fn start<A: Activity>(cx: ActivityContext, input: &Payload) -> ActivityRun {
     if A::BLOCKING {
-        ActivityRun::Blocking(Box::new(move || block_on(attempt)))
+        let input = input.clone();
+        ActivityRun::Blocking(Box::new(move || block_on(attempt::<A>(cx, input.decode()))))
     } else {
-        ActivityRun::Async(Box::pin(attempt))
+        ActivityRun::Async(Box::pin(attempt::<A>(cx, input.decode())))
     }
 }
 
-async fn attempt<A: Activity>(cx: ActivityContext, input: Payload) -> Result<Payload, Failure> {
+async fn attempt<A: Activity>(
+    cx: ActivityContext,
+    input: Result<A::Input, PayloadError>,
+) -> Result<Payload, Failure> {
     let run = async {
-        let decoded = input.decode::<A::Input>().map_err(|error| ActivityError::payload(&error))?;
-        // The bytes of a large input are not kept for as long as the attempt lasts.
-        drop(input);
-        let output = A::run(cx, decoded).await?;
+        let input = input.map_err(|error| ActivityError::payload(&error))?;
+        let output = A::run(cx, input).await?;
         Payload::encode(&output).map_err(|error| ActivityError::payload(&error))
     };
     run.await.map_err(ActivityError::into_failure)

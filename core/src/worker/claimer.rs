@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures::future::{pending, select_all};
 use futures::{FutureExt, future::BoxFuture};
 
-use super::activities::{self, ActivityJob, EndedActivity, Job, NEVER_BEGUN};
+use super::activities::{ActivityJob, EndedActivity, Job, NEVER_BEGUN};
+use super::admission;
 use super::context::{Context, Life};
 use super::exchange::Input;
-use super::running::Running;
 use super::settler;
 use super::thread::Shards;
 use crate::activity::CancelFlag;
@@ -26,7 +26,7 @@ const RUNS_MAX: usize = 1_000;
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Claims for as long as the worker lives.
-pub(super) async fn claim_on(cx: Arc<Context>, shards: Arc<Shards>, running: Arc<Running>) {
+pub(super) async fn claim_on(cx: Arc<Context>, shards: Arc<Shards>) {
     let mut seen = Mark::default();
     // A claim without an answer is asked again under its number: what it got would be told to nobody else.
     let mut number = 1;
@@ -45,7 +45,7 @@ pub(super) async fn claim_on(cx: Arc<Context>, shards: Arc<Shards>, running: Arc
                 }
                 let full = claimed.runs.len() >= claim.runs_max && claim.runs_max > 0;
                 let next_due = claimed.next_due;
-                hand_out(&cx, &life, &shards, &running, &claim, claimed).await;
+                hand_out(&cx, &life, &shards, &claim, claimed).await;
                 if full {
                     continue;
                 }
@@ -108,7 +108,6 @@ async fn hand_out(
     cx: &Arc<Context>,
     life: &Arc<Life>,
     shards: &Arc<Shards>,
-    running: &Arc<Running>,
     claim: &Claim,
     claimed: Claimed,
 ) {
@@ -129,12 +128,14 @@ async fn hand_out(
             slots.set_backlog(got >= group.max);
         }
     }
+    let mut jobs = Vec::with_capacity(claimed.activities.len());
     for activity in claimed.activities {
         match prepare(cx, life, activity) {
-            Prepared::Job(job) => activities::start(cx, life, shards, running, job),
+            Prepared::Job(job) => jobs.push(job),
             Prepared::Ended(ended) => shards.activity_ended(ended),
         }
     }
+    admission::start(cx, life, shards, jobs);
 }
 
 /// What becomes of a claimed activity.

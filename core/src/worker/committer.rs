@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::activities::{self, Job};
+use super::activities::Job;
+use super::admission;
 use super::context::{Context, Life};
 use super::exchange::Input;
 use super::first_task::FirstTask;
-use super::running::Running;
 use super::thread::Shards;
 use crate::backend::{StoreError, StoreErrorKind};
 use crate::history::EventKind;
@@ -68,14 +68,16 @@ pub(super) fn carry_out(
     cx: Arc<Context>,
     life: Arc<Life>,
     shards: Arc<Shards>,
-    running: Arc<Running>,
     shard: usize,
     orders: Vec<Order>,
 ) {
     let carried = Carried::begin(&shards);
-    let (writes, tickets): (Vec<Write>, Vec<Ticket>) =
-        orders.into_iter().map(|order| (identified(&cx, order.write), order.ticket)).unzip();
-    let batch: Batch = writes.into();
+    let mut tickets = Vec::with_capacity(orders.len());
+    let ordered = |Order { write, ticket }| {
+        tickets.push(ticket);
+        identified(&cx, write)
+    };
+    let batch: Batch = orders.into_iter().map(ordered).collect();
     let apply = {
         let (cx, batch) = (cx.clone(), batch.clone());
         async move { apply_until_known(&cx, batch).await }
@@ -84,7 +86,7 @@ pub(super) fn carry_out(
         let _carried = carried;
         let Ok(outcomes) = outcomes else { return };
         let outcomes = tickets.into_iter().zip(outcomes).zip(batch.iter());
-        follow(&cx, &life, &shards, &running, shard, outcomes);
+        follow(&cx, &life, &shards, shard, outcomes);
     });
 }
 
@@ -93,7 +95,6 @@ fn follow<'batch>(
     cx: &Arc<Context>,
     life: &Life,
     shards: &Arc<Shards>,
-    running: &Arc<Running>,
     shard: usize,
     outcomes: impl ExactSizeIterator<Item = ((Ticket, Outcome), &'batch Write)>,
 ) {
@@ -129,7 +130,7 @@ fn follow<'batch>(
         return;
     }
     successors.into_iter().for_each(|first_task| shards.begin(first_task));
-    jobs.into_iter().for_each(|job| activities::start(cx, life, shards, running, job));
+    admission::start(cx, life, shards, jobs);
 }
 
 /// A commit without a record is told from itself, when it is applied again, by a request ID: a row that it queued may

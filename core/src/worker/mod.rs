@@ -3,10 +3,12 @@
 //! Async code here only moves values between the seams and pure steps: a [`shard`] is a plain state machine on a
 //! thread of its own, with no runtime entered, so that workflow code which reaches for one is found out. The road:
 //! `claimer` -> shard (`run` polls the machine, builds one commit) -> `committer` (applies it, then starts the
-//! activities that it scheduled) -> `activities` -> shard.
+//! activities that it scheduled) -> `admission` -> `attempt` -> shard.
 
 mod activities;
+mod admission;
 mod answers;
+mod attempt;
 mod claimer;
 mod closings;
 mod committer;

@@ -1,15 +1,13 @@
 //! The bodies that run here or are about to, so that they can be stopped.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::activities::ActivityJob;
 use crate::activity::{CancelFlag, TokenParts};
+use crate::history::ActivityScheduled;
 use crate::host::TaskHandle;
-use crate::vocabulary::{
-    Attempt, EventId, FencingToken, RetryPolicy, RunId, RunKey, SpreadIds, Timestamp, WorkerId,
-};
+use crate::vocabulary::{Attempt, EventId, FencingToken, RunId, RunKey, SpreadIds, Timestamp, WorkerId};
 
 /// Which bodies are to be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +46,9 @@ struct Body {
     in_line: bool,
     /// When it began. Kept only for calls that are limited in this.
     began: Option<Timestamp>,
-    terms: Terms,
+    /// What its token must know.
+    call: Arc<ActivityScheduled>,
+    close_by: Option<Timestamp>,
     cancel: CancelFlag,
     abort: Option<TaskHandle>,
     /// Whether its run has asked it to stop.
@@ -87,7 +87,8 @@ impl Running {
             queued: job.queued,
             in_line: job.call.schedule_to_start.is_some(),
             began: None,
-            terms: Terms::of(job),
+            call: job.call.clone(),
+            close_by: job.close_by,
             cancel: job.cancel.clone(),
             abort: None,
             asked: false,
@@ -119,15 +120,15 @@ impl Running {
     pub(super) fn token(&self, key: (RunId, EventId), attempt: Attempt) -> Option<TokenParts> {
         let bodies = self.lock();
         let body = bodies.of.get(&key).filter(|body| body.attempt == attempt)?;
-        let Terms { retry, heartbeat, start_to_close, close_by } = body.terms.clone();
+        let call = &body.call;
         Some(TokenParts {
             run: body.run.clone(),
             scheduled: key.1,
             attempt,
-            retry,
-            heartbeat,
-            attempt_by: body.began.zip(start_to_close).map(|(began, length)| began + length),
-            close_by,
+            retry: call.retry.clone(),
+            heartbeat: call.heartbeat,
+            attempt_by: body.began.zip(call.start_to_close).map(|(began, length)| began + length),
+            close_by: body.close_by,
         })
     }
 
@@ -202,27 +203,6 @@ impl Running {
 
     fn lock(&self) -> MutexGuard<'_, Bodies> {
         self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What a token must know of a call.
-#[derive(Clone)]
-struct Terms {
-    retry: RetryPolicy,
-    heartbeat: Option<Duration>,
-    start_to_close: Option<Duration>,
-    close_by: Option<Timestamp>,
-}
-
-impl Terms {
-    fn of(job: &ActivityJob) -> Self {
-        let call = &job.call;
-        Self {
-            retry: call.retry.clone(),
-            heartbeat: call.heartbeat,
-            start_to_close: call.start_to_close,
-            close_by: job.close_by,
-        }
     }
 }
 

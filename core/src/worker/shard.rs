@@ -22,6 +22,8 @@ use crate::write::{ActivityReport, ActivityVerdict, NewMessage, Outcome, Write};
 const FIRST_TOKEN: FencingToken = FencingToken(1);
 /// How many timers without a purpose are borne before they are looked for.
 const IDLE_TIMERS_MIN: usize = 1_024;
+/// How many touched runs there is room for between bursts.
+const TOUCHED_KEPT: usize = 1_024;
 /// The most inboxes that wait for the beginning of their runs; far more than can be under way. Those of runs that were
 /// ended from outside, which never begin, fall out at the end.
 const EARLY_MAX: usize = 10_000;
@@ -138,9 +140,13 @@ impl Shard {
 
     /// Does what the inputs made possible, and returns what that asks of the world.
     pub(super) fn advance(&mut self, now: Timestamp) -> Effects {
-        for run_id in std::mem::take(&mut self.touched) {
-            self.advance_run(run_id, now);
-        }
+        let mut touched = std::mem::take(&mut self.touched);
+        self.effects.orders.reserve(touched.len());
+        touched.drain(..).for_each(|run_id| self.advance_run(run_id, now));
+        // The room of a burst serves the next one.
+        touched.shrink_to(TOUCHED_KEPT);
+        touched.append(&mut self.touched);
+        self.touched = touched;
         self.make_room();
         self.drop_idle_timers();
         std::mem::take(&mut self.effects)

@@ -54,18 +54,13 @@ impl Slots {
         if line.backlog { 0 } else { line.room(self.count, now) }
     }
 
-    /// Takes a slot for a job, or puts it at the end of the line.
-    pub(super) fn enter(
-        self: &Arc<Self>,
-        job: Box<ActivityJob>,
-        now: Duration,
-    ) -> Option<(Slot, Box<ActivityJob>)> {
+    /// Puts a job at the end of the line.
+    pub(super) fn join(&self, job: Box<ActivityJob>, now: Duration) {
         self.lock().waiting.push_back((now, job));
-        self.next(now)
     }
 
     /// Takes a free slot for the first in line.
-    pub(super) fn next(self: &Arc<Self>, now: Duration) -> Option<(Slot, Box<ActivityJob>)> {
+    pub(super) fn next(self: &Arc<Self>, now: Duration) -> Option<Admitted> {
         let mut line = self.lock();
         if line.taken >= self.count {
             return None;
@@ -73,7 +68,8 @@ impl Slots {
         let (came, job) = line.waiting.pop_front()?;
         line.last_wait = now.saturating_sub(came);
         line.taken += 1;
-        Some((Slot(self.clone()), job))
+        let more = line.taken < self.count && !line.waiting.is_empty();
+        Some(Admitted { slot: Slot(self.clone()), job, more })
     }
 
     /// How many bodies run, and how many calls stand in line.
@@ -110,6 +106,14 @@ impl std::fmt::Debug for Slots {
     }
 }
 
+/// Who was first in line, and has a slot.
+pub(super) struct Admitted {
+    pub(super) slot: Slot,
+    pub(super) job: Box<ActivityJob>,
+    /// Whether the next could begin, too.
+    pub(super) more: bool,
+}
+
 /// A slot that is taken until this is dropped.
 #[derive(Debug)]
 pub(super) struct Slot(Arc<Slots>);
@@ -140,19 +144,21 @@ mod tests {
     #[test]
     fn the_first_in_line_gets_the_slot_that_is_freed() {
         let slots = slots(1);
-        let (slot, first) = slots.enter(job(1), START).unwrap();
-        assert!(slots.enter(job(2), START).is_none() && slots.enter(job(3), START).is_none());
-        drop(slot);
-        let (_slot, second) = slots.next(START).unwrap();
-        assert_eq!((first.scheduled.0, second.scheduled.0), (1, 2));
+        (1..=3).for_each(|scheduled| slots.join(job(scheduled), START));
+        let first = slots.next(START).unwrap();
+        assert!(!first.more && slots.next(START).is_none());
+        drop(first.slot);
+        let second = slots.next(START).unwrap();
+        assert_eq!((first.job.scheduled.0, second.job.scheduled.0), (1, 2));
         assert!(slots.next(START).is_none());
     }
 
     #[test]
     fn nobody_joins_a_line_that_does_not_move() {
         let slots = slots(2);
-        let _taken = [slots.enter(job(1), START), slots.enter(job(2), START)];
-        assert!(slots.enter(job(3), START).is_none());
+        (1..=3).for_each(|scheduled| slots.join(job(scheduled), START));
+        let _taken = [slots.next(START), slots.next(START)];
+        assert!(slots.next(START).is_none());
         assert_eq!(slots.room_for_new(START), 2 * LINE_FACTOR - 3);
         assert_eq!(slots.room_for_new(START + 2 * QUICK), 0);
     }

@@ -14,7 +14,8 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::activities::{self, EndedActivity, EndedSideEffect};
+use super::activities::{EndedActivity, EndedSideEffect};
+use super::admission;
 use super::context::{Context, Life};
 use super::exchange::{Effects, Input};
 use super::first_task::{FirstTask, PendingStart};
@@ -240,15 +241,16 @@ impl Worker {
             let respawn = respawn(&cx, &shards, &running);
             let _ = shards.respawn.set(respawn);
         }
-        let parts: [BoxFuture<'static, ()>; 6] = [
+        let parts: [BoxFuture<'static, ()>; 5] = [
             Box::pin(lease::keep(cx.clone(), shards.clone(), running.clone())),
-            Box::pin(claimer::claim_on(cx.clone(), shards.clone(), running.clone())),
-            Box::pin(activities::admit(cx.clone(), shards.clone(), running.clone())),
+            Box::pin(claimer::claim_on(cx.clone(), shards.clone())),
             Box::pin(ended::watch(cx.clone(), shards.clone(), running.clone())),
             Box::pin(timekeeper::keep(cx.clone(), shards.clone())),
             Box::pin(heartbeats::carry(cx.clone(), shards.clone())),
         ];
         tasks.extend(parts.map(|part| cx.home.spawn(Role::Engine, part)));
+        let admit = |_| cx.home.spawn(Role::Engine, admission::admit(cx.clone(), shards.clone()));
+        tasks.extend((0..admission::tasks(&cx.home)).map(admit));
         Ok(Self { cx, shards, running, threads, tasks })
     }
 
@@ -382,8 +384,7 @@ impl Shell {
         stops.into_iter().for_each(|stop| self.running.stop(stop));
         let _entered = self.runtime.as_ref().map(Handle::enter);
         if !orders.is_empty() {
-            let (cx, shards, running) = (self.cx.clone(), self.shards.clone(), self.running.clone());
-            committer::carry_out(cx, life.clone(), shards, running, self.index, orders);
+            committer::carry_out(self.cx.clone(), life.clone(), self.shards.clone(), self.index, orders);
         }
         for load in loads {
             self.cx.home.spawn(Role::Engine, loader::load(self.cx.clone(), self.shards.clone(), load));
@@ -392,8 +393,6 @@ impl Shell {
             let (cx, shards, running) = (self.cx.clone(), self.shards.clone(), self.running.clone());
             self.cx.home.spawn(Role::Engine, look::look(cx, shards, running, look));
         }
-        for job in jobs {
-            activities::start(&self.cx, life, &self.shards, &self.running, job);
-        }
+        admission::start(&self.cx, life, &self.shards, jobs);
     }
 }

@@ -5,6 +5,7 @@
 
 mod allocation;
 mod blocked;
+mod bodies;
 mod combine;
 mod compile_errors;
 mod golden;

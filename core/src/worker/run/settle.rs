@@ -317,7 +317,8 @@ impl Run {
     pub(super) fn side_effect(&mut self, scheduled: EventId) -> Option<Job> {
         let Phase::Live(machine) = &mut self.phase else { return None };
         let effect = machine.take_side_effect(scheduled)?;
-        Some(Job::SideEffect(SideEffectJob { run_id: self.key.run_id, token: self.token, scheduled, effect }))
+        let (run_id, token) = (self.key.run_id, self.token);
+        Some(Job::SideEffect(Box::new(SideEffectJob { run_id, token, scheduled, effect })))
     }
 
     pub(super) fn places(&mut self) -> &mut Places {
