@@ -11,13 +11,16 @@ use super::blocking::block_on;
 use super::{Activity, ActivityContext, ActivityError};
 use crate::vocabulary::{ActivityName, Failure, InvalidId, Payload, PayloadError};
 
+/// Prepares an attempt with an input.
+type StartAttempt = dyn Fn(ActivityContext, &Payload) -> ActivityRun + Send + Sync;
+
 /// A registered activity: bytes in, bytes out. Cheap to clone.
 #[derive(Clone)]
 pub struct ActivityDefinition {
     name: ActivityName,
     blocking: bool,
     transactional: bool,
-    start: Arc<dyn Fn(ActivityContext, &Payload) -> ActivityRun + Send + Sync>,
+    start: Arc<StartAttempt>,
 }
 
 /// One attempt, ready to run. The payload that it yields has not passed a codec.
