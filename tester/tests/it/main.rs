@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod activities;
+mod allocation;
 mod around;
 mod corpus;
 mod explorer;
