@@ -119,9 +119,10 @@ impl Shard {
                 self.effects.stops.push(Stop::Run(run_id));
             }
             Input::Question(question) => {
-                if let Some(run) = self.runs.get_mut(&question.run_id) {
-                    self.touched.push(question.run_id);
+                let run_id = question.run_id;
+                if let Some(run) = self.runs.get_mut(&run_id) {
                     run.ask(question);
+                    self.touch(run_id);
                 }
             }
             Input::Tick => self.tick(now),
@@ -220,7 +221,7 @@ impl Shard {
             early.into_iter().for_each(|unread| run.offer_messages(unread.messages));
         }
         self.runs.insert(run_id, run);
-        self.touched.push(run_id);
+        self.touch(run_id);
     }
 
     /// New messages. The store may show those of a run that continues another before the commit that opened it has
@@ -253,7 +254,7 @@ impl Shard {
             self.effects.stops.push(Stop::Rowless(run_id));
         }
         self.runs.insert(run_id, Run::claimed(claimed, definition));
-        self.touched.push(run_id);
+        self.touch(run_id);
     }
 
     fn loaded(
@@ -270,7 +271,7 @@ impl Shard {
             Ok(jobs) => self.effects.jobs.extend(jobs),
             Err(trouble) => self.park(run_id, &trouble, now),
         }
-        self.touched.push(run_id);
+        self.touch(run_id);
     }
 
     fn check(&mut self, run_id: RunId, token: FencingToken, now: Timestamp) {
@@ -281,7 +282,7 @@ impl Shard {
         }
         if let Err(trouble) = run.check() {
             self.park(run_id, &trouble, now);
-            self.touched.push(run_id);
+            self.touch(run_id);
         }
     }
 
@@ -299,7 +300,7 @@ impl Shard {
             match run.filter(|run| run.token == ended.token) {
                 Some(run) if !run.has_row(ended.scheduled) => {
                     run.offer_activity(ended);
-                    self.touched.push(run_id);
+                    self.touch(run_id);
                     return;
                 }
                 // It got a row while it ran; or it may have got one, if its run has gone.
@@ -319,7 +320,7 @@ impl Shard {
         if let Some(run) = run.filter(|run| retry.is_none() && !run.is_parked() && !run.is_leaving()) {
             if run.wants(ended.scheduled) {
                 run.offer_activity(ended);
-                self.touched.push(run_id);
+                self.touch(run_id);
             }
             return;
         }
@@ -386,7 +387,7 @@ impl Shard {
                 }
             }
         } else {
-            self.touched.push(run_id);
+            self.touch(run_id);
         }
     }
 
@@ -397,7 +398,7 @@ impl Shard {
             self.timers.pop();
             if let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.notes.timer == Some(due)) {
                 run.notes.timer = None;
-                self.touched.push(run_id);
+                self.touch(run_id);
             }
         }
     }
@@ -410,6 +411,13 @@ impl Shard {
     fn with(&mut self, run_id: RunId, token: FencingToken, change: impl FnOnce(&mut Run)) {
         if let Some(run) = self.runs.get_mut(&run_id).filter(|run| run.token == token) {
             change(run);
+            self.touch(run_id);
+        }
+    }
+
+    /// What comes to a run is acted on once the burst is taken in; much of one often comes in a row.
+    fn touch(&mut self, run_id: RunId) {
+        if self.touched.last() != Some(&run_id) {
             self.touched.push(run_id);
         }
     }

@@ -63,6 +63,9 @@ impl Run {
         cx: &Context,
         now: Timestamp,
     ) -> Result<Vec<Job>, Trouble> {
+        if self.loaded_until.is_none() {
+            return Ok(Vec::new());
+        }
         let last = self.last_waiting();
         match self.loaded_until.take_if(|(_, inbox)| *inbox <= last) {
             Some((queued, _)) => self.loaded_all(cx, now, &queued),
