@@ -3,7 +3,11 @@
 //! There are no arrays: sets of keys and rows are written out. So that few texts are prepared, sets are filled up to a
 //! power of two by their last key, and rows go in portions of a few sizes.
 
-use retell_sql::{Beat, Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement};
+use retell_sql::{
+    Beat, Belief, Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement, Trip,
+};
+
+use crate::script::Script;
 
 /// The SQL of MySQL and MariaDB.
 #[derive(Debug)]
@@ -64,6 +68,23 @@ impl Dialect for MySql {
             statements.push(query.done());
         }
         statements
+    }
+
+    fn change_if(&self, changes: Vec<Rows>, belief: Belief, beat: Option<Beat>) -> Option<Trip> {
+        let mut script = Script::new(self.bytes_max());
+        script.push("BEGIN");
+        // All transactions lock workflow IDs before runs; and what is believed is looked at under the locks of both.
+        let (ids, changes): (Vec<_>, Vec<_>) = changes.into_iter().partition(|rows| rows.table == "ids");
+        ids.into_iter().flat_map(|rows| self.change(rows)).for_each(|statement| script.add(statement));
+        believe(&mut script, &changes, belief);
+        let changes = changes.into_iter().map(unseen).flat_map(|rows| self.change(rows));
+        changes.chain(beat.map(|beat| self.beat(beat))).for_each(|statement| script.add(statement));
+        script.push("COMMIT");
+        script.done().map(Trip::Script)
+    }
+
+    fn changes_if(&self) -> bool {
+        true
     }
 
     fn beat(&self, Beat { id, changes }: Beat) -> Statement {
@@ -147,6 +168,47 @@ impl Dialect for MySql {
     }
 }
 
+/// Locks the runs that are to be as they were left, and fails unless they are and the leases last.
+fn believe(script: &mut Script, changes: &[Rows], belief: Belief) {
+    let runs = changes.iter().find(|rows| rows.seen > 0);
+    if let Some(rows) = runs {
+        let first = rows.columns.len() - rows.seen;
+        let ids = rows.rows.iter().map(|row| vec![row[0].clone()]).collect();
+        let seen = rows.rows.iter().map(|row| [&row[..1], &row[first..]].concat()).collect();
+        let stored = |(name, of_type): &Column| (name.trim_start_matches("seen_"), *of_type);
+        let columns: Vec<Column> =
+            rows.columns[..1].iter().chain(&rows.columns[first..]).map(stored).collect();
+        let mut query = Query::new(&MySql, "SELECT count(*) INTO @retell_found FROM ");
+        query.push(rows.table).push(" WHERE ").any_of(&columns[..1], ids).push(" AND ");
+        among(&mut query, &columns, seen);
+        script.add(query.push(" FOR UPDATE").done());
+    }
+    // The only error that an expression can be made to raise, and that is of no statement otherwise.
+    let mut query = Query::new(&MySql, "SET @retell_found = IF(");
+    match runs.map(|rows| rows.rows.len()) {
+        Some(wanted) => query.push("@retell_found = ").int(i64::try_from(wanted).unwrap_or(i64::MAX)),
+        None => query.push("TRUE"),
+    };
+    if !belief.workers.is_empty() {
+        let workers = i64::try_from(belief.workers.len()).unwrap_or(i64::MAX);
+        query.push(" AND (SELECT count(*) FROM workers WHERE ").among("id", belief.workers);
+        query.push(" AND expires_at > ");
+        match belief.age {
+            Some(age) => query.int(age),
+            None => query.push(NOW),
+        };
+        query.push(") = ").int(workers);
+    }
+    script.add(query.push(", 0, (SELECT 1 UNION ALL SELECT 2))").done());
+}
+
+/// The changes alone, without what was compared.
+fn unseen(mut rows: Rows) -> Rows {
+    let kept = rows.columns.len() - rows.seen;
+    rows.rows.iter_mut().for_each(|row| row.truncate(kept));
+    Rows { columns: &rows.columns[..kept], seen: 0, ..rows }
+}
+
 /// Fills up to a power of two with the last one.
 fn filled<T: Clone>(mut keys: Vec<T>) -> Vec<T> {
     if let Some(last) = keys.last().cloned() {
@@ -165,8 +227,13 @@ fn portion(rows: usize) -> usize {
     size.min(ROWS_MAX)
 }
 
-/// Rows as values: of many alternatives that begin alike, MariaDB reads, and locks, all that begins so.
+/// Rows as values: of many alternatives that begin alike, MariaDB reads, and locks, all that begins so; and of one row as a
+/// value, a deletion reads, and locks, all there are.
 fn among(query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>) {
+    if keys.len() == 1 {
+        alternatives(query, columns, keys, "=");
+        return;
+    }
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     query.push(&format!("({}) IN (", names.join(", ")));
     for (index, key) in keys.into_iter().enumerate() {
@@ -179,12 +246,12 @@ fn among(query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>) {
     query.push(")");
 }
 
-/// As [`among`], or less by the last column.
-fn up_to(query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>) {
+/// The keys one by one, compared so by their last column.
+fn alternatives(query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>, last: &str) {
     for (index, key) in keys.into_iter().enumerate() {
         query.push(if index == 0 { "(" } else { " OR (" });
         for (index, ((name, of_type), cell)) in columns.iter().zip(key).enumerate() {
-            let operator = if index + 1 == columns.len() { "<=" } else { "=" };
+            let operator = if index + 1 == columns.len() { last } else { "=" };
             query.push(if index == 0 { "" } else { " AND " });
             query.push(name).push(" ").push(operator).push(" ").bind(Param::One(*of_type, cell));
         }
@@ -203,7 +270,7 @@ fn change(query: &mut Query, values: Vec<Vec<Cell>>, rows: &Rows) {
         }
         How::DeleteUpTo => {
             query.push(&format!("DELETE FROM {table} WHERE "));
-            up_to(query, columns, filled(values));
+            alternatives(query, columns, filled(values), "<=");
             return;
         }
         How::Insert | How::InsertMissing | How::Update | How::Upsert => {}

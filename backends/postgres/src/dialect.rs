@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use retell_sql::{
-    Beat, Belief, Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement, Type,
+    Beat, Belief, Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement, Trip, Type,
 };
 
 /// PostgreSQL's SQL.
@@ -69,14 +69,14 @@ impl Dialect for Postgres {
         statements.into_iter().map(together).collect()
     }
 
-    fn change_if(&self, changes: Vec<Rows>, belief: Belief, beat: Option<Beat>) -> Option<Statement> {
+    fn change_if(&self, changes: Vec<Rows>, belief: Belief, beat: Option<Beat>) -> Option<Trip> {
         let mut times = HashSet::new();
         let bytes: usize = changes.iter().flat_map(|rows| &rows.rows).flatten().map(size).sum();
         // As above; and what is too much for one statement.
         if bytes > self.bytes_max() || !changes.iter().all(|rows| times.insert((rows.table, rows.how))) {
             return None;
         }
-        Some(together_if(changes, &belief, beat))
+        Some(Trip::Statement(together_if(changes, &belief, beat)))
     }
 
     fn changes_if(&self) -> bool {

@@ -72,6 +72,15 @@ pub struct Belief {
     pub age: Option<i64>,
 }
 
+/// What changes many rows in one round trip.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Trip {
+    /// A statement, which is a transaction of its own.
+    Statement(Statement),
+    /// Statements without parameters, `BEGIN` and `COMMIT` among them: where one fails, the transaction is still open.
+    Script(String),
+}
+
 /// How one kind of server wants its statements written.
 pub trait Dialect: Debug + Send + Sync {
     /// Appends the place of the parameter of this number, counted from 1.
@@ -95,11 +104,11 @@ pub trait Dialect: Debug + Send + Sync {
         changes.chain(beat.map(|beat| self.beat(beat))).collect()
     }
 
-    /// One statement, outside of any transaction, that does all of these changes and notes them, or fails and does nothing
+    /// What does all of these changes and notes them in one round trip, outside of any transaction, or fails and does nothing
     /// at all: because rows are there that are to be new, an update with columns that are only compared does not find all
     /// of its rows as they are believed to be, or a lease has run out. `None` where the server has no such statement, or
     /// these changes do not fit into one.
-    fn change_if(&self, _changes: Vec<Rows>, _belief: Belief, _beat: Option<Beat>) -> Option<Statement> {
+    fn change_if(&self, _changes: Vec<Rows>, _belief: Belief, _beat: Option<Beat>) -> Option<Trip> {
         None
     }
 

@@ -52,7 +52,9 @@ impl Claiming<'_> {
         if !kinds.is_empty() {
             let max = number(claim.runs_max);
             query.push(" UNION ALL SELECT due, run, scheduled, what FROM ");
-            query.for_each(&self.ownerless, &kinds, &|query, owner, kind| ready_runs(query, owner, kind, now, max));
+            query.for_each(&self.ownerless, &kinds, &|query, owner, kind| {
+                ready_runs(query, owner, kind, now, max)
+            });
         }
         for (group, request) in (0..).zip(&claim.activities) {
             let kinds = self.kinds.activities.iter().filter(|(_, name)| request.names.contains(name));
