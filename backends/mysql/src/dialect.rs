@@ -3,7 +3,11 @@
 //! There are no arrays: sets of keys and rows are written out. So that few texts are prepared, sets are filled up to a
 //! power of two by their last key, and rows go in portions of a few sizes.
 
-use retell_sql::{Beat, Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement};
+use retell_sql::{
+    Beat, Belief, Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement, Trip,
+};
+
+use crate::script::Script;
 
 /// The SQL of MySQL and MariaDB.
 #[derive(Debug)]
@@ -34,17 +38,23 @@ impl Dialect for MySql {
             }
             query.push(")");
         } else {
-            any_equal(query, columns, keys, "=");
+            among(query, columns, keys);
         }
     }
 
-    fn for_each(&self, query: &mut Query, pairs: &[(i64, i64)], select: Select<'_>) {
-        // A pair that is asked for twice finds the same again.
-        let pairs = filled(pairs.to_vec());
+    fn for_each(&self, query: &mut Query, owners: &[i64], kinds: &[i64], select: Select<'_>) {
+        let (nobody, others): (Vec<i64>, Vec<i64>) = owners.iter().partition(|owner| **owner == 0);
+        let nobody = nobody.first().map(|owner| Operand::Value(*owner));
+        // One query for each of many owners takes the server longer to read than to answer.
+        let others = (!others.is_empty()).then_some(Operand::Among(others));
         query.push("(");
-        for (index, (one, other)) in pairs.into_iter().enumerate() {
-            query.push(if index == 0 { "" } else { " UNION ALL " });
-            select(query, &Operand::Value(one), &Operand::Value(other));
+        // A kind that is asked for twice finds the same again.
+        let kinds = filled(kinds.to_vec()).into_iter().map(Operand::Value);
+        for (index, kind) in kinds.enumerate() {
+            for (nth, owner) in nobody.iter().chain(&others).enumerate() {
+                query.push(if index + nth == 0 { "" } else { " UNION ALL " });
+                select(query, owner, &kind);
+            }
         }
         query.push(") AS found");
     }
@@ -58,6 +68,23 @@ impl Dialect for MySql {
             statements.push(query.done());
         }
         statements
+    }
+
+    fn change_if(&self, changes: Vec<Rows>, belief: Belief, beat: Option<Beat>) -> Option<Trip> {
+        let mut script = Script::new(self.bytes_max());
+        script.push("BEGIN");
+        // All transactions lock workflow IDs before runs; and what is believed is looked at under the locks of both.
+        let (ids, changes): (Vec<_>, Vec<_>) = changes.into_iter().partition(|rows| rows.table == "ids");
+        ids.into_iter().flat_map(|rows| self.change(rows)).for_each(|statement| script.add(statement));
+        believe(&mut script, &changes, belief);
+        let changes = changes.into_iter().map(unseen).flat_map(|rows| self.change(rows));
+        changes.chain(beat.map(|beat| self.beat(beat))).for_each(|statement| script.add(statement));
+        script.push("COMMIT");
+        script.done().map(Trip::Script)
+    }
+
+    fn changes_if(&self) -> bool {
+        true
     }
 
     fn beat(&self, Beat { id, changes }: Beat) -> Statement {
@@ -141,6 +168,47 @@ impl Dialect for MySql {
     }
 }
 
+/// Locks the runs that are to be as they were left, and fails unless they are and the leases last.
+fn believe(script: &mut Script, changes: &[Rows], belief: Belief) {
+    let runs = changes.iter().find(|rows| rows.seen > 0);
+    if let Some(rows) = runs {
+        let first = rows.columns.len() - rows.seen;
+        let ids = rows.rows.iter().map(|row| vec![row[0].clone()]).collect();
+        let seen = rows.rows.iter().map(|row| [&row[..1], &row[first..]].concat()).collect();
+        let stored = |(name, of_type): &Column| (name.trim_start_matches("seen_"), *of_type);
+        let columns: Vec<Column> =
+            rows.columns[..1].iter().chain(&rows.columns[first..]).map(stored).collect();
+        let mut query = Query::new(&MySql, "SELECT count(*) INTO @retell_found FROM ");
+        query.push(rows.table).push(" WHERE ").any_of(&columns[..1], ids).push(" AND ");
+        among(&mut query, &columns, seen);
+        script.add(query.push(" FOR UPDATE").done());
+    }
+    // The only error that an expression can be made to raise, and that is of no statement otherwise.
+    let mut query = Query::new(&MySql, "SET @retell_found = IF(");
+    match runs.map(|rows| rows.rows.len()) {
+        Some(wanted) => query.push("@retell_found = ").int(i64::try_from(wanted).unwrap_or(i64::MAX)),
+        None => query.push("TRUE"),
+    };
+    if !belief.workers.is_empty() {
+        let workers = i64::try_from(belief.workers.len()).unwrap_or(i64::MAX);
+        query.push(" AND (SELECT count(*) FROM workers WHERE ").among("id", belief.workers);
+        query.push(" AND expires_at > ");
+        match belief.age {
+            Some(age) => query.int(age),
+            None => query.push(NOW),
+        };
+        query.push(") = ").int(workers);
+    }
+    script.add(query.push(", 0, (SELECT 1 UNION ALL SELECT 2))").done());
+}
+
+/// The changes alone, without what was compared.
+fn unseen(mut rows: Rows) -> Rows {
+    let kept = rows.columns.len() - rows.seen;
+    rows.rows.iter_mut().for_each(|row| row.truncate(kept));
+    Rows { columns: &rows.columns[..kept], seen: 0, ..rows }
+}
+
 /// Fills up to a power of two with the last one.
 fn filled<T: Clone>(mut keys: Vec<T>) -> Vec<T> {
     if let Some(last) = keys.last().cloned() {
@@ -159,8 +227,27 @@ fn portion(rows: usize) -> usize {
     size.min(ROWS_MAX)
 }
 
-fn any_equal(query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>, last: &str) {
-    query.push("(");
+/// Rows as values: of many alternatives that begin alike, MariaDB reads, and locks, all that begins so; and of one row as a
+/// value, a deletion reads, and locks, all there are.
+fn among(query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>) {
+    if keys.len() == 1 {
+        alternatives(query, columns, keys, "=");
+        return;
+    }
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    query.push(&format!("({}) IN (", names.join(", ")));
+    for (index, key) in keys.into_iter().enumerate() {
+        query.push(if index == 0 { "(" } else { ", (" });
+        for (index, ((_, of_type), cell)) in columns.iter().zip(key).enumerate() {
+            query.push(if index == 0 { "" } else { ", " }).bind(Param::One(*of_type, cell));
+        }
+        query.push(")");
+    }
+    query.push(")");
+}
+
+/// The keys one by one, compared so by their last column.
+fn alternatives(query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>, last: &str) {
     for (index, key) in keys.into_iter().enumerate() {
         query.push(if index == 0 { "(" } else { " OR (" });
         for (index, ((name, of_type), cell)) in columns.iter().zip(key).enumerate() {
@@ -170,17 +257,20 @@ fn any_equal(query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>, last: 
         }
         query.push(")");
     }
-    query.push(")");
 }
 
 fn change(query: &mut Query, values: Vec<Vec<Cell>>, rows: &Rows) {
     let Rows { table, how, keys, columns, .. } = rows;
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     match how {
-        How::Delete | How::DeleteUpTo => {
-            let last = if *how == How::Delete { "=" } else { "<=" };
+        How::Delete => {
             query.push(&format!("DELETE FROM {table} WHERE "));
-            any_equal(query, columns, filled(values), last);
+            among(query, columns, filled(values));
+            return;
+        }
+        How::DeleteUpTo => {
+            query.push(&format!("DELETE FROM {table} WHERE "));
+            alternatives(query, columns, filled(values), "<=");
             return;
         }
         How::Insert | How::InsertMissing | How::Update | How::Upsert => {}

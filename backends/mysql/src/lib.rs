@@ -6,6 +6,7 @@
 mod dialect;
 mod driver;
 mod options;
+mod script;
 mod session;
 mod transaction;
 

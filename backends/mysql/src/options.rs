@@ -5,8 +5,8 @@ use std::sync::Arc;
 use retell::backend::StoreError;
 use retell::clock::Clock;
 use retell_sql::{Settings, Source};
-use sqlx::MySqlPool;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::{ConnectOptions, MySqlPool};
 
 use crate::MySql;
 use crate::session::fault;
@@ -75,7 +75,8 @@ impl Options {
     pub async fn connect(self, url: &str) -> Result<MySql, StoreError> {
         let failed = |error: sqlx::Error| fault(error).during("connect to MySQL");
         let server: MySqlConnectOptions = url.parse().map_err(failed)?;
-        let server = server.statement_cache_capacity(STATEMENTS_PREPARED);
+        // Scripts carry what users wrote: it is nothing for a log.
+        let server = server.statement_cache_capacity(STATEMENTS_PREPARED).disable_statement_logging();
         let lanes = u32::try_from(self.settings.lanes).unwrap_or(u32::MAX);
         let connections = self.connections_max.unwrap_or(lanes.saturating_add(16));
         let pool = MySqlPoolOptions::new()

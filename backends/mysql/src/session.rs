@@ -170,7 +170,8 @@ pub(crate) fn fault(error: sqlx::Error) -> Fault {
             let number = database.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
             match number.unwrap_or_default() {
                 // A deadlock, a lock that did not come, a row that changed since it was read.
-                1_213 | 1_205 | 1_020 | 3_572 => FaultKind::Conflict,
+                // And what a script says where it finds other rows than it was written for.
+                1_213 | 1_205 | 1_020 | 3_572 | 1_242 => FaultKind::Conflict,
                 1_062 | 1_586 => FaultKind::Duplicate,
                 1_021 | 1_041 | 1_114 => FaultKind::Store(StoreErrorKind::Full),
                 // Too long, out of range, not of this type, larger than a packet may be.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use retell_sql::{
-    Beat, Belief, Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement, Type,
+    Beat, Belief, Cell, Column, Dialect, How, Operand, Param, Query, Rows, Select, Statement, Trip, Type,
 };
 
 /// PostgreSQL's SQL.
@@ -31,8 +31,9 @@ impl Dialect for Postgres {
         query.push(")");
     }
 
-    fn for_each(&self, query: &mut Query, pairs: &[(i64, i64)], select: Select<'_>) {
-        let pairs = pairs.iter().map(|(one, other)| vec![Cell::Int(*one), Cell::Int(*other)]).collect();
+    fn for_each(&self, query: &mut Query, owners: &[i64], kinds: &[i64], select: Select<'_>) {
+        let pair = |owner: i64, kind: &i64| vec![Cell::Int(owner), Cell::Int(*kind)];
+        let pairs = owners.iter().flat_map(|owner| kinds.iter().map(|kind| pair(*owner, kind))).collect();
         query.push("(SELECT found.* FROM ");
         unnest(query, &[("one", Type::Int), ("other", Type::Int)], pairs);
         query.push(" AS pairs (one, other) CROSS JOIN LATERAL (");
@@ -68,14 +69,14 @@ impl Dialect for Postgres {
         statements.into_iter().map(together).collect()
     }
 
-    fn change_if(&self, changes: Vec<Rows>, belief: Belief, beat: Option<Beat>) -> Option<Statement> {
+    fn change_if(&self, changes: Vec<Rows>, belief: Belief, beat: Option<Beat>) -> Option<Trip> {
         let mut times = HashSet::new();
         let bytes: usize = changes.iter().flat_map(|rows| &rows.rows).flatten().map(size).sum();
         // As above; and what is too much for one statement.
         if bytes > self.bytes_max() || !changes.iter().all(|rows| times.insert((rows.table, rows.how))) {
             return None;
         }
-        Some(together_if(changes, &belief, beat))
+        Some(Trip::Statement(together_if(changes, &belief, beat)))
     }
 
     fn changes_if(&self) -> bool {

@@ -51,6 +51,8 @@ impl Programs {
             Self::Unpacked(unpacked) => unpacked.command(),
         };
         mysqld.args(as_root()).arg("--secure-file-priv=NULL").arg("--mysqlx=OFF");
+        // Left alone it makes certificates for itself, and no proxy can read what clients then prefer.
+        mysqld.arg("--auto-generate-certs=OFF");
         mysqld
     }
 }

@@ -72,6 +72,15 @@ pub struct Belief {
     pub age: Option<i64>,
 }
 
+/// What changes many rows in one round trip.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Trip {
+    /// A statement, which is a transaction of its own.
+    Statement(Statement),
+    /// Statements without parameters, `BEGIN` and `COMMIT` among them: where one fails, the transaction is still open.
+    Script(String),
+}
+
 /// How one kind of server wants its statements written.
 pub trait Dialect: Debug + Send + Sync {
     /// Appends the place of the parameter of this number, counted from 1.
@@ -80,9 +89,10 @@ pub trait Dialect: Debug + Send + Sync {
     /// Appends a condition: the columns equal one of these keys, of which there is at least one.
     fn any_of(&self, query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>);
 
-    /// Appends a table `found`: the rows of `select` for each of these pairs, at least one. `select` writes a query in
-    /// parentheses, given what stands for the pair's halves.
-    fn for_each(&self, query: &mut Query, pairs: &[(i64, i64)], select: Select<'_>);
+    /// Appends a table `found`: the rows of `select` for each of these owners with each of these kinds, of which there is at
+    /// least one. `select` writes a query in parentheses, given what stands for owner and kind. What belongs to nobody may
+    /// be much and is asked for kind by kind; a server may be asked for all other owners at once.
+    fn for_each(&self, query: &mut Query, owners: &[i64], kinds: &[i64], select: Select<'_>);
 
     /// The statements that do a change, at least one row.
     fn change(&self, rows: Rows) -> Vec<Statement>;
@@ -94,11 +104,11 @@ pub trait Dialect: Debug + Send + Sync {
         changes.chain(beat.map(|beat| self.beat(beat))).collect()
     }
 
-    /// One statement, outside of any transaction, that does all of these changes and notes them, or fails and does nothing
+    /// What does all of these changes and notes them in one round trip, outside of any transaction, or fails and does nothing
     /// at all: because rows are there that are to be new, an update with columns that are only compared does not find all
     /// of its rows as they are believed to be, or a lease has run out. `None` where the server has no such statement, or
     /// these changes do not fit into one.
-    fn change_if(&self, _changes: Vec<Rows>, _belief: Belief, _beat: Option<Beat>) -> Option<Statement> {
+    fn change_if(&self, _changes: Vec<Rows>, _belief: Belief, _beat: Option<Beat>) -> Option<Trip> {
         None
     }
 
@@ -158,16 +168,18 @@ pub trait Dialect: Debug + Send + Sync {
     }
 }
 
-/// Writes the query of [`Dialect::for_each`]: into this, for these two operands.
+/// Writes the query of [`Dialect::for_each`]: into this, for this owner and this kind.
 pub type Select<'a> = &'a dyn Fn(&mut Query, &Operand, &Operand);
 
-/// Half of a pair, as a query names it.
+/// What a column is to equal.
 #[derive(Debug, Clone)]
 pub enum Operand {
     /// A column.
     Column(&'static str),
     /// A value.
     Value(i64),
+    /// Any of these values, at least one.
+    Among(Vec<i64>),
 }
 
 /// A statement that is being written.
@@ -212,11 +224,12 @@ impl Query {
         self.bind(Param::One(Type::Bytes, bytes.into()))
     }
 
-    /// Appends half of a pair.
-    pub fn operand(&mut self, operand: &Operand) -> &mut Self {
+    /// Appends a condition: the column equals this.
+    pub fn equals(&mut self, column: &'static str, operand: &Operand) -> &mut Self {
         match operand {
-            Operand::Column(name) => self.push(name),
-            Operand::Value(number) => self.int(*number),
+            Operand::Column(name) => self.push(column).push(" = ").push(name),
+            Operand::Value(number) => self.push(column).push(" = ").int(*number),
+            Operand::Among(numbers) => self.among(column, numbers.iter().copied()),
         }
     }
 
@@ -237,9 +250,9 @@ impl Query {
     }
 
     /// Appends the table of [`Dialect::for_each`].
-    pub fn for_each(&mut self, pairs: &[(i64, i64)], select: Select<'_>) -> &mut Self {
+    pub fn for_each(&mut self, owners: &[i64], kinds: &[i64], select: Select<'_>) -> &mut Self {
         let dialect = self.dialect;
-        dialect.for_each(self, pairs, select);
+        dialect.for_each(self, owners, kinds, select);
         self
     }
 

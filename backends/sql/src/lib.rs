@@ -29,7 +29,7 @@ mod table;
 mod time;
 mod value;
 
-pub use dialect::{Beat, Belief, Column, Dialect, How, Operand, Query, Rows, Select, Statement};
+pub use dialect::{Beat, Belief, Column, Dialect, How, Operand, Query, Rows, Select, Statement, Trip};
 pub use fault::{Fault, FaultKind};
 pub use session::{Driver, Session};
 pub use store::{Settings, Store};

@@ -91,22 +91,22 @@ fn place_keys<'a>(
     keys.into_iter().map(|(_, key)| key).collect()
 }
 
-/// Locks the workflow IDs whose latest run is meant or may change; those that are to be started get their rows.
+/// Locks the workflow IDs whose latest run is meant or may change; those that are to be started get their rows. Inserting
+/// locks: so beside them all others are put in too, in the one order. What nothing is started under leaves no row.
 async fn lock_ids(
     session: &mut impl Session,
     cx: Context<'_>,
     named: &Named<'_>,
 ) -> Result<HashMap<Place, IdRow>, Fault> {
-    let started = place_keys(cx, &named.started);
-    if !started.is_empty() {
-        let rows = Rows { how: How::InsertMissing, rows: started, ..table::ID_KEYS.rows() };
-        for statement in cx.dialect.change(rows) {
-            session.execute(statement).await?;
-        }
-    }
     let keys = place_keys(cx, &named.ids);
     if keys.is_empty() {
         return Ok(HashMap::new());
+    }
+    if !named.started.is_empty() {
+        let rows = Rows { how: How::InsertMissing, rows: keys.clone(), ..table::ID_KEYS.rows() };
+        for statement in cx.dialect.change(rows) {
+            session.execute(statement).await?;
+        }
     }
     let mut query = Query::new(cx.dialect, "SELECT namespace, workflow_id, latest, started FROM ids WHERE ");
     query.any_of(&[("namespace", Int), ("workflow_id", Text)], keys);

@@ -1,7 +1,7 @@
-//! Writes that are planned over what is remembered, and done in one statement that the server carries out only if that is
+//! Writes that are planned over what is remembered, and done in one round trip that the server carries out only if that is
 //! still so: the next step of a run that is held here, and the first run of a workflow ID.
 //!
-//! Nothing is read before and nothing is locked: the statement compares each run with what it is believed to be, after it
+//! Nothing is read before and nothing is locked: the server compares each run with what it is believed to be, after it
 //! has got its lock; what is to be new meets its key if it is not; and leases are looked at. Where a belief is wrong
 //! nothing is done, and the batch is read like any other.
 
@@ -12,7 +12,7 @@ use retell::write::{Commit, Next, Start, Write};
 
 use super::save::{Changes, changes};
 use super::transaction::{Batched, Context};
-use crate::dialect::{Beat, Belief};
+use crate::dialect::{Beat, Belief, Trip};
 use crate::fault::{Fault, FaultKind};
 use crate::plan::{Heard, IdRow, Place, Run, Worker, World};
 use crate::session::Session;
@@ -42,13 +42,26 @@ pub(crate) async fn apply_unread(
     let age = matches!(cx.source, Source::Injected(_)).then_some(world.age);
     let all = first.into_iter().chain(then).collect();
     let beat = world.heard.is_something().then_some(beat);
-    let Some(statement) = cx.dialect.change_if(all, Belief { workers, age }, beat) else { return Ok(None) };
-    let done = session.execute(statement).await;
+    let Some(trip) = cx.dialect.change_if(all, Belief { workers, age }, beat) else { return Ok(None) };
+    let done = make(session, trip).await;
     cx.remembered.was_right(done.is_ok());
     match done {
-        Ok(_) => Ok(Some(Batched { outcomes, heard: world.heard, left: world.left() })),
+        Ok(()) => Ok(Some(Batched { outcomes, heard: world.heard, left: world.left() })),
         Err(fault) if matches!(fault.kind, FaultKind::Lost | FaultKind::Store(_)) => Err(fault),
         Err(_) => Ok(None),
+    }
+}
+
+async fn make(session: &mut impl Session, trip: Trip) -> Result<(), Fault> {
+    match trip {
+        Trip::Statement(statement) => session.execute(statement).await.map(|_| ()),
+        Trip::Script(text) => {
+            let done = session.script(&text).await;
+            if done.as_ref().is_err_and(|fault| fault.kind != FaultKind::Lost) {
+                session.script("ROLLBACK").await?;
+            }
+            done
+        }
     }
 }
 

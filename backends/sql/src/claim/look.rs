@@ -48,19 +48,21 @@ impl Claiming<'_> {
         let workflows = self.kinds.workflows.iter().filter(|(_, workflow, semantics)| {
             claim.workflows.contains(workflow) && *semantics <= claim.semantics
         });
-        let pairs = self.pairs(workflows.map(|(id, ..)| *id));
-        if !pairs.is_empty() {
+        let kinds: Vec<i64> = workflows.map(|(id, ..)| *id).collect();
+        if !kinds.is_empty() {
             let max = number(claim.runs_max);
             query.push(" UNION ALL SELECT due, run, scheduled, what FROM ");
-            query.for_each(&pairs, &|query, owner, kind| ready_runs(query, owner, kind, now, max));
+            query.for_each(&self.ownerless, &kinds, &|query, owner, kind| {
+                ready_runs(query, owner, kind, now, max)
+            });
         }
         for (group, request) in (0..).zip(&claim.activities) {
             let kinds = self.kinds.activities.iter().filter(|(_, name)| request.names.contains(name));
-            let pairs = self.pairs(kinds.map(|(id, _)| *id));
-            if !pairs.is_empty() {
+            let kinds: Vec<i64> = kinds.map(|(id, _)| *id).collect();
+            if !kinds.is_empty() {
                 let max = number(request.max);
                 query.push(" UNION ALL SELECT due, run, scheduled, what FROM ");
-                query.for_each(&pairs, &|query, owner, kind| {
+                query.for_each(&self.ownerless, &kinds, &|query, owner, kind| {
                     ready_activities(query, owner, kind, now, (group, max));
                 });
             }
@@ -69,7 +71,8 @@ impl Claiming<'_> {
         let mut found = Candidates::default();
         found.activities.resize_with(claim.activities.len(), HashMap::new);
         for row in rows {
-            let (due, run) = (row.int(0)?, row.int(1)?);
+            let Some(due) = row.maybe_int(0)? else { continue };
+            let run = row.int(1)?;
             match row.int(3)? {
                 what::AHEAD => self.note_due(due),
                 what::UNREAD => found.unread.push(run),
@@ -86,11 +89,6 @@ impl Claiming<'_> {
         }
         Ok(found)
     }
-
-    /// The kinds that are asked for, with each that they may be taken from.
-    fn pairs(&self, kinds: impl Iterator<Item = i64> + Clone) -> Vec<(i64, i64)> {
-        self.ownerless.iter().flat_map(|owner| kinds.clone().map(|kind| (*owner, kind))).collect()
-    }
 }
 
 /// Keeps one more if there is room; rows come in order, and some of them by two ways.
@@ -103,7 +101,7 @@ fn keep<K: std::hash::Hash + Eq>(found: &mut HashMap<K, usize>, key: K, max: usi
 
 /// Runs of one kind and one owner that may be taken, and when the next may.
 fn ready_runs(query: &mut Query, owner: &Operand, kind: &Operand, now: i64, max: i64) {
-    let of = |query: &mut Query| _ = query.push("owner = ").operand(owner).push(" AND kind = ").operand(kind);
+    let of = |query: &mut Query| _ = query.equals("owner", owner).push(" AND ").equals("kind", kind);
     query.push(
         "(SELECT wake_at AS due, id AS run, 0 AS scheduled, -3 AS what FROM runs WHERE status = 0 AND ",
     );
@@ -119,25 +117,39 @@ fn ready_runs(query: &mut Query, owner: &Operand, kind: &Operand, now: i64, max:
     query.push(") UNION ALL (SELECT closed_at AS due, id AS run, 0 AS scheduled, -3 AS what FROM runs ");
     query.push("WHERE unsettled = 1 AND ");
     of(query);
-    query.push(" LIMIT ").int(max);
-    query.push(") UNION ALL (SELECT wake_at AS due, id AS run, 0 AS scheduled, -2 AS what FROM runs ");
-    query.push("WHERE status = 0 AND ");
-    of(query);
-    query.push(" AND wake_at > ").int(now);
-    query.push(" AND (rowless = 0 OR owner = 0) ORDER BY wake_at LIMIT 1)");
+    query.push(" LIMIT ").int(max).push(") UNION ALL ");
+    sleeping_runs(query, owner, kind, now);
+}
+
+/// When the next run of one kind is due that sleeps now. There may be many: for each owner one row of the index is read.
+fn sleeping_runs(query: &mut Query, owner: &Operand, kind: &Operand, now: i64) {
+    let next = |query: &mut Query, what: &str, owner: &Operand| {
+        query.push("(SELECT ").push(what).push(" FROM runs WHERE status = 0 AND ").equals("owner", owner);
+        query.push(" AND ").equals("kind", kind).push(" AND wake_at > ").int(now);
+        query.push(" AND (rowless = 0 OR owner = 0) ORDER BY wake_at LIMIT 1)");
+    };
+    let row = "wake_at AS due, id AS run, 0 AS scheduled, -2 AS what";
+    if let Operand::Among(owners) = owner {
+        query.push("(SELECT ");
+        next(query, "wake_at", &Operand::Column("workers.id"));
+        query.push(" AS due, 0 AS run, 0 AS scheduled, -2 AS what FROM workers WHERE ");
+        query.among("workers.id", owners.iter().copied()).push(")");
+    } else {
+        next(query, row, owner);
+    }
 }
 
 /// Activities of one kind and one owner that may be taken, and when the next may. Those of a dead worker were running:
 /// they are visible whatever their row says.
 fn ready_activities(query: &mut Query, owner: &Operand, kind: &Operand, now: i64, (group, max): (i64, i64)) {
-    let of = |query: &mut Query| _ = query.push("owner = ").operand(owner).push(" AND kind = ").operand(kind);
+    let of = |query: &mut Query| _ = query.equals("owner", owner).push(" AND ").equals("kind", kind);
     query.push("(SELECT visible_at AS due, run, scheduled, ").push(&group.to_string());
     query.push(" AS what FROM activities WHERE ");
     of(query);
     query.push(" AND visible_at <= ");
     match owner {
         Operand::Value(NOBODY) => query.int(now),
-        Operand::Value(_) => query.push("9223372036854775807"),
+        Operand::Value(_) | Operand::Among(_) => query.push("9223372036854775807"),
         Operand::Column(owner) => query
             .push("CASE WHEN ")
             .push(owner)
@@ -145,8 +157,11 @@ fn ready_activities(query: &mut Query, owner: &Operand, kind: &Operand, now: i64
             .int(now)
             .push(" ELSE 9223372036854775807 END"),
     };
-    query.push(" ORDER BY visible_at LIMIT ").int(max);
-    query.push(") UNION ALL (SELECT visible_at AS due, run, scheduled, -2 AS what FROM activities WHERE ");
+    query.push(" ORDER BY visible_at LIMIT ").int(max).push(")");
+    if matches!(owner, Operand::Among(_)) {
+        return;
+    }
+    query.push(" UNION ALL (SELECT visible_at AS due, run, scheduled, -2 AS what FROM activities WHERE ");
     of(query);
     query.push(" AND owner = 0 AND visible_at > ").int(now).push(" ORDER BY visible_at LIMIT 1)");
 }
