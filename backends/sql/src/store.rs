@@ -74,6 +74,20 @@ pub struct Store<D: Driver> {
     swept: Mutex<Option<Instant>>,
 }
 
+/// Does something on a connection for writing that is no lane's; once more on another one if that is gone.
+macro_rules! writing {
+    ($shared:expr, |$session:ident| $act:expr) => {{
+        let mut $session = $shared.writer().await?;
+        let mut done = $act.await;
+        if is_lost(&done) {
+            $session = $shared.driver.writer().await?;
+            done = $act.await;
+        }
+        $shared.keep($session, &done);
+        done
+    }};
+}
+
 /// Reads something; once more on another connection if that is gone.
 macro_rules! reading {
     ($shared:expr, |$session:ident, $cx:ident| $read:expr) => {{
@@ -85,6 +99,19 @@ macro_rules! reading {
             done = $read.await;
         }
         done
+    }};
+}
+
+/// Reads something of so many runs. Many are read on a connection for writing, which is set to find rows by indexes: on
+/// another one a server may well read whole tables instead.
+macro_rules! reading_many {
+    ($shared:expr, $count:expr, |$session:ident, $cx:ident| $read:expr) => {{
+        if $count > 1 {
+            let $cx = $shared.context(None);
+            writing!($shared, |$session| $read)
+        } else {
+            reading!($shared, |$session, $cx| $read)
+        }
     }};
 }
 
@@ -102,17 +129,32 @@ impl Reads {
         Self {
             histories: Gathered::open(move |pages: Vec<HistoryPage>| {
                 let shared = of_histories.clone();
-                async move { reading!(shared, |session, cx| read::histories(&mut session, cx, &pages)) }
-                    .boxed()
+                async move {
+                    reading_many!(shared, pages.len(), |session, cx| read::histories(
+                        &mut session,
+                        cx,
+                        &pages
+                    ))
+                }
+                .boxed()
             }),
             queues: Gathered::open(move |runs: Vec<RunKey>| {
                 let shared = of_queues.clone();
-                async move { reading!(shared, |session, cx| read::queued(&mut session, cx, &runs)) }.boxed()
+                async move {
+                    reading_many!(shared, runs.len(), |session, cx| read::queued(&mut session, cx, &runs))
+                }
+                .boxed()
             }),
             infos: Gathered::open(move |targets: Vec<Target>| {
                 let shared = of_infos.clone();
-                async move { reading!(shared, |session, cx| read::describe(&mut session, cx, &targets)) }
-                    .boxed()
+                async move {
+                    reading_many!(shared, targets.len(), |session, cx| read::describe(
+                        &mut session,
+                        cx,
+                        &targets
+                    ))
+                }
+                .boxed()
             }),
         }
     }
@@ -181,20 +223,6 @@ impl<D: Driver> std::fmt::Debug for Shared<D> {
 
 fn is_lost<T>(done: &Result<T, Fault>) -> bool {
     done.as_ref().is_err_and(|fault| fault.kind == FaultKind::Lost)
-}
-
-/// Does something on a connection for writing that is no lane's; once more on another one if that is gone.
-macro_rules! writing {
-    ($shared:expr, |$session:ident| $act:expr) => {{
-        let mut $session = $shared.writer().await?;
-        let mut done = $act.await;
-        if is_lost(&done) {
-            $session = $shared.driver.writer().await?;
-            done = $act.await;
-        }
-        $shared.keep($session, &done);
-        done
-    }};
 }
 
 impl<D: Driver> Store<D> {
@@ -398,7 +426,7 @@ impl<D: Driver> Backend for Store<D> {
             return info.map(|info| vec![info]).map_err(|fault| fault.during("describe"));
         }
         self.read("describe", async |shared| {
-            reading!(shared, |session, cx| read::describe(&mut session, cx, targets))
+            reading_many!(shared, targets.len(), |session, cx| read::describe(&mut session, cx, targets))
         })
         .await
     }
