@@ -61,13 +61,22 @@ impl Driver for MySqlDriver {
 }
 
 impl MySqlDriver {
-    /// A connection of the store's own, as it must be.
+    /// A connection of the store's own, as it must be. Those that lay idle may be gone, each of them.
     async fn own(&self, statements: Arc<AtomicU64>) -> Result<Pooled, Fault> {
-        let connection = self.pool.acquire().await.map_err(fault)?;
-        let mut session = Pooled::own(connection, statements);
-        session.script(SETTINGS).await?;
-        self.check(session.connection()?).await?;
-        Ok(session)
+        let mut idle = self.pool.num_idle();
+        loop {
+            let connection = self.pool.acquire().await.map_err(fault)?;
+            let mut session = Pooled::own(connection, statements.clone());
+            let set_up = async {
+                session.script(SETTINGS).await?;
+                self.check(session.connection()?).await
+            };
+            match set_up.await {
+                Ok(()) => return Ok(session),
+                Err(fault) if fault.kind == FaultKind::Lost && idle > 0 => idle -= 1,
+                Err(fault) => return Err(fault),
+            }
+        }
     }
 
     async fn check(&self, connection: &mut sqlx::MySqlConnection) -> Result<(), Fault> {

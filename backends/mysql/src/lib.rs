@@ -22,7 +22,7 @@ use retell::history::Record;
 use retell::vocabulary::{EventId, Namespace, RunKey, Timestamp};
 use retell::write::{Batch, Outcome, Target, Write};
 use retell_sql::Store;
-use sqlx::{MySqlConnection, MySqlPool};
+use sqlx::MySqlPool;
 
 pub use options::{Options, Weaker};
 /// The driver that the store is built on: its pools and transactions are those that a store can share.
@@ -118,7 +118,7 @@ impl MySql {
     /// [`Outcome`].
     pub async fn apply_in(
         &self,
-        transaction: &mut MySqlConnection,
+        transaction: &mut sqlx::Transaction<'_, sqlx::MySql>,
         batch: &[Write],
     ) -> Result<Vec<Outcome>, StoreError> {
         self.0.apply_in(&mut Borrowed(transaction), batch).await

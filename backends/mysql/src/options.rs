@@ -1,12 +1,14 @@
 //! How a store is opened.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use retell::backend::StoreError;
 use retell::clock::Clock;
 use retell_sql::{Settings, Source};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{ConnectOptions, MySqlPool};
+use sqlx::{ConnectOptions, Connection, MySqlConnection, MySqlPool};
+use tokio::time::timeout;
 
 use crate::MySql;
 use crate::session::fault;
@@ -25,6 +27,8 @@ pub enum Weaker {
     DoublewriteOff,
 }
 
+/// How long a server may take to answer who connects, and how long a connection of the pool is waited for.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(5);
 /// How many statements a connection of the store's own pool keeps prepared: more than there are texts in use.
 const STATEMENTS_PREPARED: usize = 500;
 
@@ -77,9 +81,13 @@ impl Options {
         let server: MySqlConnectOptions = url.parse().map_err(failed)?;
         // Scripts carry what users wrote: it is nothing for a log.
         let server = server.statement_cache_capacity(STATEMENTS_PREPARED).disable_statement_logging();
+        // A pool would try for long, and then not say why it could not.
+        let reached = timeout(CONNECTED_WITHIN, MySqlConnection::connect_with(&server)).await;
+        reached.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(failed)?.close().await.map_err(failed)?;
         let lanes = u32::try_from(self.settings.lanes).unwrap_or(u32::MAX);
         let connections = self.connections_max.unwrap_or(lanes.saturating_add(16));
         let pool = MySqlPoolOptions::new()
+            .acquire_timeout(CONNECTED_WITHIN)
             .max_connections(connections.max(lanes.saturating_add(4)))
             // Each statement tells soon enough that its connection is gone.
             .test_before_acquire(false)

@@ -184,7 +184,12 @@ pub(crate) fn fault(error: sqlx::Error) -> Fault {
         }
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => FaultKind::Damaged,
         sqlx::Error::Encode(_) => FaultKind::Data,
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => FaultKind::Store(StoreErrorKind::Unavailable),
+        sqlx::Error::PoolTimedOut => {
+            let reason =
+                "no connection came in time: the server does not answer, or all that may be open are in use";
+            return Fault::new(FaultKind::Store(StoreErrorKind::Unavailable), reason);
+        }
+        sqlx::Error::PoolClosed => FaultKind::Store(StoreErrorKind::Unavailable),
         _ => FaultKind::Lost,
     };
     Fault::new(kind, error)

@@ -40,18 +40,12 @@ impl Driver for PgDriver {
     }
 
     async fn writer(&self) -> Result<Pooled, Fault> {
-        let mut connection = self.pool.acquire().await.map_err(fault)?;
-        self.check(&mut connection).await?;
-        let mut session = Pooled::own(connection, self.statements.clone());
-        session.script(SETTINGS).await?;
-        Ok(session)
+        self.own(self.statements.clone()).await
     }
 
     async fn watcher(&self) -> Result<Pooled, Fault> {
-        let mut connection = self.pool.acquire().await.map_err(fault)?;
-        self.check(&mut connection).await?;
         // What it is asked is no step's.
-        Ok(Pooled::own(connection, Arc::default()))
+        self.own(Arc::default()).await
     }
 
     async fn reader(&self) -> Result<Pooled, Fault> {
@@ -68,6 +62,21 @@ impl Driver for PgDriver {
 }
 
 impl PgDriver {
+    /// A connection of the store's own, as it must be. Those that lay idle may be gone, each of them.
+    async fn own(&self, statements: Arc<AtomicU64>) -> Result<Pooled, Fault> {
+        let mut idle = self.pool.num_idle();
+        loop {
+            let mut connection = self.pool.acquire().await.map_err(fault)?;
+            let checked = self.check(&mut connection).await;
+            let mut session = Pooled::own(connection, statements.clone());
+            match checked {
+                Ok(()) => return session.script(SETTINGS).await.map(|()| session),
+                Err(fault) if fault.kind == FaultKind::Lost && idle > 0 => idle -= 1,
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
     async fn check(&self, connection: &mut sqlx::PgConnection) -> Result<(), Fault> {
         let row = sqlx::query(READ_BACK).fetch_one(connection).await.map_err(fault)?;
         let found = |index: usize| row.try_get::<String, _>(index).map_err(fault);

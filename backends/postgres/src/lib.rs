@@ -21,7 +21,7 @@ use retell::history::Record;
 use retell::vocabulary::{EventId, Namespace, RunKey, Timestamp};
 use retell::write::{Batch, Outcome, Target, Write};
 use retell_sql::Store;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
 pub use options::{Options, Weaker};
 /// The driver that the store is built on: its pools and transactions are those that a store can share.
@@ -116,7 +116,7 @@ impl Postgres {
     /// [`Outcome`].
     pub async fn apply_in(
         &self,
-        transaction: &mut PgConnection,
+        transaction: &mut sqlx::Transaction<'_, sqlx::Postgres>,
         batch: &[Write],
     ) -> Result<Vec<Outcome>, StoreError> {
         self.0.apply_in(&mut Borrowed(transaction), batch).await

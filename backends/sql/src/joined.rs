@@ -46,15 +46,13 @@ pub(crate) async fn apply_in<D: Driver>(
     let applied = async {
         let there = whereabouts(session, shared).await?;
         shared.driver.check_durability(&there.durability)?;
-        let home = home(shared, &mut beside, &there).await?;
-        let fresh = match batch::prepare(&mut beside, shared.context(None), &writes).await {
-            // A kept connection may have died since it was used last.
-            Err(fault) if fault.kind == FaultKind::Lost => {
-                beside.session = None;
-                batch::prepare(&mut beside, shared.context(None), &writes).await?
-            }
-            prepared => prepared?,
-        };
+        let mut ready = make_ready(&mut beside, &there, &writes).await;
+        // A kept connection may have died since it was used last.
+        if ready.as_ref().is_err_and(|fault| fault.kind == FaultKind::Lost) {
+            beside.session = Some(shared.driver.writer().await?);
+            ready = make_ready(&mut beside, &there, &writes).await;
+        }
+        let (home, fresh) = ready?;
         if there.schema == home.schema {
             return batch::apply_open(session, shared.context(None), &writes, fresh).await;
         }
@@ -70,12 +68,21 @@ pub(crate) async fn apply_in<D: Driver>(
     applied.map(|batched| batched.outcomes).map_err(joined_fault)
 }
 
-/// Where the store is; refuses a transaction that is elsewhere.
-async fn home<D: Driver>(
-    shared: &Shared<D>,
+/// What is done outside of the transaction: finds out where the store is, and makes the names that the writes use. Answers
+/// also the numbers for new runs.
+async fn make_ready<D: Driver>(
     beside: &mut Beside<'_, D>,
     there: &Whereabouts,
-) -> Result<Whereabouts, Fault> {
+    writes: &[&Write],
+) -> Result<(Whereabouts, Vec<i64>), Fault> {
+    let home = home(beside, there).await?;
+    let cx = beside.shared.context(None);
+    Ok((home, batch::prepare(beside, cx, writes).await?))
+}
+
+/// Where the store is; refuses a transaction that is elsewhere.
+async fn home<D: Driver>(beside: &mut Beside<'_, D>, there: &Whereabouts) -> Result<Whereabouts, Fault> {
+    let shared = beside.shared;
     let known = shared.home.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(home) = known.filter(|home| home.server == there.server) {
         return Ok(home);

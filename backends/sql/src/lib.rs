@@ -12,6 +12,7 @@ mod batch;
 mod claim;
 mod dialect;
 mod fault;
+mod gather;
 mod joined;
 mod lane;
 mod lease;

@@ -19,6 +19,9 @@ use crate::session::Session;
 
 /// How often the signs of others are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often the end of leases that met another transaction is done again before the session counts as lost.
+const CONFLICTS_MAX: usize = 8;
+
 /// The rows of the workers of this process that are to be seen alive.
 #[derive(Debug, Default)]
 pub(crate) struct Shown(Mutex<HashMap<WorkerId, i64>>);
@@ -183,8 +186,18 @@ async fn shorten(session: &mut impl Session, cx: Context<'_>, rows: &BTreeSet<i6
     Ok(())
 }
 
-/// Ends leases, and has all processes look for what has become free.
+/// Ends leases, and has all processes look for what has become free. Others may be at the same leases.
 async fn end_leases(session: &mut impl Session, cx: Context<'_>, rows: &[i64]) -> Result<(), Fault> {
+    let mut conflicts = 0;
+    loop {
+        match end_leases_once(session, cx, rows).await {
+            Err(fault) if fault.kind == FaultKind::Conflict && conflicts < CONFLICTS_MAX => conflicts += 1,
+            done => return done,
+        }
+    }
+}
+
+async fn end_leases_once(session: &mut impl Session, cx: Context<'_>, rows: &[i64]) -> Result<(), Fault> {
     let mut query = Query::new(cx.dialect, "UPDATE workers SET expires_at = ");
     cx.source.push_age(&mut query, cx.dialect);
     query.push(" WHERE ").among("id", rows.iter().copied()).push(" AND expires_at > ");

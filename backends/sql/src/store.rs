@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use retell::backend::{
     AnswerKey, Answered, Backend, Changes, Claim, Claimed, Interest, LeaseAction, ListRequest, Mark, Page,
     QueuedActivity, Renewal, Renewed, RunInfo, StoreError, StoreErrorKind, StoreStats,
@@ -18,12 +19,14 @@ use retell::write::{Batch, Outcome, Target, Write};
 use crate::batch::Context;
 use crate::claim::{self, Asked, Taken};
 use crate::fault::{Fault, FaultKind};
+use crate::gather::Gathered;
 use crate::joined::{self, Home};
 use crate::lane::Lanes;
 use crate::lease::Leased;
 use crate::names::Names;
 use crate::plan::Heard;
 use crate::pulse::{self, Watch};
+use crate::read::HistoryPage;
 use crate::remembered::Remembered;
 use crate::session::{Driver, Session};
 use crate::time::Source;
@@ -63,11 +66,98 @@ pub struct Store<D: Driver> {
     shared: Arc<Shared<D>>,
     lanes: Lanes,
     watch: Arc<Watch>,
+    reads: Reads,
     /// The last answer to a claim of each of this process's workers, and its number.
     told: Mutex<HashMap<WorkerId, (u64, Claimed)>>,
     /// The number that each of them asked under last.
     asked: Mutex<HashMap<WorkerId, u64>>,
     swept: Mutex<Option<Instant>>,
+}
+
+/// Does something on a connection for writing that is no lane's; once more on another one if that is gone.
+macro_rules! writing {
+    ($shared:expr, |$session:ident| $act:expr) => {{
+        let mut $session = $shared.writer().await?;
+        let mut done = $act.await;
+        if is_lost(&done) {
+            $session = $shared.driver.writer().await?;
+            done = $act.await;
+        }
+        $shared.keep($session, &done);
+        done
+    }};
+}
+
+/// Reads something; once more on another connection if that is gone.
+macro_rules! reading {
+    ($shared:expr, |$session:ident, $cx:ident| $read:expr) => {{
+        let $cx = $shared.context(None);
+        let mut $session = $shared.driver.reader().await?;
+        let mut done = $read.await;
+        if is_lost(&done) {
+            $session = $shared.driver.reader().await?;
+            done = $read.await;
+        }
+        done
+    }};
+}
+
+/// Reads something of so many runs. Many are read on a connection for writing, which is set to find rows by indexes: on
+/// another one a server may well read whole tables instead.
+macro_rules! reading_many {
+    ($shared:expr, $count:expr, |$session:ident, $cx:ident| $read:expr) => {{
+        if $count > 1 {
+            let $cx = $shared.context(None);
+            writing!($shared, |$session| $read)
+        } else {
+            reading!($shared, |$session, $cx| $read)
+        }
+    }};
+}
+
+/// What is read of one run at a time, and of many together.
+#[derive(Debug)]
+struct Reads {
+    histories: Gathered<HistoryPage, Vec<Record>>,
+    queues: Gathered<RunKey, Vec<QueuedActivity>>,
+    infos: Gathered<Target, Option<RunInfo>>,
+}
+
+impl Reads {
+    fn open<D: Driver>(shared: &Arc<Shared<D>>) -> Self {
+        let [of_histories, of_queues, of_infos] = [shared.clone(), shared.clone(), shared.clone()];
+        Self {
+            histories: Gathered::open(move |pages: Vec<HistoryPage>| {
+                let shared = of_histories.clone();
+                async move {
+                    reading_many!(shared, pages.len(), |session, cx| read::histories(
+                        &mut session,
+                        cx,
+                        &pages
+                    ))
+                }
+                .boxed()
+            }),
+            queues: Gathered::open(move |runs: Vec<RunKey>| {
+                let shared = of_queues.clone();
+                async move {
+                    reading_many!(shared, runs.len(), |session, cx| read::queued(&mut session, cx, &runs))
+                }
+                .boxed()
+            }),
+            infos: Gathered::open(move |targets: Vec<Target>| {
+                let shared = of_infos.clone();
+                async move {
+                    reading_many!(shared, targets.len(), |session, cx| read::describe(
+                        &mut session,
+                        cx,
+                        &targets
+                    ))
+                }
+                .boxed()
+            }),
+        }
+    }
 }
 
 /// What a store's tasks share.
@@ -135,37 +225,6 @@ fn is_lost<T>(done: &Result<T, Fault>) -> bool {
     done.as_ref().is_err_and(|fault| fault.kind == FaultKind::Lost)
 }
 
-/// Does something on a connection for writing that is no lane's; once more on another one if that is gone.
-macro_rules! writing {
-    ($shared:expr, |$session:ident| $act:expr) => {{
-        let mut $session = $shared.writer().await?;
-        let mut done = $act.await;
-        if is_lost(&done) {
-            $session = $shared.driver.writer().await?;
-            done = $act.await;
-        }
-        $shared.keep($session, &done);
-        done
-    }};
-}
-
-/// Reads something; once more on another connection if that is gone.
-macro_rules! reading {
-    ($store:expr, $operation:literal, |$session:ident, $cx:ident| $read:expr) => {{
-        let read = async {
-            let $cx = $store.shared.context(None);
-            let mut $session = $store.shared.driver.reader().await?;
-            let mut done = $read.await;
-            if is_lost(&done) {
-                $session = $store.shared.driver.reader().await?;
-                done = $read.await;
-            }
-            done
-        };
-        read.await.map_err(|fault: Fault| fault.during($operation))
-    }};
-}
-
 impl<D: Driver> Store<D> {
     /// Brings the schema up to this program's version, and begins to work. Called inside a tokio runtime.
     ///
@@ -193,12 +252,14 @@ impl<D: Driver> Store<D> {
         let seen = pulse::read(&mut session, &shared).await.map_err(during)?;
         shared.keep(session, &Ok(()));
         let lanes = Lanes::open(&shared, pulses.iter().copied());
+        let reads = Reads::open(&shared);
         let watch = Arc::new(Watch::default());
         tokio::spawn(pulse::look_on(Arc::downgrade(&shared), watch.clone(), pulses, seen));
         Ok(Self {
             shared,
             lanes,
             watch,
+            reads,
             told: Mutex::default(),
             asked: Mutex::default(),
             swept: Mutex::default(),
@@ -244,6 +305,14 @@ impl<D: Driver> Store<D> {
             Ok(done) => done.map_err(|fault| fault.during(operation)),
             Err(_) => Err(StoreError::new(StoreErrorKind::Closed, operation)),
         }
+    }
+
+    async fn read<T>(
+        &self,
+        operation: &str,
+        read: impl AsyncFnOnce(&Shared<D>) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        read(&self.shared).await.map_err(|fault| fault.during(operation))
     }
 
     /// Has workers ask again once those who are at what they wanted are done with it.
@@ -347,27 +416,44 @@ impl<D: Driver> Backend for Store<D> {
         after: EventId,
         bytes_max: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        reading!(self, "history", |session, cx| read::history(&mut session, cx, run, after, bytes_max))
+        let page = HistoryPage { run: run.clone(), after, bytes_max };
+        self.reads.histories.read(page).await.map_err(|fault| fault.during("history"))
     }
 
     async fn describe(&self, targets: &[Target]) -> Result<Vec<Option<RunInfo>>, StoreError> {
-        reading!(self, "describe", |session, cx| read::describe(&mut session, cx, targets))
+        if let [target] = targets {
+            let info = self.reads.infos.read(target.clone()).await;
+            return info.map(|info| vec![info]).map_err(|fault| fault.during("describe"));
+        }
+        self.read("describe", async |shared| {
+            reading_many!(shared, targets.len(), |session, cx| read::describe(&mut session, cx, targets))
+        })
+        .await
     }
 
     async fn list(&self, request: &ListRequest) -> Result<Page, StoreError> {
-        reading!(self, "list", |session, cx| read::list(&mut session, cx, request))
+        self.read("list", async |shared| {
+            reading!(shared, |session, cx| read::list(&mut session, cx, request))
+        })
+        .await
     }
 
     async fn queued(&self, run: &RunKey) -> Result<Vec<QueuedActivity>, StoreError> {
-        reading!(self, "queued", |session, cx| read::queued(&mut session, cx, run))
+        self.reads.queues.read(run.clone()).await.map_err(|fault| fault.during("queued"))
     }
 
     async fn answers(&self, asked: &[AnswerKey]) -> Result<Vec<Option<Answered>>, StoreError> {
-        reading!(self, "answers", |session, cx| read::answers(&mut session, cx, asked))
+        self.read("answers", async |shared| {
+            reading!(shared, |session, cx| read::answers(&mut session, cx, asked))
+        })
+        .await
     }
 
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError> {
-        reading!(self, "stats", |session, cx| read::stats(&mut session, cx, namespace))
+        self.read("stats", async |shared| {
+            reading!(shared, |session, cx| read::stats(&mut session, cx, namespace))
+        })
+        .await
     }
 
     async fn closed_before(
@@ -376,12 +462,11 @@ impl<D: Driver> Backend for Store<D> {
         before: Timestamp,
         max: usize,
     ) -> Result<Vec<RunKey>, StoreError> {
-        reading!(self, "closed before", |session, cx| read::closed_before(
-            &mut session,
-            cx,
-            namespace,
-            (before, max)
-        ))
+        let asked = (before, max);
+        self.read("closed before", async |shared| {
+            reading!(shared, |session, cx| read::closed_before(&mut session, cx, namespace, asked))
+        })
+        .await
     }
 
     async fn changed(&self, interest: Interest, seen: Mark) -> Mark {

@@ -11,7 +11,7 @@ use super::queries::Question;
 use super::run::{Loaded, Standing, Trouble};
 use super::running::Stop;
 use crate::backend::{ClaimedRun, UnreadInbox};
-use crate::vocabulary::{FencingToken, RunId, RunKey, WorkerId};
+use crate::vocabulary::{EventId, FencingToken, RunId, RunKey, WorkerId};
 use crate::write::Outcome;
 
 /// What comes to a shard.
@@ -57,6 +57,8 @@ pub(super) struct Load {
     pub(super) token: FencingToken,
     /// Which load of the run this is.
     pub(super) number: u32,
+    /// The last event that it has.
+    pub(super) head: EventId,
     /// Whether to find out which activities have a row in the queue.
     pub(super) find_queued: bool,
 }

@@ -22,7 +22,7 @@ pub(super) async fn load(cx: Arc<Context>, shards: Arc<Shards>, load: Load) {
         shards.send_to(load.run.run_id, Input::Loaded(load.run.run_id, (load.token, load.number), loaded))
     };
     let mut after = EventId(0);
-    loop {
+    while after < load.head {
         match cx.backend.history(&load.run, after, PAGE_BYTES).await {
             Ok(records) => {
                 let Some(last) = records.last() else { break };

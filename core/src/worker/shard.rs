@@ -167,7 +167,8 @@ impl Shard {
             let options = self.alarms.options(&self.cx, run_id, run.token);
             let find_queued = run.loading(options);
             let number = run.loads;
-            self.effects.loads.push(Load { run: run.key.clone(), token: run.token, number, find_queued });
+            let (token, head) = (run.token, run.head);
+            self.effects.loads.push(Load { run: run.key.clone(), token, number, head, find_queued });
         }
         match run.finish_loading(&self.cx, now) {
             Ok(jobs) => self.effects.jobs.extend(jobs),

@@ -92,7 +92,15 @@ impl<'a> Claiming<'a> {
     /// Reads who is alive, and the kinds of the queue's work.
     async fn begin(session: &mut impl Session, cx: Context<'a>, claim: &'a Claim) -> Result<Self, Fault> {
         let mut query = Query::new(cx.dialect, "SELECT ");
-        query.push(cx.dialect.now()).push(", id, worker, expires_at FROM workers WHERE drained = 0");
+        query.push(cx.dialect.now()).push(", id, worker, expires_at FROM workers WHERE drained = 0 AND ");
+        // Each that is dead is asked for below with each kind: those that hold nothing are left out here.
+        query.push("(workers.expires_at > ");
+        cx.source.push_age(&mut query, cx.dialect);
+        query.push(
+            " OR EXISTS (SELECT 1 FROM runs WHERE status = 0 AND runs.owner = workers.id) \
+             OR EXISTS (SELECT 1 FROM runs WHERE unsettled = 1 AND runs.owner = workers.id) \
+             OR EXISTS (SELECT 1 FROM activities WHERE activities.owner = workers.id))",
+        );
         let rows = session.rows(query.done()).await?;
         let server = rows.first().ok_or_else(|| lease_lost("claim"))?.int(0)?;
         let instant = cx.source.instant(server);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use retell::Orchestrator;
-use retell::backend::{Backend, Interest, LeaseAction, Mark, Renewal, StoreErrorKind};
+use retell::backend::{Backend, Interest, LeaseAction, Mark, Renewal, StoreError, StoreErrorKind};
 use retell::vocabulary::WorkerId;
 use retell::worker::WorkerOptions;
 use retell::write::{NewRecord, Start, Write};
 use retell_conformance::load;
-use retell_servers::{Endpoint, Proxy, Server};
+use retell_servers::{Endpoint, Proxy, Server, shared};
 use rustix::process::Signal;
+use tokio::time::timeout;
 
 use crate::process::{Process, SHORT_LEASE};
 use crate::server::{apply, claim, send, start, worker};
@@ -65,6 +66,29 @@ async fn connections_that_are_cut_lose_and_double_nothing() {
         })
     })
     .await;
+}
+
+/// Who cannot reach the server hears of it within seconds, and why; so does a store that could before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_be_reached_is_reported_within_seconds() {
+    const SECONDS: Duration = Duration::from_secs(15);
+    let database = shared(KIND).unwrap().fresh_database().unwrap();
+    let proxy = Proxy::before(database.address().unwrap()).unwrap();
+    let database = database.at(proxy.address());
+    let store = open(database.url()).await.unwrap();
+    let unavailable = |error: StoreError| {
+        assert_eq!(error.kind, StoreErrorKind::Unavailable);
+        let source = error.source.map(|source| source.to_string()).unwrap_or_default();
+        assert!(!source.is_empty());
+    };
+    proxy.hold();
+    unavailable(timeout(SECONDS, open(database.url())).await.unwrap().unwrap_err());
+    proxy.release();
+    proxy.refuse();
+    proxy.cut_all();
+    unavailable(timeout(SECONDS, open(database.url())).await.unwrap().unwrap_err());
+    let batch: Arc<[Write]> = Arc::new([start("a").into()]);
+    unavailable(timeout(SECONDS, store.apply(batch)).await.unwrap().unwrap_err());
 }
 
 /// H2. A worker that was stopped beyond its lease wakes up and still believes that it owns its runs, which another has
@@ -139,7 +163,7 @@ async fn a_dead_workers_lease_does_not_wait_for_a_clock_that_was_put_back() {
             break;
         }
         assert!(put_back.elapsed() < Duration::from_secs(60), "its lease waits for the clock");
-        let changed = tokio::time::timeout(Duration::from_millis(200), store.changed(Interest::Work, seen));
+        let changed = timeout(Duration::from_millis(200), store.changed(Interest::Work, seen));
         seen = changed.await.unwrap_or(seen);
     }
 }

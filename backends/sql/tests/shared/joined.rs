@@ -282,6 +282,35 @@ async fn a_transaction_on_another_server_is_refused() {
     tokio::task::spawn_blocking(|| drop(server)).await.unwrap();
 }
 
+/// A server is known by its start, and the connection for names died with it: both are found out by themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_join_again_once_the_server_was_restarted() {
+    let server = Arc::new(tokio::task::spawn_blocking(|| Server::start(KIND).unwrap()).await.unwrap());
+    let database = server.fresh_database().unwrap();
+    let pool = tables(&database).await;
+    let client = Orchestrator::new(open(database.url()).await.unwrap()).client();
+    for (nth, id) in ["before", "after"].into_iter().enumerate() {
+        if nth > 0 {
+            let server = server.clone();
+            let again = move || {
+                server.stop();
+                server.restart().unwrap();
+            };
+            tokio::task::spawn_blocking(again).await.unwrap();
+        }
+        // The pool finds out, too, that what it kept is gone.
+        let mut tx = loop {
+            if let Ok(tx) = pool.begin().await {
+                break tx;
+            }
+        };
+        let run = client.start(ship, id, 1).in_transaction(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        run.describe().await.unwrap();
+    }
+    tokio::task::spawn_blocking(|| drop(server)).await.unwrap();
+}
+
 /// Two transactions that wait for each other: the server ends one, which is done again whole and leaves nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_met_another_is_to_be_done_again() {

@@ -10,7 +10,7 @@ use retell::client::{SendError, StartError};
 use retell::prelude::*;
 use retell::vocabulary::RequestId;
 use retell_sqlite::Sqlite;
-use retell_sqlite::rusqlite::{Connection, TransactionBehavior};
+use retell_sqlite::rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tempfile::TempDir;
 
 use crate::kit::{folder, on_a_runtime};
@@ -259,6 +259,47 @@ async fn a_transaction_has_its_turn_beside_a_busy_store() {
         assert_eq!(run.result().await.unwrap(), order);
     }
     assert_eq!(shop.orders(), TURNS);
+    shop.engine.shutdown().await;
+}
+
+/// One that any `rusqlite` program begins has no turn, but what is written in it first takes the right to write, and waits
+/// for that as long as its connection does: no write of the engine comes between what it read and what it writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deferred_transaction_that_has_read_nothing_meets_no_conflict_beside_a_busy_store() {
+    const TURNS: u32 = 100;
+    let shop = Shop::open().await;
+    let (store, client) = (shop.store.clone(), shop.engine.client().clone());
+    let writing = tokio::task::spawn_blocking(move || {
+        let mut connection = store.connection().unwrap();
+        connection.busy_timeout(Duration::from_secs(30)).unwrap();
+        for order in 0..TURNS {
+            let mut tx = connection.transaction().unwrap();
+            block_on(client.start(ship, format!("mine-{order}"), order).in_transaction(&mut tx)).unwrap();
+            tx.commit().unwrap();
+        }
+    });
+    let mut busy = 0;
+    while !writing.is_finished() {
+        shop.engine.start(ship, format!("theirs-{busy}"), busy).await.unwrap();
+        busy += 1;
+    }
+    writing.await.unwrap();
+    shop.engine.shutdown().await;
+}
+
+/// One that the store begins has the right to write before it reads: whoever else writes, and knows of no turn, waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_writes_between_what_a_begun_transaction_reads_and_what_it_writes() {
+    let shop = Shop::open().await;
+    let (mut connection, stranger) = (shop.connection(), shop.connection());
+    stranger.busy_timeout(Duration::ZERO).unwrap();
+    let mut tx = shop.store.begin(&mut connection).unwrap();
+    assert_eq!(count(&tx), 0);
+    let refused = stranger.execute("INSERT INTO orders VALUES (1)", []).unwrap_err();
+    assert_eq!(refused.sqlite_error_code(), Some(ErrorCode::DatabaseBusy));
+    block_on(shop.engine.client().start(ship, "order-1", 1).in_transaction(&mut tx)).unwrap();
+    tx.commit().unwrap();
+    stranger.execute("INSERT INTO orders VALUES (1)", []).unwrap();
     shop.engine.shutdown().await;
 }
 

@@ -51,7 +51,7 @@ pub(super) struct Run {
     /// The time of the first event, while its commands are not committed.
     begin_at: Option<Timestamp>,
     /// The last acknowledged event.
-    head: EventId,
+    pub(super) head: EventId,
     /// The last acknowledged inbox position.
     taken_in: Position,
     incoming: VecDeque<Incoming>,
