@@ -253,10 +253,8 @@ struct Pair {
 }
 
 enum Master {
-    Watched {
-        master: Server,
-        _sentinel: Server,
-    },
+    /// With its sentinel.
+    Watched(Box<[Server; 2]>),
     /// The first.
     OfCluster(RedisCluster),
 }
@@ -280,7 +278,7 @@ impl Pair {
         acquaint(master.endpoint(), replica.endpoint());
         let sentinel = watching(&master, &replica);
         let options = Redis::options("redis://any").sentinels("orders", [sentinel.url()]);
-        (Self { master: Master::Watched { master, _sentinel: sentinel }, replica }, options)
+        (Self { master: Master::Watched(Box::new([master, sentinel])), replica }, options)
     }
 
     /// The other masters of the cluster vote.
@@ -307,7 +305,7 @@ impl Pair {
 
     fn master(&self) -> &Server {
         match &self.master {
-            Master::Watched { master, .. } => master,
+            Master::Watched(servers) => &servers[0],
             Master::OfCluster(cluster) => &cluster.masters()[0],
         }
     }
@@ -315,7 +313,7 @@ impl Pair {
     /// Those that are left when the master is not.
     fn heirs(&self) -> Vec<Endpoint> {
         let others = match &self.master {
-            Master::Watched { .. } => &[][..],
+            Master::Watched(_) => &[][..],
             Master::OfCluster(cluster) => &cluster.masters()[1..],
         };
         others.iter().chain([&self.replica]).map(|server| server.endpoint().clone()).collect()
