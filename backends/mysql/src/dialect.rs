@@ -42,7 +42,18 @@ impl Dialect for MySql {
         }
     }
 
-    fn for_each(&self, query: &mut Query, owners: &[i64], kinds: &[i64], select: Select<'_>) {
+    fn for_each(&self, query: &mut Query, pairs: &[(i64, i64)], select: Select<'_>) {
+        // A pair that is asked for twice finds the same again.
+        let pairs = filled(pairs.to_vec());
+        query.push("(");
+        for (index, (one, other)) in pairs.into_iter().enumerate() {
+            query.push(if index == 0 { "" } else { " UNION ALL " });
+            select(query, &Operand::Value(one), &Operand::Value(other));
+        }
+        query.push(") AS found");
+    }
+
+    fn for_each_owner(&self, query: &mut Query, owners: &[i64], kinds: &[i64], select: Select<'_>) {
         let (nobody, others): (Vec<i64>, Vec<i64>) = owners.iter().partition(|owner| **owner == 0);
         let nobody = nobody.first().map(|owner| Operand::Value(*owner));
         // One query for each of many owners takes the server longer to read than to answer.

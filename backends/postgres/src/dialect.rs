@@ -31,9 +31,8 @@ impl Dialect for Postgres {
         query.push(")");
     }
 
-    fn for_each(&self, query: &mut Query, owners: &[i64], kinds: &[i64], select: Select<'_>) {
-        let pair = |owner: i64, kind: &i64| vec![Cell::Int(owner), Cell::Int(*kind)];
-        let pairs = owners.iter().flat_map(|owner| kinds.iter().map(|kind| pair(*owner, kind))).collect();
+    fn for_each(&self, query: &mut Query, pairs: &[(i64, i64)], select: Select<'_>) {
+        let pairs = pairs.iter().map(|(one, other)| vec![Cell::Int(*one), Cell::Int(*other)]).collect();
         query.push("(SELECT found.* FROM ");
         unnest(query, &[("one", Type::Int), ("other", Type::Int)], pairs);
         query.push(" AS pairs (one, other) CROSS JOIN LATERAL (");

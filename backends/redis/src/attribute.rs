@@ -18,7 +18,7 @@ pub(crate) fn entries(attributes: &Attributes) -> Vec<Entry> {
 }
 
 /// A condition as a range of a sorted set.
-#[derive(Serialize)]
+#[derive(Serialize, Clone)]
 pub(crate) struct Range {
     key: String,
     min: Bytes,

@@ -16,6 +16,7 @@ mod fault;
 mod key;
 mod lane;
 mod link;
+mod list;
 mod notice;
 mod options;
 mod outbox;
@@ -179,7 +180,7 @@ impl Backend for Redis {
     }
 
     async fn list(&self, request: &ListRequest) -> Result<Page, StoreError> {
-        read::list(&self.store.link, request).await
+        list::list(&self.store.link, request).await
     }
 
     async fn queued(&self, run: &RunKey) -> Result<Vec<QueuedActivity>, StoreError> {

@@ -4,26 +4,20 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use redis::Value;
-use retell::backend::{
-    AnswerKey, Answered, ListRequest, Page, PageToken, QueuedActivity, RunInfo, StatusFilter, StoreError,
-    StoreStats,
-};
+use retell::backend::{AnswerKey, Answered, QueuedActivity, RunInfo, StoreError, StoreStats};
 use retell::history::Record;
 use retell::vocabulary::{EventId, Namespace, RunId, RunKey, Timestamp, WorkflowId};
 use retell::write::Target;
 use serde::Serialize;
 
-use crate::attribute;
 use crate::fault::unreadable;
 use crate::key::{hex, of_namespace, read_tail, tail};
 use crate::link::Link;
 use crate::pack::{Place, packed};
 use crate::reply::{Reply, uuid};
-use crate::row::{OPEN, closed_codes, queued as read_queued, run_info, status_code};
+use crate::row::{queued as read_queued, run_info};
 use crate::script::READ;
 
-/// The most runs on a page.
-const PAGE_SIZE_MAX: usize = 1_000;
 /// The greatest event ID that scripts count to; none comes near.
 const EVENT_MAX: u64 = 1 << 52;
 
@@ -244,72 +238,4 @@ pub(crate) async fn closed_before(
     }
     found.sort_by_key(|(closed_at, _)| *closed_at);
     Ok(found.into_iter().take(max).map(|(_, run)| run).collect())
-}
-
-#[derive(Serialize)]
-struct List<'a> {
-    what: &'static str,
-    ns: String,
-    id: Option<&'a str>,
-    name: Option<&'a str>,
-    statuses: Option<BTreeMap<&'static str, bool>>,
-    mark: Option<&'static str>,
-    filters: Vec<attribute::Range>,
-    size: usize,
-    after_at: Option<String>,
-    after_run: Option<String>,
-}
-
-pub(crate) async fn list(link: &Link, request: &ListRequest) -> Result<Page, StoreError> {
-    let Some(filters) = request.attributes.iter().map(attribute::range).collect() else {
-        return Ok(Page::default());
-    };
-    let page_size = request.page_size.clamp(1, PAGE_SIZE_MAX);
-    let only = |codes: &[&'static str]| Some(codes.iter().map(|code| (*code, true)).collect());
-    let (statuses, mark) = match request.status {
-        StatusFilter::Any => (None, None),
-        StatusFilter::Open => (only(&[OPEN]), None),
-        StatusFilter::Parked => (only(&[OPEN]), Some("parked")),
-        StatusFilter::Paused => (only(&[OPEN]), Some("paused")),
-        StatusFilter::Closed => (only(&closed_codes().collect::<Vec<_>>()), None),
-        StatusFilter::ClosedAs(status) => (only(&status_code(status).into_iter().collect::<Vec<_>>()), None),
-    };
-    let asked = packed(&List {
-        what: "list",
-        ns: of_namespace(&request.namespace),
-        id: request.workflow_id.as_ref().map(WorkflowId::as_str),
-        name: request.workflow.as_ref().map(|name| name.as_str()),
-        statuses,
-        mark,
-        filters,
-        size: page_size,
-        after_at: request.after.map(|after| after.started_at.as_micros().to_string()),
-        after_run: request.after.map(|after| hex(after.run_id.0)),
-    });
-    let replies = match &request.workflow_id {
-        Some(workflow_id) => {
-            let partition = link.keys.partition(&request.namespace, workflow_id);
-            vec![link.call("list", partition, &READ, &[asked]).await?]
-        }
-        None => link.call_all("list", &READ, asked).await?,
-    };
-    let mut runs = Vec::new();
-    for reply in replies {
-        for row in reply.list("list")? {
-            runs.push(run_info(&request.namespace, row)?);
-        }
-    }
-    runs.sort_by_key(|run| std::cmp::Reverse(age(run)));
-    let more = runs.len() > page_size;
-    runs.truncate(page_size);
-    let next = runs.last().filter(|_| more).map(|last| {
-        let (started_at, run_id) = age(last);
-        PageToken { started_at, run_id }
-    });
-    Ok(Page { runs, next })
-}
-
-/// What a list is ordered by.
-fn age(run: &RunInfo) -> (Timestamp, RunId) {
-    (run.started_at, run.run.run_id)
 }

@@ -89,10 +89,18 @@ pub trait Dialect: Debug + Send + Sync {
     /// Appends a condition: the columns equal one of these keys, of which there is at least one.
     fn any_of(&self, query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>);
 
+    /// Appends a table `found`: the rows of `select` for each of these pairs, at least one. `select` writes a query in
+    /// parentheses, given what stands for the pair's halves.
+    fn for_each(&self, query: &mut Query, pairs: &[(i64, i64)], select: Select<'_>);
+
     /// Appends a table `found`: the rows of `select` for each of these owners with each of these kinds, of which there is at
-    /// least one. `select` writes a query in parentheses, given what stands for owner and kind. What belongs to nobody may
-    /// be much and is asked for kind by kind; a server may be asked for all other owners at once.
-    fn for_each(&self, query: &mut Query, owners: &[i64], kinds: &[i64], select: Select<'_>);
+    /// least one. What belongs to nobody may be much and is asked for kind by kind; a server may be asked for all other
+    /// owners at once.
+    fn for_each_owner(&self, query: &mut Query, owners: &[i64], kinds: &[i64], select: Select<'_>) {
+        let pair = |owner: &i64| kinds.iter().map(|kind| (*owner, *kind)).collect::<Vec<_>>();
+        let pairs: Vec<_> = owners.iter().flat_map(pair).collect();
+        self.for_each(query, &pairs, select);
+    }
 
     /// The statements that do a change, at least one row.
     fn change(&self, rows: Rows) -> Vec<Statement>;
@@ -168,7 +176,7 @@ pub trait Dialect: Debug + Send + Sync {
     }
 }
 
-/// Writes the query of [`Dialect::for_each`]: into this, for this owner and this kind.
+/// Writes the query of [`Dialect::for_each`] or [`Dialect::for_each_owner`]: into this, for the halves of a pair.
 pub type Select<'a> = &'a dyn Fn(&mut Query, &Operand, &Operand);
 
 /// What a column is to equal.
@@ -224,6 +232,15 @@ impl Query {
         self.bind(Param::One(Type::Bytes, bytes.into()))
     }
 
+    /// Appends half of a pair of [`for_each`](Self::for_each); of several values, the first.
+    pub fn operand(&mut self, operand: &Operand) -> &mut Self {
+        match operand {
+            Operand::Column(name) => self.push(name),
+            Operand::Value(number) => self.int(*number),
+            Operand::Among(numbers) => self.int(numbers.first().copied().unwrap_or_default()),
+        }
+    }
+
     /// Appends a condition: the column equals this.
     pub fn equals(&mut self, column: &'static str, operand: &Operand) -> &mut Self {
         match operand {
@@ -250,9 +267,16 @@ impl Query {
     }
 
     /// Appends the table of [`Dialect::for_each`].
-    pub fn for_each(&mut self, owners: &[i64], kinds: &[i64], select: Select<'_>) -> &mut Self {
+    pub fn for_each(&mut self, pairs: &[(i64, i64)], select: Select<'_>) -> &mut Self {
         let dialect = self.dialect;
-        dialect.for_each(self, owners, kinds, select);
+        dialect.for_each(self, pairs, select);
+        self
+    }
+
+    /// Appends [`Dialect::for_each_owner`].
+    pub fn for_each_owner(&mut self, owners: &[i64], kinds: &[i64], select: Select<'_>) -> &mut Self {
+        let dialect = self.dialect;
+        dialect.for_each_owner(self, owners, kinds, select);
         self
     }
 

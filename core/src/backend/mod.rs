@@ -121,9 +121,9 @@ pub trait Backend: fmt::Debug + Any + Send + Sync {
     /// Counts what a namespace holds, without reading histories.
     async fn stats(&self, namespace: &Namespace) -> Result<StoreStats, StoreError>;
 
-    /// Closed runs that closed before then, in the order of their ends, at most so many, of which a store may choose where
-    /// there are more; without those that are [unsettled](ClaimedRun::unsettled). For retention, which
-    /// [removes](crate::write::Remove) them and asks again: a store finds them by an index, however many are open.
+    /// Closed runs that closed before then, the longest closed first, at most so many; without those that are
+    /// [unsettled](ClaimedRun::unsettled). For retention, which [removes](crate::write::Remove) them and asks again: a
+    /// store finds them by an index, however many are open.
     async fn closed_before(
         &self,
         namespace: &Namespace,

@@ -134,14 +134,19 @@ impl Link {
             let remedy = remedy(&error);
             match remedy {
                 Remedy::Load => {}
-                Remedy::Look => self.nodes.look_again().await,
+                Remedy::Look => self.nodes.look_again(&node).await,
                 Remedy::Connect => self.nodes.lost(&node).await,
                 Remedy::Tell => return Err(fault(operation, error)),
             }
             // What was not begun may always be sent again.
             let was_begun = matches!(remedy, Remedy::Connect);
             if sent >= SENT_MAX || (was_begun && sent > again_max.min(1)) {
-                return Err(fault(operation, error));
+                // Nodes that do not agree yet which of them has a slot will.
+                let is_moving = self.nodes.is_cluster() && matches!(remedy, Remedy::Look);
+                return Err(match is_moving {
+                    true => StoreError::new(StoreErrorKind::Unavailable, operation).because(error),
+                    false => fault(operation, error),
+                });
             }
         }
     }

@@ -73,13 +73,20 @@ impl Nodes {
         self.connected(keys, address).await
     }
 
-    /// Asks again where slots and the master are, when they are next needed.
-    pub(super) async fn look_again(&self) {
+    /// Asks again where slots and the master are, when they are next needed; and checks a node that is not what it was
+    /// when it comes back to be.
+    pub(super) async fn look_again(&self, node: &Node) {
         *self.routes.lock().await = Routes::default();
-        if !matches!(self.options.place, Place::Cluster { .. }) {
+        if self.is_cluster() {
+            self.cells().remove(&node.address);
+        } else {
             // A name may lead to another server now.
             self.cells().clear();
         }
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.options.place, Place::Cluster { .. })
     }
 
     /// A connection is lost.
@@ -237,12 +244,18 @@ impl Nodes {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "find the master"));
         }
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let node = Node { address, number, connection };
+        let mut node = Node { address, number, connection };
         if let Some(epoch) = server.epoch {
-            for partition in keys.all() {
-                if self.address(keys.slot(partition)).await? == node.address {
-                    self.promoted(&node, keys, partition, &epoch).await.map_err(told)?;
-                }
+            // By its own word: others may not have heard of its promotion yet.
+            let own = match self.is_cluster() {
+                true => Some(slots(&mut node.connection, &node.address).await.map_err(told)??),
+                false => None,
+            };
+            let has = |partition: &u16| {
+                own.as_ref().is_none_or(|own| own.address(keys.slot(*partition)) == Some(&node.address))
+            };
+            for partition in keys.all().filter(has) {
+                self.promoted(&node, keys, partition, &epoch).await.map_err(told)?;
             }
         }
         Ok(node)

@@ -93,6 +93,7 @@ local function remove(write)
   forget_run(run)
   find_by(run, nil)
   list_as(run, nil)
+  redis.call('ZREM', TAG .. run.ns .. 'closed', run.tail)
   redis.call('DEL', key(run.ns, 'run', run.tail), key(run.ns, 'history', run.tail))
   redis.call('LREM', key(run.ns, 'id', run.id), -1, run.hex)
   run.changed = {}

@@ -72,36 +72,24 @@ local function stats()
   return { open, redis.call('ZCARD', TAG .. asked.ns .. 'parked'), closed, tonumber(counts[1] or 0), tonumber(counts[2] or 0) }
 end
 
--- Closed runs that closed before a time, first those that closed first. They started before it, too: by that they are found.
+-- Closed runs that closed before a time, the longest closed first: found by their ends, so none that is open is looked at.
 local function closed_before()
-  local index, before = TAG .. asked.ns .. 'runs', tonumber(asked.before)
-  local found = {}
-  for _, kind in ipairs(redis.call('SMEMBERS', index)) do
-    local place, wanted = 0, string.sub(kind, 1, 2) ~= '0/' and asked.max or 0
-    while wanted > 0 do
-      local part = redis.call('ZRANGEBYSCORE', index .. '/' .. kind, '-inf', '(' .. asked.before, 'LIMIT', place, 100)
-      for _, tail in ipairs(part) do
-        local row = redis.call('HMGET', key(asked.ns, 'run', tail), 'closed', 'unsettled')
-        local closed = tonumber(row[1] or nil)
-        if wanted > 0 and closed and closed < before and not row[2] then
-          found[#found + 1] = { row[1], tail }
-          wanted = wanted - 1
-        end
-      end
-      place = place + #part
-      if #part == 0 then
-        wanted = 0
+  local found, place = {}, 0
+  while #found < asked.max do
+    local part = redis.call(
+      'ZRANGEBYSCORE', TAG .. asked.ns .. 'closed', '-inf', '(' .. asked.before, 'LIMIT', place, asked.max - #found)
+    if #part == 0 then
+      break
+    end
+    for _, tail in ipairs(part) do
+      local row = redis.call('HMGET', key(asked.ns, 'run', tail), 'closed', 'unsettled')
+      if row[1] and not row[2] then
+        found[#found + 1] = { row[1], tail }
       end
     end
+    place = place + #part
   end
-  table.sort(found, function(one, other)
-    return tonumber(one[1]) < tonumber(other[1])
-  end)
-  local first = {}
-  for place = 1, math.min(#found, asked.max) do
-    first[place] = found[place]
-  end
-  return first
+  return found
 end
 
 -- Lists.
@@ -158,7 +146,7 @@ end
 
 -- The first of a sorted set that are listed, beyond the page before.
 local function walk(set_key, found)
-  local offset, wanted = 0, asked.size + 1
+  local offset, wanted = 0, asked.size
   while wanted > 0 do
     local part = redis.call('ZREVRANGEBYSCORE', set_key, asked.after_at or '+inf', '-inf', 'WITHSCORES', 'LIMIT', offset, wanted)
     for place = 1, #part, 2 do
@@ -206,7 +194,7 @@ local function list()
     return first > second or (first == second and string.sub(one[2], 1, 32) > string.sub(other[2], 1, 32))
   end)
   local page = {}
-  for place = 1, math.min(#found, asked.size + 1) do
+  for place = 1, math.min(#found, asked.size) do
     page[place] = row(asked.ns, found[place][2])
   end
   return page

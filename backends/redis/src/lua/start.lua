@@ -12,6 +12,7 @@ local function close(run, status, outcome)
   mark(run, 'parked', false)
   list_as(run, status)
   keep(run, 'closed', run.last_at)
+  redis.call('ZADD', TAG .. run.ns .. 'closed', run.last_at, run.tail)
   keep(run, 'outcome', outcome)
   requeue(run)
   heard.c = true

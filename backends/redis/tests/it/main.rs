@@ -14,6 +14,7 @@ mod moved;
 mod outbox;
 #[path = "../../../sql/tests/shared/process.rs"]
 mod process;
+mod promotion;
 mod removal;
 mod sentinel;
 mod settings;

@@ -13,7 +13,7 @@ use crate::kit::{apply, apply_until, block_on, blocking, claimed, commit, send, 
 const SOON: Duration = Duration::from_secs(60);
 
 /// Asks until this is so.
-fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < SOON, "{what}: not within {SOON:?}");
@@ -22,17 +22,16 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// A line of a server's own words.
-fn told(server: &Endpoint, name: &str) -> Option<String> {
+pub(crate) fn told(server: &Endpoint, name: &str) -> Option<String> {
     let info = server.query("info replication").unwrap();
     info.lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
         .map(|text| text.trim().to_owned())
 }
 
-/// A master, its replica, and a sentinel that knows both.
-fn watched() -> [Server; 3] {
-    let kinds = [Kind::Redis, Kind::Redis, Kind::RedisSentinel];
-    let [master, replica, sentinel] = kinds.map(|kind| Server::start(kind).unwrap());
+/// A sentinel that watches a master and its replica, which it makes follow.
+pub(crate) fn watching(master: &Server, replica: &Server) -> Server {
+    let sentinel = Server::start(Kind::RedisSentinel).unwrap();
     let port = master.address().port();
     replica.endpoint().query(&format!("replicaof 127.0.0.1 {port}")).unwrap();
     until("the replica follows", || told(replica.endpoint(), "master_link_status").as_deref() == Some("up"));
@@ -41,6 +40,13 @@ fn watched() -> [Server; 3] {
     ask("set orders down-after-milliseconds 500 failover-timeout 5000");
     let replica_port = replica.address().port().to_string();
     until("the sentinel knows the replica", || ask("replicas orders").contains(&replica_port));
+    sentinel
+}
+
+/// A master, its replica, and a sentinel that knows both.
+fn watched() -> [Server; 3] {
+    let [master, replica] = [(); 2].map(|()| Server::start(Kind::Redis).unwrap());
+    let sentinel = watching(&master, &replica);
     [master, replica, sentinel]
 }
 

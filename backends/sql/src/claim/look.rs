@@ -52,7 +52,7 @@ impl Claiming<'_> {
         if !kinds.is_empty() {
             let max = number(claim.runs_max);
             query.push(" UNION ALL SELECT due, run, scheduled, what FROM ");
-            query.for_each(&self.ownerless, &kinds, &|query, owner, kind| {
+            query.for_each_owner(&self.ownerless, &kinds, &|query, owner, kind| {
                 ready_runs(query, owner, kind, now, max)
             });
         }
@@ -62,7 +62,7 @@ impl Claiming<'_> {
             if !kinds.is_empty() {
                 let max = number(request.max);
                 query.push(" UNION ALL SELECT due, run, scheduled, what FROM ");
-                query.for_each(&self.ownerless, &kinds, &|query, owner, kind| {
+                query.for_each_owner(&self.ownerless, &kinds, &|query, owner, kind| {
                     ready_activities(query, owner, kind, now, (group, max));
                 });
             }
