@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::activity::{Activity, ActivityDefinition, NamesActivity, SharedState};
 use crate::around::{ContextPropagator, Interceptor, intercepted};
 use crate::backend::{Backend, IntoBackend, ListRequest, Page, StoreError, StoreStats};
-use crate::client::{Client, ClientSeams, Local, ReadError, RunHandle, StartCall};
+use crate::client::{Client, ClientSeams, Local, ReadError, RunHandle, StartCall, keep_no_longer_than};
 use crate::clock::{Clock, SystemClock};
 use crate::history::{PayloadCodec, Plain};
-use crate::host::{Home, Host};
+use crate::host::{Home, Host, Role};
 use crate::replay::Definition;
 use crate::vocabulary::{InvalidId, Namespace, TaskQueue, WorkflowId};
 use crate::worker::{Answers, BlockedTask, Closings, Context, Registry, Seams, Worker, WorkerOptions};
@@ -223,7 +223,8 @@ impl Orchestrator {
         let (workflows, defaults) = (self.registry.workflows.clone(), self.registry.default_versions());
         let registry = Registry { state: Arc::new(self.state), ..self.registry };
         let cx = Arc::new(Context::new(seams, registry, self.options));
-        let worker = Worker::start(cx.clone()).await.map_err(StartupError::Store)?;
+        let mut worker = Worker::start(cx.clone()).await.map_err(StartupError::Store)?;
+        let (home, retention) = (self.home.clone(), cx.options.retention);
         let client = Client::new(ClientSeams {
             backend: self.backend,
             clock: self.clock,
@@ -238,6 +239,9 @@ impl Orchestrator {
             local: Some(Local { cx, shards: worker.shards.clone() }),
             around,
         });
+        if let Some(age) = retention {
+            worker.attend(home.spawn(Role::Engine, keep_no_longer_than(client.clone(), age)));
+        }
         Ok(Engine { worker, client })
     }
 

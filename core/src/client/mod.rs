@@ -31,6 +31,7 @@ pub use error::{QueryError, ReadError, ResultError, SendError, StartError, Updat
 pub use handle::RunHandle;
 pub use list::ListCall;
 pub use remove::RemoveError;
+pub(crate) use remove::keep_no_longer_than;
 pub use reset::{ResetCall, ResetError};
 pub use start::{IdConflict, StartCall, StartUpdateCall};
 pub use transaction::RunInTransaction;

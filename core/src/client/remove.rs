@@ -30,6 +30,12 @@ pub enum RemoveError {
 
 /// How many runs are removed in one batch.
 const REMOVED_AT_ONCE: usize = 256;
+/// How often a worker's retention is seen to while a run grows as old as it says.
+const ROUNDS: u32 = 10;
+/// The shortest time between two rounds.
+const ROUND_MIN: Duration = Duration::from_secs(1);
+/// The longest.
+const ROUND_MAX: Duration = Duration::from_secs(3_600);
 
 impl Client {
     /// Removes all runs of this client's namespace that closed longer ago than this, as
@@ -68,6 +74,19 @@ impl Client {
                 return Ok(removed);
             }
         }
+    }
+}
+
+/// Removes what closed longer ago than this, again and again, for as long as it is polled.
+pub(crate) async fn keep_no_longer_than(client: Client, age: Duration) {
+    let every = (age / ROUNDS).clamp(ROUND_MIN, ROUND_MAX);
+    loop {
+        match client.remove_closed(age).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::debug!(removed, "closed runs were removed, as their retention says"),
+            Err(error) => tracing::warn!(%error, "closed runs could not be removed; trying again later"),
+        }
+        client.seams.clock.sleep(every).await;
     }
 }
 

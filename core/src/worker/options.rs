@@ -38,6 +38,11 @@ pub struct WorkerOptions {
     /// to from [`SUGGESTED_EVENTS`](crate::workflow::SUGGESTED_EVENTS) on. How long a history is, is the head of its
     /// [`RunInfo`](crate::backend::RunInfo).
     pub history_events_max: u64,
+    /// How long closed runs of the namespace are kept: none goes by itself unless this is set. What closed longer ago is
+    /// removed for good, as by [`Client::remove_closed`](crate::client::Client::remove_closed), at the start and then ten
+    /// times in such an age, each hour at least and each second at most. Every process of the namespace that sets this does
+    /// so: the shortest age counts.
+    pub retention: Option<Duration>,
     /// What a panic of workflow code does: fail the task, which is tried again (the default), or fail the run.
     pub panics: PanicPolicy,
 }
@@ -58,6 +63,7 @@ impl Default for WorkerOptions {
             shutdown_grace: Duration::from_secs(10),
             blocked_after: Duration::from_secs(10),
             history_events_max: 1_000_000,
+            retention: None,
             panics: PanicPolicy::default(),
         }
     }
@@ -90,5 +96,6 @@ setters! {
     shutdown_grace: Duration,
     blocked_after: Duration,
     history_events_max: u64,
+    retention: Option<Duration>,
     panics: PanicPolicy,
 }

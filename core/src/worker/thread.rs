@@ -254,6 +254,11 @@ impl Worker {
         Ok(Self { cx, shards, running, threads, tasks })
     }
 
+    /// Stops a task when the worker stops.
+    pub(crate) fn attend(&mut self, task: TaskHandle) {
+        self.tasks.push(task);
+    }
+
     /// Takes no new work, lets what runs end for as long as the grace lasts, gives everything back and retires.
     pub(crate) async fn shut_down(mut self) {
         self.cx.draining.store(true, Ordering::Release);

@@ -6,6 +6,7 @@
 mod node;
 mod place;
 mod settings;
+mod torn;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

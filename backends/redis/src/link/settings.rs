@@ -6,6 +6,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, ServerErrorKind, Value};
 use retell::backend::{StoreError, StoreErrorKind};
 
+use super::torn;
 use crate::fault::fault;
 use crate::options::Durability;
 use crate::reply::Reply;
@@ -13,6 +14,8 @@ use crate::reply::Reply;
 const OPERATION: &str = "read the server's settings";
 /// The first version with all that scripts use.
 const VERSION_MIN: u32 = 7;
+/// What a server is asked for.
+const NAMES: [&str; 5] = ["appendonly", "appendfsync", "aof-load-truncated", "maxmemory", "maxmemory-policy"];
 
 /// What a server says of itself.
 pub(crate) struct Server {
@@ -28,6 +31,7 @@ pub(crate) async fn check(
     is_declared: bool,
 ) -> Result<Server, StoreError> {
     let info = info(connection).await?;
+    let is_replica = info.get("role").is_some_and(|role| role == "slave");
     let version = info.get("redis_version").cloned().unwrap_or_default();
     let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
     if major < VERSION_MIN {
@@ -37,18 +41,20 @@ pub(crate) async fn check(
         Some(settings) => {
             check_durability(&settings, durability)?;
             check_eviction(&settings)?;
+            if !is_replica {
+                torn::leave_behind(connection, &info, &settings).await?;
+            }
         }
         None if is_declared => {}
         None => return Err(setting("appendfsync", "hidden by the server", wanted(durability))),
     }
     let was_replica = info.get("master_replid2").is_some_and(|id| id.bytes().any(|byte| byte != b'0'));
-    Ok(Server {
-        epoch: info.get("master_replid").filter(|_| was_replica).cloned(),
-        is_replica: info.get("role").is_some_and(|role| role == "slave"),
-    })
+    Ok(Server { epoch: info.get("master_replid").filter(|_| was_replica).cloned(), is_replica })
 }
 
-async fn info(connection: &mut MultiplexedConnection) -> Result<HashMap<String, String>, StoreError> {
+pub(super) async fn info(
+    connection: &mut MultiplexedConnection,
+) -> Result<HashMap<String, String>, StoreError> {
     let told = |error| fault(OPERATION, error);
     let info = connection.send_packed_command(&redis::cmd("INFO")).await;
     let info = info.and_then(Value::extract_error).map_err(told)?;
@@ -65,7 +71,7 @@ async fn settings(
     connection: &mut MultiplexedConnection,
 ) -> Result<Option<HashMap<String, String>>, StoreError> {
     let mut command = redis::cmd("CONFIG");
-    command.arg("GET").arg(&["appendonly", "appendfsync", "maxmemory", "maxmemory-policy"]);
+    command.arg("GET").arg(&NAMES);
     let found = match connection.send_packed_command(&command).await.and_then(Value::extract_error) {
         Ok(found) => found,
         // Refused, or renamed away: this says so, whatever the words.
@@ -117,7 +123,7 @@ fn wanted(durability: Durability) -> &'static str {
     }
 }
 
-fn setting(setting: &str, found: &str, wanted: &str) -> StoreError {
+pub(super) fn setting(setting: &str, found: &str, wanted: &str) -> StoreError {
     let kind = StoreErrorKind::Setting {
         setting: setting.to_owned(),
         found: found.to_owned(),

@@ -20,3 +20,4 @@ mod sentinel;
 mod settings;
 mod subject;
 mod tls;
+mod torn;

@@ -152,6 +152,7 @@ engine_cases! { ($)
     }
     runs {
         runs_that_closed_long_ago_are_removed,
+        closed_runs_go_when_their_retention_is_over,
         a_run_that_passes_its_limit_closes_wherever_it_is_held,
         a_failed_run_is_tried_again_though_its_worker_dies,
         a_delayed_run_begins_when_it_is_time,

@@ -76,6 +76,26 @@ pub async fn runs_that_closed_long_ago_are_removed(scene: Scene) {
     assert_eq!(process.stats().await.unwrap().closed, 0);
 }
 
+/// A worker with a retention sees to it by itself, at its start and later.
+pub async fn closed_runs_go_when_their_retention_is_over(scene: Scene) {
+    let process = scene.process(code).await;
+    let ended = async |id: &str| {
+        let run = process.start(steps, id, 0).await.unwrap();
+        scene.as_time_passes(run.result()).await.unwrap();
+    };
+    ended("old").await;
+    process.start(steps, "open", 1).await.unwrap();
+    scene.clock.advance(MINUTE + SECOND);
+    ended("young").await;
+    let mut keeper = scene.setup();
+    keeper.options.retention = Some(MINUTE);
+    let _keeper = keeper.start(code).await;
+    let closed = async || process.stats().await.unwrap().closed;
+    scene.until(async || closed().await == 1).await;
+    scene.as_time_flies(SECOND, scene.until(async || closed().await == 0)).await;
+    assert_eq!(process.stats().await.unwrap().open, 1);
+}
+
 /// By the worker that holds it then, though another held it first. Its body is stopped.
 pub async fn a_run_that_passes_its_limit_closes_wherever_it_is_held(scene: Scene) {
     let first = scene.process(code).await;
