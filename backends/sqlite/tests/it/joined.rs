@@ -299,6 +299,8 @@ async fn nobody_writes_between_what_a_begun_transaction_reads_and_what_it_writes
     assert_eq!(refused.sqlite_error_code(), Some(ErrorCode::DatabaseBusy));
     block_on(shop.engine.client().start(ship, "order-1", 1).in_transaction(&mut tx)).unwrap();
     tx.commit().unwrap();
+    // The engine is at what was started, and writes too.
+    stranger.busy_timeout(Duration::from_secs(30)).unwrap();
     stranger.execute("INSERT INTO orders VALUES (1)", []).unwrap();
     shop.engine.shutdown().await;
 }
