@@ -12,6 +12,7 @@ use retell::vocabulary::RequestId;
 use retell_sqlite::Sqlite;
 use retell_sqlite::rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 use crate::kit::{folder, on_a_runtime};
 
@@ -49,6 +50,16 @@ impl Shop {
 
     fn orders(&self) -> u32 {
         count(&self.connection())
+    }
+
+    /// Keeps the store busy until what writes beside it is done.
+    async fn is_busy_beside(&self, writing: JoinHandle<()>) {
+        let mut started = 0;
+        while !writing.is_finished() {
+            self.engine.start(ship, format!("theirs-{started}"), started).await.unwrap();
+            started += 1;
+        }
+        writing.await.unwrap();
     }
 }
 
@@ -248,12 +259,7 @@ async fn a_transaction_has_its_turn_beside_a_busy_store() {
             tx.commit().unwrap();
         }
     });
-    let mut busy = 0;
-    while !writing.is_finished() {
-        shop.engine.start(ship, format!("theirs-{busy}"), busy).await.unwrap();
-        busy += 1;
-    }
-    writing.await.unwrap();
+    shop.is_busy_beside(writing).await;
     for order in 0..TURNS {
         let run = shop.engine.handle(ship, format!("mine-{order}")).unwrap();
         assert_eq!(run.result().await.unwrap(), order);
@@ -278,12 +284,7 @@ async fn a_deferred_transaction_that_has_read_nothing_meets_no_conflict_beside_a
             tx.commit().unwrap();
         }
     });
-    let mut busy = 0;
-    while !writing.is_finished() {
-        shop.engine.start(ship, format!("theirs-{busy}"), busy).await.unwrap();
-        busy += 1;
-    }
-    writing.await.unwrap();
+    shop.is_busy_beside(writing).await;
     shop.engine.shutdown().await;
 }
 
