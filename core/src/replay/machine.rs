@@ -1,5 +1,6 @@
 //! The machine: events in, commands out, as events.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ pub struct Machine {
     pub(super) fault: Option<TaskError>,
     /// The last inbox events that were replayed, and the commands after the last, until all that decides about them is
     /// known.
-    pub(super) held_back: Vec<Event>,
+    pub(super) held_back: VecDeque<Event>,
     /// What waits while the run is paused.
     pub(super) rest: Rest,
     /// Empty between two steps.
@@ -86,7 +87,7 @@ impl Machine {
             family: Family::default(),
             passed: None,
             fault: None,
-            held_back: Vec::new(),
+            held_back: VecDeque::new(),
             rest: Rest::default(),
             aftermath: Aftermath::default(),
         }

@@ -39,46 +39,38 @@ impl Machine {
     /// among it. Messages that nothing was asked for after are held back together: the run's time may have been over
     /// before them.
     fn hold_back(&mut self, event: Event) -> Result<(), TaskError> {
-        let Some(last) = self.held_back.last().map(|last| &last.kind) else {
-            return if event.kind.is_command() { self.replay_one(event) } else { self.hold(event) };
-        };
-        let (after_message, after_command) = (last.is_message(), last.is_command());
-        match &event.kind {
-            EventKind::WorkflowTimedOut(body) => {
+        let last = self.held_back.back().map(|last| (last.kind.is_message(), last.kind.is_command()));
+        match (&event.kind, last) {
+            (kind, None) if kind.is_command() => return self.replay_one(event),
+            (_, None) => {}
+            (EventKind::WorkflowTimedOut(body), Some(_)) => {
                 self.tell_all_but(body.absorbed as usize)?;
-                let absorbed = std::mem::take(&mut self.held_back);
-                absorbed.into_iter().try_for_each(|event| self.absorb_replayed(event))?;
+                while let Some(absorbed) = self.held_back.pop_front() {
+                    self.absorb_replayed(absorbed)?;
+                }
             }
-            kind if kind.is_command() => {
+            (kind, Some((_, after_command))) if kind.is_command() => {
                 if !after_command {
                     self.tell_all_but(1)?;
                 }
             }
-            kind if kind.is_message() && after_message => {}
-            _ => self.tell_held_back()?,
+            (kind, Some((true, _))) if kind.is_message() => {}
+            _ => self.tell_all_but(0)?,
         }
-        self.hold(event)
-    }
-
-    fn hold(&mut self, event: Event) -> Result<(), TaskError> {
-        self.held_back.push(event);
+        self.held_back.push_back(event);
         Ok(())
-    }
-
-    fn tell_held_back(&mut self) -> Result<(), TaskError> {
-        self.tell_all_but(0)
     }
 
     /// Tells what is held back, step by step, and goes on holding back the last of it.
     fn tell_all_but(&mut self, kept: usize) -> Result<(), TaskError> {
-        let kept = self.held_back.split_off(self.held_back.len().saturating_sub(kept));
-        let mut told = std::mem::replace(&mut self.held_back, kept).into_iter().peekable();
-        while let Some(event) = told.next() {
-            let commands: Vec<Event> =
-                std::iter::from_fn(|| told.next_if(|event| event.kind.is_command())).collect();
-            self.world.state().foresee(&commands);
-            self.replay_one(event)?;
-            commands.into_iter().try_for_each(|event| self.replay_one(event))?;
+        while self.held_back.len() > kept {
+            let behind = self.held_back.range(1..self.held_back.len() - kept);
+            let commands = behind.take_while(|event| event.kind.is_command()).count();
+            self.world.state().foresee(self.held_back.range(1..=commands));
+            for _ in 0..=commands {
+                let Some(event) = self.held_back.pop_front() else { break };
+                self.replay_one(event)?;
+            }
         }
         Ok(())
     }
@@ -91,11 +83,11 @@ impl Machine {
             return Ok(());
         }
         // The store holds event 1 alone until the first workflow task is committed: what follows from it is new.
-        let first_task = matches!(&self.held_back[..], [Event { id: EventId(1), .. }]);
+        let first_task = self.held_back.back().is_some_and(|event| event.id == EventId(1));
         self.world.set_replaying(!first_task);
-        let done = self.tell_held_back();
+        let done = self.tell_all_but(0);
         self.world.set_replaying(false);
-        self.world.state().foresee(&[]);
+        self.world.state().foresee([]);
         self.remember(done)
     }
 

@@ -20,13 +20,13 @@ impl Machine {
     /// The last event.
     #[must_use]
     pub fn head(&self) -> EventId {
-        self.held_back.last().map_or(self.head, |event| event.id)
+        self.held_back.back().map_or(self.head, |event| event.id)
     }
 
     /// The time of the last event.
     #[must_use]
     pub fn last_at(&self) -> Timestamp {
-        self.held_back.last().map_or(self.last_at, |event| event.at)
+        self.held_back.back().map_or(self.last_at, |event| event.at)
     }
 
     /// Whether the run has its closing event.

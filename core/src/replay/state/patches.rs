@@ -31,12 +31,13 @@ impl Patches {
 
 impl State {
     /// Begins a step of which history holds these commands; of a live one it holds none.
-    pub(in crate::replay) fn foresee(&mut self, commands: &[Event]) {
+    pub(in crate::replay) fn foresee<'events>(&mut self, commands: impl IntoIterator<Item = &'events Event>) {
         let marker = |event: &Event| match &event.kind {
             EventKind::PatchRecorded(body) => Some((event.id, body.patch.clone())),
             _ => None,
         };
-        self.patches.foreseen = commands.iter().filter_map(marker).collect();
+        self.patches.foreseen.clear();
+        self.patches.foreseen.extend(commands.into_iter().filter_map(marker));
         self.patches.asked.clear();
     }
 
