@@ -3,16 +3,18 @@
 //! A tester hosts engines on one thread, in an order of its own choosing. Imports nothing; `worker` and `client` spawn
 //! through here and nowhere else.
 
+mod begun;
+
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
 
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 use uuid::Uuid;
+
+pub(crate) use begun::Threshold;
 
 /// What a task of an engine is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,26 +95,13 @@ impl Home {
         }
     }
 
-    /// Runs a task on its own: a first part, then the rest with what came of it.
+    /// Runs a task on its own, which begins here and now, as far as it comes without waiting; a host begins it later.
     ///
-    /// On tokio the first part begins here and now, on the thread of whoever spawns it and within the runtime that is
-    /// entered: so that what it sends is on its way before another thread has woken up.
-    pub(crate) fn spawn_begun<T: Send + 'static>(
-        &self,
-        role: Role,
-        first: impl Future<Output = T> + Send + 'static,
-        rest: impl FnOnce(T) + Send + 'static,
-    ) {
+    /// What it sends is on its way before another thread has woken up; and none is woken until what it waits for is there.
+    pub(crate) fn begin(&self, role: Role, task: impl Future<Output = ()> + Send + 'static) {
         match self {
-            Self::Runtime => {
-                let mut first = Box::pin(first);
-                match poll_now(first.as_mut()) {
-                    Some(Poll::Ready(done)) => _ = tokio::spawn(async move { rest(done) }),
-                    Some(Poll::Pending) => _ = tokio::spawn(async move { rest(first.await) }),
-                    None => {}
-                }
-            }
-            hosted @ Self::Hosted(_) => _ = hosted.spawn(role, async move { rest(first.await) }),
+            Self::Runtime => begun::begin(task),
+            hosted @ Self::Hosted(_) => _ = hosted.spawn(role, task),
         }
     }
 
@@ -164,51 +153,6 @@ impl Home {
         match self {
             Self::Runtime => Uuid::now_v7(),
             Self::Hosted(host) => host.fresh_id(),
-        }
-    }
-}
-
-/// Polls a task outside of any; `None` if it panicked, of which nobody hears but the panic hook, as in a task of its own.
-/// Nobody hears its waker: whoever calls this polls again at once, from the task that it goes on as.
-fn poll_now<T>(task: Pin<&mut impl Future<Output = T>>) -> Option<Poll<T>> {
-    let mut cx = std::task::Context::from_waker(Waker::noop());
-    catch_unwind(AssertUnwindSafe(|| task.poll(&mut cx))).ok()
-}
-
-/// Where tasks of one sort begin one after the other.
-///
-/// On tokio each begins on the thread and within the task of whoever lets it begin, and becomes a task of its own only
-/// when it waits: what ends at once needs none.
-pub(crate) struct Threshold<F> {
-    home: Home,
-    /// The room in which the next one begins.
-    room: Pin<Box<Option<F>>>,
-}
-
-impl<F: Future<Output = ()> + Send + 'static> Threshold<F> {
-    pub(crate) fn new(home: &Home) -> Self {
-        Self { home: home.clone(), room: Box::pin(None) }
-    }
-
-    /// Begins a task; `None` if it has ended.
-    pub(crate) fn begin(&mut self, role: Role, task: F) -> Option<TaskHandle> {
-        if let Home::Hosted(_) = self.home {
-            return Some(self.home.spawn(role, task));
-        }
-        self.room.set(Some(task));
-        match self.room.as_mut().as_pin_mut().and_then(poll_now) {
-            Some(Poll::Pending) => {
-                let mut begun = std::mem::replace(&mut self.room, Box::pin(None));
-                Some(self.home.spawn(role, async move {
-                    if let Some(task) = begun.as_mut().as_pin_mut() {
-                        task.await;
-                    }
-                }))
-            }
-            Some(Poll::Ready(())) | None => {
-                self.room.set(None);
-                None
-            }
         }
     }
 }

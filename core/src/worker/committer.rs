@@ -78,13 +78,9 @@ pub(super) fn carry_out(
         identified(&cx, write)
     };
     let batch: Batch = orders.into_iter().map(ordered).collect();
-    let apply = {
-        let (cx, batch) = (cx.clone(), batch.clone());
-        async move { apply_until_known(&cx, batch).await }
-    };
-    cx.clone().home.spawn_begun(Role::Engine, apply, move |outcomes| {
+    cx.clone().home.begin(Role::Engine, async move {
         let _carried = carried;
-        let Ok(outcomes) = outcomes else { return };
+        let Ok(outcomes) = apply_until_known(&cx, batch.clone()).await else { return };
         let outcomes = tickets.into_iter().zip(outcomes).zip(batch.iter());
         follow(&cx, &life, &shards, shard, outcomes);
     });
