@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::heartbeat::Outlet;
 use super::{ActivityError, CancelFlag, SharedState};
+#[cfg(feature = "worker")]
+use crate::vocabulary::RunId;
 use crate::vocabulary::{
     ActivityName, Attempt, EventId, Failure, Headers, Payload, PayloadError, Propagated, RunKey,
 };
@@ -26,6 +28,20 @@ pub struct ActivityInfo {
     pub heartbeat_details: Option<Payload>,
 }
 
+#[cfg(feature = "worker")]
+impl ActivityInfo {
+    /// The first attempt of a call.
+    pub(crate) fn first(run: RunKey, activity: ActivityName, scheduled: EventId) -> Self {
+        let (attempt, last_failure, heartbeat_details) = (Attempt(1), None, None);
+        Self { run, activity, scheduled, attempt, last_failure, heartbeat_details }
+    }
+
+    /// The call, among all calls.
+    pub(crate) fn call(&self) -> (RunId, EventId) {
+        (self.run.run_id, self.scheduled)
+    }
+}
+
 /// An attempt's view of the world: whose it is, what is shared, and whether to stop. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct ActivityContext {
@@ -39,8 +55,8 @@ pub struct ActivityContext {
 impl ActivityContext {
     /// The context of one attempt. Workers make it; tests of an activity's body may too.
     #[must_use]
-    pub fn new(info: ActivityInfo, state: Arc<SharedState>, cancel: CancelFlag) -> Self {
-        Self { info: Arc::new(info), state, cancel, outlet: None, headers: Headers::new() }
+    pub fn new(info: impl Into<Arc<ActivityInfo>>, state: Arc<SharedState>, cancel: CancelFlag) -> Self {
+        Self { info: info.into(), state, cancel, outlet: None, headers: Headers::new() }
     }
 
     /// The same with these headers.

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::activity::{ActivityDefinition, CancelFlag};
+use crate::activity::{ActivityDefinition, ActivityInfo, CancelFlag};
 use crate::history::{ActivityCompleted, ActivityFailed, ActivityScheduled, EventKind};
 use crate::replay::SideEffect;
-use crate::vocabulary::{
-    Attempt, EventId, Failure, FailureKind, FencingToken, Payload, RunId, RunKey, Timestamp, WorkerId,
-};
+use crate::vocabulary::{EventId, Failure, FailureKind, FencingToken, Payload, RunId, Timestamp, WorkerId};
 
 /// A user effect that may begin: every earlier event is acknowledged.
 pub(super) enum Job {
@@ -18,19 +16,15 @@ pub(super) enum Job {
 
 /// An attempt of an activity.
 pub(super) struct ActivityJob {
-    pub(super) run: RunKey,
+    /// Which one: what its body is told of it.
+    pub(super) info: Arc<ActivityInfo>,
     /// The run's token at the time; meaningless for a queued one.
     pub(super) token: FencingToken,
     /// By which load of the run it was begun; says nothing of a queued one.
     pub(super) load: u32,
-    pub(super) scheduled: EventId,
-    pub(super) attempt: Attempt,
     pub(super) call: Arc<ActivityScheduled>,
     /// When the whole call must have ended.
     pub(super) close_by: Option<Timestamp>,
-    pub(super) last_failure: Option<Failure>,
-    /// What an earlier attempt said last.
-    pub(super) details: Option<Payload>,
     /// Who claimed it from the queue; `None` if it has no row.
     pub(super) queued: Option<WorkerId>,
     /// By which its body is told to stop.
@@ -50,11 +44,9 @@ pub(super) struct SideEffectJob {
 /// How an attempt ended.
 #[derive(Debug, Clone)]
 pub(super) struct EndedActivity {
-    pub(super) run: RunKey,
+    pub(super) info: Arc<ActivityInfo>,
     pub(super) token: FencingToken,
     pub(super) load: u32,
-    pub(super) scheduled: EventId,
-    pub(super) attempt: Attempt,
     pub(super) call: Arc<ActivityScheduled>,
     pub(super) close_by: Option<Timestamp>,
     pub(super) result: Result<Payload, Failure>,
@@ -73,14 +65,14 @@ impl EndedActivity {
     /// How long to wait before it is tried again; `None` if it has its outcome.
     pub(super) fn retry_delay(&self) -> Option<Duration> {
         let failure = self.result.as_ref().err().filter(|_| !self.asked)?;
-        let delay = self.call.retry.delay_in((self.run.run_id, self.scheduled), self.attempt, failure)?;
+        let delay = self.call.retry.delay_in(self.info.call(), self.info.attempt, failure)?;
         // What would begin after the call's end need not wait for it.
         self.close_by.is_none_or(|close_by| self.at + delay < close_by).then_some(delay)
     }
 
     /// What history holds of it, if it is not tried again.
     pub(super) fn outcome(&self) -> EventKind {
-        let (scheduled, attempt) = (self.scheduled, self.attempt);
+        let (scheduled, attempt) = (self.info.scheduled, self.info.attempt);
         match &self.result {
             Ok(result) => ActivityCompleted { scheduled, attempt, result: result.clone() }.into(),
             Err(failure) => ActivityFailed { scheduled, attempt, failure: failure.clone() }.into(),
@@ -91,23 +83,9 @@ impl EndedActivity {
 impl ActivityJob {
     /// The end of this attempt, as its outcome says and nothing else.
     pub(super) fn ended(self, result: Result<Payload, Failure>, at: Timestamp) -> EndedActivity {
-        let Self { run, token, load, scheduled, attempt, call, close_by, queued, .. } = self;
+        let Self { info, token, load, call, close_by, queued, .. } = self;
         let (asked, deferred, details) = (false, None, None);
-        EndedActivity {
-            run,
-            token,
-            load,
-            scheduled,
-            attempt,
-            call,
-            close_by,
-            result,
-            asked,
-            deferred,
-            details,
-            queued,
-            at,
-        }
+        EndedActivity { info, token, load, call, close_by, result, asked, deferred, details, queued, at }
     }
 
     /// The end of a job that was asked to stop before it began.
@@ -133,27 +111,22 @@ pub(super) struct EndedSideEffect {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::vocabulary::{ActivityName, Namespace, WorkflowId};
+    use crate::vocabulary::{ActivityName, Namespace, RunKey, WorkflowId};
 
     /// A job that only stands in line.
     pub(in crate::worker) fn job(scheduled: u64) -> Box<ActivityJob> {
+        let run = RunKey {
+            namespace: Namespace::default(),
+            workflow_id: WorkflowId::new("order-42").unwrap(),
+            run_id: RunId::fresh(),
+        };
+        let activity = ActivityName::new("charge").unwrap();
         Box::new(ActivityJob {
-            run: RunKey {
-                namespace: Namespace::default(),
-                workflow_id: WorkflowId::new("order-42").unwrap(),
-                run_id: RunId::fresh(),
-            },
+            info: Arc::new(ActivityInfo::first(run, activity.clone(), EventId(scheduled))),
             token: FencingToken(1),
             load: 0,
-            scheduled: EventId(scheduled),
-            attempt: Attempt(1),
-            call: Arc::new(ActivityScheduled::new(
-                ActivityName::new("charge").unwrap(),
-                Payload::encode(&()).unwrap(),
-            )),
+            call: Arc::new(ActivityScheduled::new(activity, Payload::encode(&()).unwrap())),
             close_by: None,
-            last_failure: None,
-            details: None,
             queued: None,
             cancel: CancelFlag::default(),
             definition: None,

@@ -96,7 +96,7 @@ async fn let_in(cx: &Arc<Context>, shards: &Arc<Shards>) {
                 (0..2).for_each(|_| cx.slot_freed.notify_one());
                 helped = true;
             }
-            let (key, number) = ((job.run.run_id, job.scheduled), job.attempt);
+            let (key, number) = (job.info.call(), job.info.attempt);
             let blocking = job.definition.as_ref().is_some_and(ActivityDefinition::blocking);
             let waits = threshold.begin(Role::ActivityBody, body(cx.clone(), shards.clone(), slot, job));
             if let Some(task) = waits.filter(|_| !blocking) {
@@ -114,11 +114,13 @@ async fn let_in(cx: &Arc<Context>, shards: &Arc<Shards>) {
 async fn body(cx: Arc<Context>, shards: Arc<Shards>, slot: Slot, job: Box<ActivityJob>) {
     let Some((delay, mut job)) = attempt(&cx, &shards, slot, job).await else { return };
     if job.call.commit_later {
-        shards.waits(job.run.run_id, job.token);
+        shards.waits(job.info.run.run_id, job.token);
     }
     cx.clock.sleep(delay).await;
-    if let Some(cancel) = cx.running.again((job.run.run_id, job.scheduled), job.attempt) {
-        (job.attempt, job.cancel) = (job.attempt.next(), cancel);
+    let info = Arc::make_mut(&mut job.info);
+    info.attempt = info.attempt.next();
+    if let Some(cancel) = cx.running.again(&job.info) {
+        job.cancel = cancel;
         enter(&cx, job);
         cx.slot_freed.notify_one();
     }

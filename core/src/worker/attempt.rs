@@ -14,7 +14,7 @@ use super::context::Context;
 use super::heartbeats::{self, Pulse};
 use super::slots::Slot;
 use super::thread::Shards;
-use crate::activity::{ActivityContext, ActivityInfo, ActivityRun};
+use crate::activity::{ActivityContext, ActivityRun};
 use crate::history::ActivityScheduled;
 use crate::vocabulary::{Failure, FailureKind, Payload, TimeoutKind, Timestamp};
 
@@ -26,7 +26,7 @@ pub(super) async fn attempt(
     slot: Slot,
     mut job: Box<ActivityJob>,
 ) -> Option<(Duration, Box<ActivityJob>)> {
-    let (key, number) = ((job.run.run_id, job.scheduled), job.attempt);
+    let (key, number) = (job.info.call(), job.info.attempt);
     // It may have stood in line, or this process have stood still, since it was given a slot.
     if job.cancel.is_cancelled() {
         // Stopped; or asked, which is an end that its call waits for.
@@ -53,7 +53,7 @@ pub(super) async fn attempt(
         Box::pin(heartbeats::tell_last(cx, &job, worker, details.clone())).await;
     }
     if let Some((delay, failure)) = again_here(&job, &result) {
-        job.last_failure = Some(failure);
+        Arc::make_mut(&mut job.info).last_failure = Some(failure);
         return Some((delay, job));
     }
     let asked = cx.running.ended(key, number)?;
@@ -75,8 +75,8 @@ pub(super) fn may_begin(cx: &Context) -> bool {
 /// When, and after what, a local call is tried again: here, since it has no row to wait in.
 fn again_here(job: &ActivityJob, result: &Result<Payload, Failure>) -> Option<(Duration, Failure)> {
     let failure = result.as_ref().err().filter(|_| job.call.local)?;
-    let delay = job.call.retry.delay_in((job.run.run_id, job.scheduled), job.attempt, failure)?;
-    tracing::debug!(name = %job.call.activity, run = %job.run, attempt = %job.attempt, %failure, "a local call failed");
+    let delay = job.call.retry.delay_in(job.info.call(), job.info.attempt, failure)?;
+    tracing::debug!(name = %job.call.activity, run = %job.info.run, attempt = %job.info.attempt, %failure, "a local call failed");
     Some((delay, failure.clone()))
 }
 
@@ -85,9 +85,9 @@ fn span(job: &ActivityJob) -> tracing::Span {
     tracing::info_span!(
         "activity",
         activity = %job.call.activity,
-        workflow_id = %job.run.workflow_id,
-        run_id = %job.run.run_id,
-        attempt = %job.attempt,
+        workflow_id = %job.info.run.workflow_id,
+        run_id = %job.info.run.run_id,
+        attempt = %job.info.attempt,
     )
 }
 
@@ -110,15 +110,7 @@ async fn run(
 ) -> Option<Result<Payload, Failure>> {
     let call = &job.call;
     let definition = job.definition.as_ref().expect("only what has a definition begins");
-    let info = ActivityInfo {
-        run: job.run.clone(),
-        activity: call.activity.clone(),
-        scheduled: job.scheduled,
-        attempt: job.attempt,
-        last_failure: job.last_failure.clone(),
-        heartbeat_details: job.details.clone(),
-    };
-    let context = ActivityContext::new(info, cx.registry.state.clone(), job.cancel.clone());
+    let context = ActivityContext::new(job.info.clone(), cx.registry.state.clone(), job.cancel.clone());
     let context = context.with_outlet(cx.clone()).with_headers(call.headers.clone());
     let around = &cx.registry.around;
     let start = || {
@@ -200,7 +192,7 @@ async fn within(
             let mut failure = Failure::timed_out(kind, format!("the attempt took longer than {limit:?}"));
             if kind == TimeoutKind::ScheduleToClose {
                 failure.message = "the activity did not end within its schedule-to-close timeout".into();
-                job.last_failure.iter().for_each(|last| failure.add_cause(last));
+                job.info.last_failure.iter().for_each(|last| failure.add_cause(last));
             }
             Some(Err(failure))
         }

@@ -12,7 +12,7 @@ use super::context::{Context, Life};
 use super::exchange::Input;
 use super::settler;
 use super::thread::Shards;
-use crate::activity::CancelFlag;
+use crate::activity::{ActivityInfo, CancelFlag};
 use crate::backend::{ActivityRequest, Claim, Claimed, ClaimedActivity, Interest, Mark, StoreErrorKind};
 use crate::history::{ActivityScheduled, EventKind, HistoryError, decode_kind};
 use crate::host::Role;
@@ -177,20 +177,22 @@ fn prepare(cx: &Context, life: &Life, claimed: ClaimedActivity) -> Prepared {
         (_, Err(error), _) | (.., Err(error)) => Some(Failure::from_error(error)),
         (None, Ok(_), Ok(_)) => None,
     };
-    let close_by = claimed.close_by;
-    let (run, scheduled, attempt, worker) = (claimed.run, claimed.scheduled, claimed.attempt, life.worker);
+    let info = ActivityInfo {
+        run: claimed.run,
+        activity: claimed.activity,
+        scheduled: claimed.scheduled,
+        attempt: claimed.attempt,
+        last_failure: last_failure.ok().flatten(),
+        heartbeat_details: details.ok().flatten(),
+    };
     let job = Box::new(ActivityJob {
-        run,
+        info: Arc::new(info),
         // It is fenced by its row.
         token: FencingToken(0),
         load: 0,
-        scheduled,
-        attempt,
         call,
-        close_by,
-        last_failure: last_failure.ok().flatten(),
-        details: details.ok().flatten(),
-        queued: Some(worker),
+        close_by: claimed.close_by,
+        queued: Some(life.worker),
         cancel: CancelFlag::default(),
         definition: None,
     });

@@ -97,12 +97,12 @@ impl Pulses {
     /// The pulse of a body that begins, if it must not be silent.
     pub(super) fn begin(&self, job: &ActivityJob) -> Option<Arc<Pulse>> {
         job.call.heartbeat?;
-        let (key, row) = ((job.run.run_id, job.scheduled), job.queued);
+        let (key, row) = (job.info.call(), job.queued);
         let pulse = Pulse {
-            run: job.run.clone(),
+            run: job.info.run.clone(),
             token: job.token,
-            scheduled: job.scheduled,
-            attempt: job.attempt,
+            scheduled: job.info.scheduled,
+            attempt: job.info.attempt,
             heartbeat: job.call.heartbeat,
             state: Mutex::new(State { last: self.clock.elapsed(), row, ..State::default() }),
             changed: Notify::new(),
@@ -367,9 +367,9 @@ async fn ask_for_row(
 pub(super) async fn tell_last(cx: &Arc<Context>, job: &ActivityJob, worker: WorkerId, details: Payload) {
     let Ok(details) = cx.codec.encode(details) else { return };
     let report = ActivityReport {
-        run: job.run.clone(),
-        scheduled: job.scheduled,
-        attempt: job.attempt,
+        run: job.info.run.clone(),
+        scheduled: job.info.scheduled,
+        attempt: job.info.attempt,
         worker: Some(worker),
         request_id: RequestId(cx.home.fresh_id()),
         at: cx.now(),

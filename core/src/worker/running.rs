@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::activities::ActivityJob;
-use crate::activity::{CancelFlag, TokenParts};
+use crate::activity::{ActivityInfo, CancelFlag, TokenParts};
 use crate::history::ActivityScheduled;
 use crate::host::TaskHandle;
 use crate::vocabulary::{Attempt, EventId, FencingToken, RunId, RunKey, SpreadIds, Timestamp, WorkerId};
@@ -37,8 +37,7 @@ struct Bodies {
 }
 
 struct Body {
-    run: RunKey,
-    attempt: Attempt,
+    info: Arc<ActivityInfo>,
     token: FencingToken,
     /// Who claimed it from the queue; `None` if it has no row, or got one only later.
     queued: Option<WorkerId>,
@@ -81,8 +80,7 @@ impl Running {
     /// Notes an attempt that is about to begin; `false` if it may not, because its life is over.
     pub(super) fn expect(&self, job: &ActivityJob, worker: WorkerId) -> bool {
         let body = Body {
-            run: job.run.clone(),
-            attempt: job.attempt,
+            info: job.info.clone(),
             token: job.token,
             queued: job.queued,
             in_line: job.call.schedule_to_start.is_some(),
@@ -96,7 +94,7 @@ impl Running {
         let mut bodies = self.lock();
         let lives = bodies.life == Some(worker);
         if lives {
-            bodies.of.insert((job.run.run_id, job.scheduled), body);
+            bodies.of.insert(job.info.call(), body);
         }
         lives
     }
@@ -119,10 +117,10 @@ impl Running {
     /// The token of an attempt that has not ended.
     pub(super) fn token(&self, key: (RunId, EventId), attempt: Attempt) -> Option<TokenParts> {
         let bodies = self.lock();
-        let body = bodies.of.get(&key).filter(|body| body.attempt == attempt)?;
+        let body = bodies.of.get(&key).filter(|body| body.info.attempt == attempt)?;
         let call = &body.call;
         Some(TokenParts {
-            run: body.run.clone(),
+            run: body.info.run.clone(),
             scheduled: key.1,
             attempt,
             retry: call.retry.clone(),
@@ -139,13 +137,13 @@ impl Running {
         attempt: Attempt,
     ) -> Option<(FencingToken, Option<WorkerId>)> {
         let bodies = self.lock();
-        let body = bodies.of.get(&key).filter(|body| body.attempt == attempt)?;
+        let body = bodies.of.get(&key).filter(|body| body.info.attempt == attempt)?;
         Some((body.token, body.queued))
     }
 
     /// Keeps the handle by which a body that has begun is dropped. If it was stopped before, it is dropped now.
     pub(super) fn begun(&self, key: (RunId, EventId), attempt: Attempt, abort: TaskHandle) {
-        match self.lock().of.get_mut(&key).filter(|body| body.attempt == attempt) {
+        match self.lock().of.get_mut(&key).filter(|body| body.info.attempt == attempt) {
             Some(body) => body.abort = Some(abort),
             None => abort.abort(),
         }
@@ -155,15 +153,15 @@ impl Running {
     /// outcome counts for nothing.
     pub(super) fn ended(&self, key: (RunId, EventId), attempt: Attempt) -> Option<bool> {
         let mut bodies = self.lock();
-        bodies.of.get(&key).filter(|body| body.attempt == attempt)?;
+        bodies.of.get(&key).filter(|body| body.info.attempt == attempt)?;
         bodies.of.remove(&key).map(|body| body.asked)
     }
 
-    /// A local call goes on to its next attempt, which is told to stop by this; `None` if it was stopped.
-    pub(super) fn again(&self, key: (RunId, EventId), failed: Attempt) -> Option<CancelFlag> {
+    /// A local call goes on to this attempt, which is told to stop by what is returned; `None` if it was stopped.
+    pub(super) fn again(&self, next: &Arc<ActivityInfo>) -> Option<CancelFlag> {
         let mut bodies = self.lock();
-        let body = bodies.of.get_mut(&key).filter(|body| body.attempt == failed)?;
-        (body.attempt, body.abort) = (failed.next(), None);
+        let body = bodies.of.get_mut(&next.call()).filter(|body| body.info.attempt.next() == next.attempt)?;
+        (body.info, body.abort) = (next.clone(), None);
         if !body.asked {
             // An attempt that took too long was told to stop, and that attempt only.
             body.cancel = CancelFlag::default();
@@ -193,7 +191,7 @@ impl Running {
 
     /// The runs that they belong to.
     pub(super) fn runs(&self) -> BTreeSet<RunKey> {
-        self.lock().of.values().map(|body| body.run.clone()).collect()
+        self.lock().of.values().map(|body| body.info.run.clone()).collect()
     }
 
     /// How many there are.

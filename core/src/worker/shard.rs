@@ -295,11 +295,11 @@ impl Shard {
     }
 
     fn activity_ended(&mut self, mut ended: Box<EndedActivity>, now: Timestamp) {
-        let run_id = ended.run.run_id;
+        let run_id = ended.info.run.run_id;
         let run = self.runs.get_mut(&run_id);
         if ended.queued.is_none() {
             match run.filter(|run| run.token == ended.token) {
-                Some(run) if !run.has_row(ended.scheduled) => {
+                Some(run) if !run.has_row(ended.info.scheduled) => {
                     run.offer_activity(ended);
                     self.touch(run_id);
                     return;
@@ -315,11 +315,11 @@ impl Shard {
         }
         let retry = ended.result.as_ref().err().and_then(|failure| {
             let delay = ended.retry_delay()?;
-            let (attempt, visible_at) = (ended.attempt.next(), now + delay);
+            let (attempt, visible_at) = (ended.info.attempt.next(), now + delay);
             Some(ActivityVerdict::Retry { attempt, visible_at, failure: failure.clone() })
         });
         if let Some(run) = run.filter(|run| retry.is_none() && !run.is_parked() && !run.is_leaving()) {
-            if run.wants(ended.scheduled) {
+            if run.wants(ended.info.scheduled) {
                 run.offer_activity(ended);
                 self.touch(run_id);
             }
@@ -344,7 +344,8 @@ impl Shard {
                 other => Ok(other),
             },
         );
-        let EndedActivity { run, scheduled, attempt, at, token, .. } = ended;
+        let EndedActivity { info, at, token, .. } = ended;
+        let (run, scheduled, attempt) = (info.run.clone(), info.scheduled, info.attempt);
         let verdict = verdict.unwrap_or_else(|error: crate::history::HistoryError| {
             tracing::error!(%run, %scheduled, %error, "an activity's outcome does not encode; its attempt is given back");
             ActivityVerdict::Released

@@ -149,7 +149,7 @@ mod tests {
         assert!(!first.more && slots.next(START).is_none());
         drop(first.slot);
         let second = slots.next(START).unwrap();
-        assert_eq!((first.job.scheduled.0, second.job.scheduled.0), (1, 2));
+        assert_eq!((first.job.info.scheduled.0, second.job.info.scheduled.0), (1, 2));
         assert!(slots.next(START).is_none());
     }
 

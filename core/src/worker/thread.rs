@@ -128,7 +128,7 @@ impl Shards {
     }
 
     pub(super) fn activity_ended(&self, ended: Box<EndedActivity>) {
-        self.send_to(ended.run.run_id, Input::Activity(ended));
+        self.send_to(ended.info.run.run_id, Input::Activity(ended));
     }
 
     /// A grouped step has failed, and waits for its next attempt.

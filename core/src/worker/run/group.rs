@@ -82,7 +82,7 @@ impl Run {
         self.held = None;
         self.loads += 1;
         let unknown = |incoming: &Incoming| match incoming {
-            Incoming::Activity(ended) => ended.queued.is_none() && ended.scheduled > head,
+            Incoming::Activity(ended) => ended.queued.is_none() && ended.info.scheduled > head,
             _ => false,
         };
         self.incoming.retain(|incoming| !unknown(incoming));

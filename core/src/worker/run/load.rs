@@ -7,6 +7,7 @@ use super::park::Trouble;
 use super::places::Place;
 use super::settle::{LocalCall, Row};
 use super::{Incoming, Phase, Run};
+use crate::activity::ActivityInfo;
 use crate::history::{ActivityScheduled, Event, EventKind, Record, decode_kind, decode_record};
 use crate::replay::{Machine, MachineOptions};
 use crate::vocabulary::{Attempt, EventId, Failure, FailureKind, Position, Timestamp};
@@ -189,11 +190,9 @@ impl Run {
             } else {
                 left.places.push((scheduled, Place::Rowless));
                 left.ended.push(EndedActivity {
-                    run: self.key.clone(),
+                    info: Arc::new(ActivityInfo::first(self.key.clone(), call.activity.clone(), scheduled)),
                     token: self.token,
                     load: self.loads,
-                    scheduled,
-                    attempt: Attempt(1),
                     call,
                     close_by,
                     result: Err(if asked { cancelled.clone() } else { failure.clone() }),

@@ -274,7 +274,7 @@ impl Run {
 
     pub(super) fn offer_activity(&mut self, mut ended: Box<EndedActivity>) {
         // What was claimed has its row, and may end before this worker hears of the commit that wrote that.
-        if ended.queued.is_none() && ended.scheduled > self.head && ended.load != self.loads {
+        if ended.queued.is_none() && ended.info.scheduled > self.head && ended.load != self.loads {
             // It belongs to code that was thrown away before anything of the step was stored.
             return;
         }
@@ -397,7 +397,7 @@ impl Run {
         self.incoming.drain(..in_flight.taken);
         if !in_flight.deposited.is_empty() {
             self.incoming.retain(|incoming| match incoming {
-                Incoming::Activity(ended) => !in_flight.deposited.contains(&ended.scheduled),
+                Incoming::Activity(ended) => !in_flight.deposited.contains(&ended.info.scheduled),
                 _ => true,
             });
         }

@@ -44,7 +44,7 @@ impl Deposit {
         let message = NewMessage { request_id: RequestId(cx.home.fresh_id()), body };
         let errand = Errand::Send(Send { target: run.clone().into(), message, at });
         self.outgoing.push(Outgoing { errand, if_done: None, if_refused: None });
-        self.ended.extend(ended.queued.map(|_| (ended.scheduled, ended.attempt)));
+        self.ended.extend(ended.queued.map(|_| (ended.info.scheduled, ended.info.attempt)));
         Ok(())
     }
 }
@@ -156,7 +156,7 @@ impl Run {
         let mut deposit = Deposit::default();
         for incoming in &self.incoming {
             let Incoming::Activity(ended) = incoming else { continue };
-            if !self.places.as_ref().is_some_and(|places| places.contains(ended.scheduled)) {
+            if !self.places.as_ref().is_some_and(|places| places.contains(ended.info.scheduled)) {
                 continue;
             }
             // What cannot be encoded now waits here for the next try.
@@ -170,7 +170,7 @@ impl Run {
                 _ => deposit.message(cx, &self.key, ended, now),
             };
             if handed_over.is_ok() {
-                deposit.scheduled.insert(ended.scheduled);
+                deposit.scheduled.insert(ended.info.scheduled);
             }
         }
         if let Some(places) = &mut self.places {

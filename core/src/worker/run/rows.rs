@@ -59,7 +59,9 @@ impl Run {
                     // An attempt that has ended no longer wants to know.
                     request.told.take().into_iter().for_each(|told| _ = told.send(worker));
                 }
-                Incoming::Activity(ended) if rows.contains(&ended.scheduled) => ended.queued = Some(worker),
+                Incoming::Activity(ended) if rows.contains(&ended.info.scheduled) => {
+                    ended.queued = Some(worker)
+                }
                 _ => {}
             }
         }

@@ -7,7 +7,7 @@ use super::park::Trouble;
 use super::places::{Place, Places};
 use super::task::Gathered;
 use super::{Phase, Run};
-use crate::activity::{ActivityDefinition, CancelFlag};
+use crate::activity::{ActivityDefinition, ActivityInfo, CancelFlag};
 use crate::commit::Progress;
 use crate::history::{ActivityScheduled, Event, EventKind, HistoryError, encode_kind};
 use crate::replay::Machine;
@@ -217,15 +217,11 @@ impl Run {
             let place = if queued.is_some() { Place::Queued } else { Place::Rowless };
             self.places().set(scheduled, place);
             settled.jobs.push(Job::Activity(Box::new(ActivityJob {
-                run: self.key.clone(),
+                info: Arc::new(ActivityInfo::first(self.key.clone(), call.activity.clone(), scheduled)),
                 token: self.token,
                 load: self.loads,
-                scheduled,
-                attempt: Attempt(1),
                 call: call.clone(),
                 close_by,
-                last_failure: None,
-                details: None,
                 queued,
                 cancel: CancelFlag::default(),
                 definition: None,
@@ -256,7 +252,7 @@ impl Run {
         let Err(failure) = &ended.result else { return Ok(()) };
         let delay = ended.retry_delay().unwrap_or_default();
         let row = self.retry_row(cx, ended, failure, now + delay)?;
-        self.places().set(ended.scheduled, Place::Queued);
+        self.places().set(ended.info.scheduled, Place::Queued);
         settled.progress.schedule.push(row);
         Ok(())
     }
@@ -270,7 +266,8 @@ impl Run {
         visible_at: Timestamp,
     ) -> Result<NewActivityTask, HistoryError> {
         let last_failure = Some(failure.clone());
-        let (scheduled, close_by, attempt) = (ended.scheduled, ended.close_by, ended.attempt.next());
+        let (scheduled, close_by, attempt) =
+            (ended.info.scheduled, ended.close_by, ended.info.attempt.next());
         let details = ended.details.clone().map(|details| cx.codec.encode(details)).transpose()?;
         let row = Row::of(scheduled, &ended.call, close_by, visible_at);
         self.row(cx, Row { attempt, last_failure, details, ..row })
@@ -297,16 +294,13 @@ impl Run {
     /// The job of a local call whose command is stored, or will be with the commit that starts it.
     pub(super) fn local_call(&self, local: LocalCall) -> Job {
         let LocalCall { scheduled, call, attempt, last_failure, step } = local;
+        let first = ActivityInfo::first(self.key.clone(), call.activity.clone(), scheduled);
         Job::Activity(Box::new(ActivityJob {
-            run: self.key.clone(),
+            info: Arc::new(ActivityInfo { attempt, last_failure, ..first }),
             token: self.token,
             load: self.loads,
-            scheduled,
-            attempt,
             call,
             close_by: None,
-            last_failure,
-            details: None,
             queued: None,
             cancel: CancelFlag::default(),
             definition: step,

@@ -142,8 +142,10 @@ impl Run {
     fn take_in(&mut self, cx: &Context, now: Timestamp) -> Result<Gathered, Trouble> {
         let passed_limit = self.passed_limit(now);
         let Phase::Live(machine) = &mut self.phase else { return Err(Trouble::not_live()) };
+        // Most tasks take one event in, and answer it with one.
+        let events = Vec::with_capacity(2);
         let progress =
-            Progress { taken_in: self.taken_in, schedule: self.lost.clone(), ..Progress::default() };
+            Progress { events, taken_in: self.taken_in, schedule: self.lost.clone(), ..Progress::default() };
         let mut gathered = Gathered::new(progress, self.held.as_ref().map_or(0, |held| held.taken));
         let mut at = now.max(machine.last_at());
         if let (Some(begin_at), Some(started)) = (self.begin_at, &self.started) {
@@ -325,13 +327,13 @@ impl Gathered {
                 }
                 self.progress.taken_in = message.position;
             }
-            Incoming::Activity(ended) if machine.is_open(ended.scheduled) => {
+            Incoming::Activity(ended) if machine.is_open(ended.info.scheduled) => {
                 if ended.queued.is_none() && ended.retry_delay().is_some() {
                     self.retries.push((**ended).clone());
                     return Ok(());
                 }
                 machine.take_in(at, ended.outcome(), &mut self.progress.events)?;
-                self.progress.ended.extend(ended.queued.map(|_| (ended.scheduled, ended.attempt)));
+                self.progress.ended.extend(ended.queued.map(|_| (ended.info.scheduled, ended.info.attempt)));
             }
             Incoming::SideEffect(ended) if machine.is_open(ended.scheduled) => {
                 let value = ended.value.clone().map_err(Trouble::SideEffect)?;
