@@ -98,7 +98,7 @@ pub(crate) async fn claim(store: &Arc<Store>, claim: &Claim) -> Result<Claimed, 
 
 async fn peek(store: &Arc<Store>, asked: &Asked) -> Result<Vec<Peeked>, StoreError> {
     let asked = packed(&Asked { peek: true, ..asked.clone() });
-    let replies = store.link.call_all(OPERATION, &CLAIM, asked).await?;
+    let replies = store.link.call_all(OPERATION, CLAIM, asked).await?;
     let mut peeked = Vec::with_capacity(replies.len());
     for (partition, reply) in store.link.keys.all().zip(replies) {
         let mut fields = alive(reply)?.into_iter();
@@ -170,8 +170,8 @@ async fn take(
     let args = [packed(asked)];
     // A claim without an identity takes what it takes once.
     let reply = match asked.number {
-        Some(_) => store.link.call(OPERATION, partition, &CLAIM, &args).await?,
-        None => store.link.call_once(OPERATION, partition, &CLAIM, &args).await?,
+        Some(_) => store.link.call(OPERATION, partition, CLAIM, &args).await?,
+        None => store.link.call_once(OPERATION, partition, CLAIM, &args).await?,
     };
     let fields = Value::Array(alive(reply)?);
     let [now, next_due, unread, runs, groups, stale] = fields.fields(OPERATION)?;

@@ -18,7 +18,7 @@ fn kind(error: &RedisError) -> StoreErrorKind {
         _ => {}
     }
     // A script met what no script writes.
-    if let Some(detail) = error.detail().filter(|detail| detail.contains("user_script:")) {
+    if let Some(detail) = error.detail().filter(|detail| detail.contains("user_function:")) {
         return StoreErrorKind::Damaged(detail.to_owned());
     }
     match error.kind() {

@@ -92,7 +92,7 @@ async fn send(store: &Store, partition: u16, packed: &[Bytes]) -> Result<Vec<Val
     let mut rest = packed;
     while !rest.is_empty() {
         let (now, later) = rest.split_at(fitting(rest));
-        let [heard, outcomes] = store.link.call("apply", partition, &APPLY, now).await?.fields("apply")?;
+        let [heard, outcomes] = store.link.call("apply", partition, APPLY, now).await?.fields("apply")?;
         store.notices.announce(&heard.bytes("apply")?);
         replies.extend(outcomes.list("apply")?);
         rest = later;

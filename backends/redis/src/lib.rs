@@ -28,6 +28,7 @@ mod row;
 mod schema;
 mod script;
 mod signs;
+mod state;
 mod writer;
 
 use std::collections::HashMap;
@@ -147,7 +148,7 @@ impl Backend for Redis {
             LeaseAction::Retire => ("retire", Duration::ZERO),
         };
         let packed = pack::renewal(renewal.worker, action, lease);
-        let replies = self.store.link.call_all("renew", &script::RENEW, packed).await?;
+        let replies = self.store.link.call_all("renew", script::RENEW, packed).await?;
         let mut renewed = Renewed { now: Timestamp::from_micros(i64::MIN) };
         for reply in replies {
             if reply.is_text(b"lost") {

@@ -135,7 +135,7 @@ async fn ask(
         after_run: part.after.map(|(_, run)| hex(run.0)),
         ..asked.clone()
     });
-    let rows = link.call(OPERATION, part.partition, &READ, &[asked]).await?.list(OPERATION)?;
+    let rows = link.call(OPERATION, part.partition, READ, &[asked]).await?.list(OPERATION)?;
     part.has_more = rows.len() >= asked_for;
     let runs = rows.into_iter().map(|row| run_info(&request.namespace, row));
     let runs = runs.collect::<Result<Vec<_>, _>>()?;

@@ -37,7 +37,7 @@ async fn ask_each<'a, T, Q: Serialize>(
     let calls = places.into_iter().map(|(partition, indexes)| {
         let asked = packed(&question(indexes.iter().map(|index| &keys[*index]).collect()));
         async move {
-            let found = link.call(operation, partition, &READ, &[asked]).await?.list(operation)?;
+            let found = link.call(operation, partition, READ, &[asked]).await?.list(operation)?;
             if found.len() != indexes.len() {
                 return Err(unreadable(operation, "not all that was asked for was answered"));
             }
@@ -93,7 +93,7 @@ struct OfRun {
 
 async fn ask_run(link: &Link, run: &RunKey, question: OfRun) -> Result<Vec<Value>, StoreError> {
     let partition = link.keys.partition(&run.namespace, &run.workflow_id);
-    link.call(question.what, partition, &READ, &[packed(&question)]).await?.list(question.what)
+    link.call(question.what, partition, READ, &[packed(&question)]).await?.list(question.what)
 }
 
 pub(crate) async fn history(
@@ -199,7 +199,7 @@ pub(crate) async fn stats(link: &Link, namespace: &Namespace) -> Result<StoreSta
     }
     let asked = packed(&Asked { what: "stats", ns: of_namespace(namespace) });
     let mut stats = StoreStats::default();
-    for reply in link.call_all("stats", &READ, asked).await? {
+    for reply in link.call_all("stats", READ, asked).await? {
         let [open, parked, closed, queued, messages] = reply.fields("stats")?;
         stats.open += open.parsed::<u64>("stats")?;
         stats.parked += parked.parsed::<u64>("stats")?;
@@ -227,7 +227,7 @@ pub(crate) async fn closed_before(
     let before = before.as_micros().to_string();
     let asked = packed(&Asked { what: "closed_before", ns: of_namespace(namespace), before, max });
     let mut found: Vec<(i64, RunKey)> = Vec::new();
-    for reply in link.call_all(operation, &READ, asked).await? {
+    for reply in link.call_all(operation, READ, asked).await? {
         for run in reply.list(operation)? {
             let [closed_at, tail] = run.fields(operation)?;
             match read_tail(namespace, &tail.text(operation)?, operation) {

@@ -1,7 +1,7 @@
 //! What commits of this process left behind: where runs stand that are held here, so that their next step need not be read.
 //!
-//! A row has another version each time it is written. The script takes a step only if the row has the version, the holder
-//! and the head that are remembered; else the step is sent again as any commit.
+//! What is remembered is the whole of what decides. The script takes a step only if the state of the row is just that; else
+//! the step is sent again as any commit.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,6 @@ const RUNS_MAX: usize = 20_000;
 /// Where a run stands: held, with nothing in its inbox that its worker has not taken in, neither paused nor parked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
-    pub(crate) version: u64,
     pub(crate) worker: WorkerId,
     pub(crate) token: FencingToken,
     pub(crate) head: EventId,
@@ -67,30 +66,20 @@ impl<'a> Step<'a> {
             && before.token == commit.token
             && before.head == commit.expected_head
             && before.inbox == commit.taken_in;
-        let after = Standing {
-            version: before.version + 1,
-            last_at: record.at.max(before.last_at),
-            ..Standing::of(commit, open, before.version, before.last_at, before.inbox)
-        };
+        let after = Standing::of(commit, open, record.at.max(before.last_at), before.inbox);
         continues.then_some(Self { before, after, record })
     }
 }
 
 impl Standing {
-    /// Where a commit left its run, by what the script said of it: its version, the time of its last event, and the last
-    /// position of its inbox.
-    pub(crate) fn of(
-        commit: &Commit,
-        open: &OpenRun,
-        version: u64,
-        last_at: Timestamp,
-        inbox: Position,
-    ) -> Self {
+    /// Where a commit left its run, by what the script said of it: the time of its last event, and the last position of
+    /// its inbox.
+    pub(crate) fn of(commit: &Commit, open: &OpenRun, last_at: Timestamp, inbox: Position) -> Self {
         let events = commit.record.as_ref().map_or(0, |record| record.count);
         let Commit { worker, token, expected_head, .. } = *commit;
         let OpenRun { wake_at, rowless, dependents, .. } = *open;
         let head = EventId(expected_head.0 + u64::from(events));
-        Self { version, worker, token, head, last_at, inbox, wake_at, rowless, dependents }
+        Self { worker, token, head, last_at, inbox, wake_at, rowless, dependents }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::fault::unreadable;
 use crate::key::read_tail;
 use crate::pack::Queue;
 use crate::reply::{Reply, text_id, uuid};
+use crate::state;
 
 /// How many bytes of an element of an inbox come before its time.
 const ELEMENT_HEAD: usize = 33;
@@ -69,7 +70,12 @@ impl Row {
         while let (Some(field), Some(value)) = (list.next(), list.next()) {
             fields.insert(field.bytes(operation)?.into(), value.bytes(operation)?);
         }
-        Ok(Self { fields, operation, damage: None })
+        let mut row = Self { fields, operation, damage: None };
+        let state = row.text(state::FIELD);
+        let state = row.or_none(state).flatten().unwrap_or_default();
+        let parts = state::parts(&state).map(|(part, value)| (part.into(), value.to_owned().into()));
+        row.fields.extend(parts);
+        Ok(row)
     }
 
     fn bytes(&self, field: &str) -> Option<Bytes> {

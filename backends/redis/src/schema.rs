@@ -54,7 +54,7 @@ pub(crate) async fn open(options: Options) -> Result<Link, StoreError> {
 async fn meta(link: &Link, partition: u16) -> Result<u16, StoreError> {
     let asked =
         Asked { version: VERSION.to_string(), partitions: link.keys.partitions.to_string(), epoch: None };
-    let found = link.call(OPERATION, partition, &SCHEMA, &[packed(&asked)]).await?;
+    let found = link.call(OPERATION, partition, SCHEMA, &[packed(&asked)]).await?;
     let [version, partitions] = found.fields(OPERATION)?;
     let found: u32 = version.parsed(OPERATION)?;
     if found > VERSION {

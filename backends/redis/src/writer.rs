@@ -152,9 +152,9 @@ async fn committed(store: &Arc<Store>, commit: &Commit, reply: &str) -> Result<A
     let (inbox, waits) = (part()?, part()? == "1");
     let (stands, held) = (part()?, part()?.to_owned());
     let mut inbox = Position(number(inbox)?);
-    if let (Some((version, last_at)), Next::Open(open)) = (stands.split_once(';'), &commit.next) {
-        let last_at = Timestamp::from_micros(number(last_at)?);
-        let standing = Standing::of(commit, open, number(version)?, last_at, inbox);
+    if let (false, Next::Open(open)) = (stands.is_empty(), &commit.next) {
+        let last_at = Timestamp::from_micros(number(stands)?);
+        let standing = Standing::of(commit, open, last_at, inbox);
         store.remembered.keep(&commit.run, standing);
     }
     let is_told = |run: &RunKey| {

@@ -26,7 +26,7 @@ use crate::script::Script;
 
 pub(crate) use place::{Place, Seeds};
 
-use node::Nodes;
+use node::{Nodes, is_missing};
 
 /// How often a call is sent along before its fault is told: once, and after a lost connection, a missing script and a
 /// moved slot each once more.
@@ -77,7 +77,7 @@ impl Link {
         &self,
         operation: &'static str,
         partition: u16,
-        script: &Script,
+        script: Script,
         args: &[Bytes],
     ) -> Result<Value, StoreError> {
         self.send(operation, partition, script, args, SENT_MAX).await
@@ -88,7 +88,7 @@ impl Link {
         &self,
         operation: &'static str,
         partition: u16,
-        script: &Script,
+        script: Script,
         args: &[Bytes],
     ) -> Result<Value, StoreError> {
         self.send(operation, partition, script, args, 0).await
@@ -98,7 +98,7 @@ impl Link {
     pub(crate) async fn call_all(
         &self,
         operation: &'static str,
-        script: &Script,
+        script: Script,
         arg: Bytes,
     ) -> Result<Vec<Value>, StoreError> {
         let args = [arg];
@@ -114,7 +114,7 @@ impl Link {
         &self,
         operation: &'static str,
         partition: u16,
-        script: &Script,
+        script: Script,
         args: &[Bytes],
         again_max: usize,
     ) -> Result<Value, StoreError> {
@@ -163,7 +163,7 @@ fn told(operation: &'static str, error: StoreError) -> StoreError {
 
 fn remedy(error: &RedisError) -> Remedy {
     match error.kind() {
-        ErrorKind::Server(ServerErrorKind::NoScript) => Remedy::Load,
+        _ if is_missing(error) => Remedy::Load,
         ErrorKind::Server(
             ServerErrorKind::Moved | ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown,
         ) => Remedy::Look,

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ProtocolVersion, RedisResult, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ProtocolVersion, RedisError, RedisResult, Value,
+};
 use retell::backend::{StoreError, StoreErrorKind};
 use tokio::sync::{Mutex, mpsc};
 
@@ -18,7 +20,7 @@ use crate::key::Keys;
 use crate::options::Options;
 use crate::pack::{Context, packed};
 use crate::schema;
-use crate::script::{SCHEMA, Script};
+use crate::script::{SCHEMA, Script, library};
 
 const CONNECT: &str = "connect to a Redis";
 
@@ -268,48 +270,50 @@ impl Nodes {
         let asked =
             packed(&schema::Asked { version: String::new(), partitions: String::new(), epoch: Some(epoch) });
         let tag = keys.tag(partition);
-        let first = node.invoke(&SCHEMA, &tag, &context, std::slice::from_ref(&asked)).await;
+        let first = node.invoke(SCHEMA, &tag, &context, std::slice::from_ref(&asked)).await;
         match first {
-            Err(error) if error.code() == Some("NOSCRIPT") => {
-                node.invoke(&SCHEMA, &tag, &context, &[asked]).await.map(drop)
-            }
+            Err(error) if is_missing(&error) => node.invoke(SCHEMA, &tag, &context, &[asked]).await.map(drop),
             first => first.map(drop),
         }
     }
 }
 
 impl Node {
-    /// Calls a script by its hash; loads it where nobody has. One that is missing is loaded for the next call.
+    /// Calls a function. Where it is missing the library is loaded, for the next call.
     pub(super) async fn invoke(
         &self,
-        script: &Script,
+        script: Script,
         tag: &str,
         context: &Bytes,
         args: &[Bytes],
     ) -> RedisResult<Value> {
         let mut connection = self.connection.clone();
-        if script.hash().is_none() {
-            self.load(script).await?;
-        }
-        let mut call = redis::cmd("EVALSHA");
-        call.arg(script.hash().unwrap_or_default()).arg(1).arg(tag).arg(context.as_ref());
+        let mut call = redis::cmd("FCALL");
+        call.arg(script.name()).arg(1).arg(tag).arg(context.as_ref());
         args.iter().for_each(|arg| _ = call.arg(arg.as_ref()));
         let answer = connection.send_packed_command(&call).await.and_then(Value::extract_error);
         match answer {
-            Err(error) if error.code() == Some("NOSCRIPT") => {
-                self.load(script).await?;
+            Err(error) if is_missing(&error) => {
+                self.load().await?;
                 Err(error)
             }
             answer => answer,
         }
     }
 
-    async fn load(&self, script: &Script) -> RedisResult<()> {
+    async fn load(&self) -> RedisResult<()> {
         let mut connection = self.connection.clone();
-        let mut load: Cmd = redis::cmd("SCRIPT");
-        load.arg("LOAD").arg(&script.code);
-        let hash = redis::from_redis_value(connection.send_packed_command(&load).await?.extract_error()?)?;
-        script.loaded(hash);
-        Ok(())
+        let mut load: Cmd = redis::cmd("FUNCTION");
+        load.arg("LOAD").arg(library());
+        match connection.send_packed_command(&load).await.and_then(Value::extract_error) {
+            // Somebody else was first.
+            Err(error) if error.detail().is_some_and(|detail| detail.ends_with("already exists")) => Ok(()),
+            loaded => loaded.map(drop),
+        }
     }
+}
+
+/// Whether a server does not know a function.
+pub(super) fn is_missing(error: &RedisError) -> bool {
+    error.detail() == Some("Function not found")
 }

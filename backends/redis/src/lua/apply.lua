@@ -31,10 +31,13 @@ local function settle(write)
     end
   end
   local waits = redis.call('EXISTS', outbox)
+  local run = load(write.ns, tail)
   if waits == 0 then
     redis.call('ZREM', TAG .. 'outboxes', write.ns .. tail)
+    if run then
+      set(run, 'errands', nil)
+    end
   end
-  local run = load(write.ns, tail)
   return { waits, run and run.last or '0' }
 end
 
@@ -72,9 +75,27 @@ perform = function(write)
   return KINDS[write.what](write)
 end
 
-local outcomes = {}
-for place = 2, #ARGV do
-  outcomes[place - 1] = perform(cmsgpack.unpack(ARGV[place]))
-  flush()
+-- Whether nothing but this run is to be written yet: then it is written once, as after its start and its first commit.
+local function changes_only(hex)
+  for run in pairs(dirty) do
+    if run.hex ~= hex then
+      return false
+    end
+  end
+  return true
 end
-return { announce(), outcomes }
+
+redis.register_function(NAME .. 'apply', function(keys, args)
+  begin(keys, { args[1] })
+  local outcomes = {}
+  for place = 2, #args do
+    local write = cmsgpack.unpack(args[place])
+    if not changes_only(write.run) then
+      flush()
+    end
+    outcomes[place - 1] = perform(write)
+  end
+  flush()
+  tidy()
+  return { announce(), outcomes }
+end)

@@ -3,9 +3,8 @@
 -- The most that one claim moves of what dead workers left; the next goes on.
 local BURIED_MAX = 1000
 
-local claim = cmsgpack.unpack(ARGV[2])
-local worker = claim.worker
-local claimed_key = worker_key(worker, 'claimed')
+-- What is asked, by whom, where its last answer is kept, and when something is due that was not yet.
+local claim, worker, claimed_key, next_due
 
 -- Puts what a dead worker held where claims find it; answers whether that was all.
 local function bury(dead, room)
@@ -64,8 +63,6 @@ local function due(sets, max)
   end
   return found
 end
-
-local next_due = nil
 
 -- Looks for the next one that lies ahead, whose exact time is read from its row.
 local function look_ahead(sets, time_of_member)
@@ -201,57 +198,65 @@ local function tell(taken)
   return { 'claimed', taken.now, taken.next_due or false, unread, runs, groups, stale_outboxes() }
 end
 
-if not alive(worker) then
-  return { 'lost' }
-end
-if claim.number then
-  local before = redis.call('GET', claimed_key)
-  before = before and cmsgpack.unpack(before)
-  if before and before.number == claim.number then
-    return claim.peek and { 'peeked', 1, {}, {} } or tell(before)
+redis.register_function(NAME .. 'claim', function(keys, args)
+  claim = begin(keys, args)
+  worker, next_due = claim.worker, nil
+  claimed_key = worker_key(worker, 'claimed')
+  if not alive(worker) then
+    return { 'lost' }
   end
-end
-local all_buried = bury_all()
-local sets = run_sets()
-look_ahead(sets, function(tail)
-  return redis.call('HGET', key(claim.ns, 'run', tail), 'wake')
-end)
-local groups = {}
-for place, group in ipairs(claim.groups) do
-  groups[place] = task_sets(group)
-  look_ahead(groups[place], function(member)
-    return redis.call('HGET', key(claim.ns, 'task', member), 'visible')
-  end)
-end
-if not all_buried then
-  next_due = now
-end
-if claim.peek then
-  local function scores(found)
-    local all = {}
-    for place, one in ipairs(found) do
-      all[place] = one[2]
+  if claim.number then
+    local before = redis.call('GET', claimed_key)
+    before = before and cmsgpack.unpack(before)
+    if before and before.number == claim.number then
+      return claim.peek and { 'peeked', 1, {}, {} } or tell(before)
     end
-    return all
   end
-  local tasks = {}
+  local all_buried = bury_all()
+  local sets = run_sets()
+  look_ahead(sets, function(tail)
+    local run = load(claim.ns, tail)
+    return run and run.wake
+  end)
+  local groups = {}
   for place, group in ipairs(claim.groups) do
-    tasks[place] = scores(due(groups[place], group.max))
+    groups[place] = task_sets(group)
+    look_ahead(groups[place], function(member)
+      return redis.call('HGET', key(claim.ns, 'task', member), 'visible')
+    end)
+  end
+  if not all_buried then
+    next_due = now
+  end
+  if claim.peek then
+    local function scores(found)
+      local all = {}
+      for place, one in ipairs(found) do
+        all[place] = one[2]
+      end
+      return all
+    end
+    local tasks = {}
+    for place, group in ipairs(claim.groups) do
+      tasks[place] = scores(due(groups[place], group.max))
+    end
+    flush()
+    tidy()
+    local has_unread = redis.call('EXISTS', worker_key(worker, 'unread'))
+    return { 'peeked', has_unread, scores(due(sets, claim.runs)), tasks, now, next_due or false, stale_outboxes() }
+  end
+  local taken = { number = claim.number, now = now, next_due = next_due, ns = claim.ns, groups = {} }
+  taken.unread = take_unread()
+  taken.runs = take_runs(sets)
+  local is_empty = #taken.unread == 0 and #taken.runs == 0
+  for place, group in ipairs(claim.groups) do
+    taken.groups[place] = take_tasks(groups[place], group.max)
+    is_empty = is_empty and #taken.groups[place] == 0
   end
   flush()
-  local has_unread = redis.call('EXISTS', worker_key(worker, 'unread'))
-  return { 'peeked', has_unread, scores(due(sets, claim.runs)), tasks, now, next_due or false, stale_outboxes() }
-end
-local taken = { number = claim.number, now = now, next_due = next_due, ns = claim.ns, groups = {} }
-taken.unread = take_unread()
-taken.runs = take_runs(sets)
-local is_empty = #taken.unread == 0 and #taken.runs == 0
-for place, group in ipairs(claim.groups) do
-  taken.groups[place] = take_tasks(groups[place], group.max)
-  is_empty = is_empty and #taken.groups[place] == 0
-end
-flush()
-if claim.number and not is_empty then
-  redis.call('SET', claimed_key, cmsgpack.pack(taken))
-end
-return tell(taken)
+  tidy()
+  if claim.number and not is_empty then
+    redis.call('SET', claimed_key, cmsgpack.pack(taken))
+  end
+  return tell(taken)
+end)

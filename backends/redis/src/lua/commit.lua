@@ -7,7 +7,7 @@ local perform
 -- whoever committed moves to their slots, in order.
 local function ask(run, outgoing, at)
   local outbox = key(run.ns, 'outbox', run.tail)
-  if outgoing.partition == context.partition and redis.call('EXISTS', outbox) == 0 then
+  if outgoing.partition == context.partition and not run.errands then
     local outcome = perform(cmsgpack.unpack(outgoing.errand))
     local message = outgoing.if_refused
     if string.sub(outcome, 1, 1) ~= '-' then
@@ -21,15 +21,16 @@ local function ask(run, outgoing, at)
   local number = redis.call('INCR', TAG .. 'outgoing')
   outgoing.at = at
   redis.call('RPUSH', outbox, int(number) .. '/' .. cmsgpack.pack(outgoing))
+  set(run, 'errands', '1')
   redis.call('ZADD', TAG .. 'outboxes', 'NX', server_time(), run.ns .. run.tail)
 end
 
--- What the worker must know of a run to take its next step unread: empty where more is to be looked at than its version.
+-- What the worker must still know of a run to tell its state: empty where the state is no plain one.
 local function standing(run, write)
   local is_plain = run.status == OPEN and run.held and run.owner == write.worker and run.last == run.taken
     and run.last == run.shown
-  local is_special = run.door or run.unsettled or run.paused or run.parked or run.queued
-  return is_plain and not is_special and version_of(run) .. ';' .. run.last_at or ''
+  local is_special = run.door or run.unsettled or run.paused or run.parked or run.queued or run.errands
+  return is_plain and not is_special and run.last_at or ''
 end
 
 -- The answer to a commit that is applied, now or before.
@@ -43,8 +44,7 @@ local function committed(run, write, stands)
       end
     end
   end
-  local waits = redis.call('EXISTS', key(run.ns, 'outbox', run.tail))
-  return 'C' .. run.last .. '/' .. waits .. '/' .. (waits == 0 and stands or '') .. '/' .. table.concat(started)
+  return 'C' .. run.last .. '/' .. (run.errands or '0') .. '/' .. (stands or '') .. '/' .. table.concat(started)
 end
 
 -- Whether the record after `head` was written under this token: that commit was applied before.
@@ -132,7 +132,9 @@ local function do_next(run, write, at)
     let_go(run)
     requeue(run)
   else
-    keep(run, 'failure', nil)
+    if run.parked then
+      keep(run, 'failure', nil)
+    end
     local held = close(run, write.status, write.outcome)
     if write.next == 'continued' then
       keep(run, 'continued', write.successor.run)
@@ -192,20 +194,20 @@ local function commit(write)
   return committed(run, write, standing(run, write))
 end
 
--- The next step of a run that is as its worker left it, under the version that it has: then nothing else of it need be
--- looked at. What it writes comes ready.
+-- The next step of a run whose state is what its worker left: then nothing else of it need be looked at. What it writes
+-- comes ready.
 local function step(write)
-  local worker, ns, tail, version, token, head, record, there, gone = unpack(write)
+  local worker, ns, tail, before, after, record = unpack(write)
+  local known = rows[ns .. tail]
+  if known and dirty[known] then
+    flush()
+  end
   local row = key(ns, 'run', tail)
-  local found = redis.call('HMGET', row, 'version', 'owner', 'token', 'head')
-  if found[1] ~= version or found[2] ~= worker or found[3] ~= token or found[4] ~= head or not alive(worker) then
+  if redis.call('HGET', row, 'state') ~= before or not alive(worker) then
     return '-R'
   end
   redis.call('RPUSH', key(ns, 'history', tail), record)
-  redis.call('HSET', row, unpack(there))
-  if #gone > 0 then
-    redis.call('HDEL', row, unpack(gone))
-  end
+  redis.call('HSET', row, 'state', after)
   -- Whoever comes later in this call reads it anew.
   rows[ns .. tail] = nil
   return 'F'

@@ -65,7 +65,7 @@ end
 
 -- Empties the inbox; answers what is not for this run alone.
 local function empty(run)
-  local waiting = redis.call('LLEN', inbox_of(run))
+  local waiting = run.last ~= run.taken and redis.call('LLEN', inbox_of(run)) or 0
   if waiting == 0 then
     return {}
   end

@@ -96,6 +96,7 @@ local function remove(write)
   redis.call('ZREM', TAG .. run.ns .. 'closed', run.tail)
   redis.call('DEL', key(run.ns, 'run', run.tail), key(run.ns, 'history', run.tail))
   redis.call('LREM', key(run.ns, 'id', run.id), -1, run.hex)
+  lasts[run.ns .. run.id] = nil
   run.changed = {}
   run.gone = true
   return 'X'

@@ -1,6 +1,6 @@
 -- Reads, none of which changes anything.
 
-local asked = cmsgpack.unpack(ARGV[2])
+local asked
 
 -- A run as it is kept, and how many messages wait for it.
 local function row(ns, tail)
@@ -82,8 +82,8 @@ local function closed_before()
       break
     end
     for _, tail in ipairs(part) do
-      local row = redis.call('HMGET', key(asked.ns, 'run', tail), 'closed', 'unsettled')
-      if row[1] and not row[2] then
+      local row = redis.call('HMGET', key(asked.ns, 'run', tail), 'closed', 'state')
+      if row[1] and row[2] and not read_state(row[2], {}).unsettled then
         found[#found + 1] = { row[1], tail }
       end
     end
@@ -95,12 +95,13 @@ end
 -- Lists.
 
 local function is_listed(tail)
-  local row = redis.call('HMGET', key(asked.ns, 'run', tail), 'status', 'name', 'started')
-  local is_so = row[1]
-    and (not asked.statuses or asked.statuses[row[1]])
+  local row = redis.call('HMGET', key(asked.ns, 'run', tail), 'state', 'name', 'started')
+  local state = row[1] and read_state(row[1], {})
+  local is_so = state
+    and (not asked.statuses or asked.statuses[state.status])
     and (not asked.name or asked.name == row[2])
     and (not asked.id or asked.id == string.sub(tail, 33))
-    and (not asked.mark or redis.call('HEXISTS', key(asked.ns, 'run', tail), asked.mark) == 1)
+    and (not asked.mark or state[asked.mark])
   return is_so and row[3] or nil
 end
 
@@ -210,4 +211,11 @@ local READS = {
   list = list,
 }
 
-return READS[asked.what]()
+redis.register_function({
+  function_name = NAME .. 'read',
+  callback = function(keys, args)
+    asked = begin(keys, args)
+    return READS[asked.what]()
+  end,
+  flags = { 'no-writes' },
+})

@@ -4,10 +4,10 @@
 local FEW = 8
 local LOOKED_AT = 4
 
-local function remember_in(ns, id, what, request, value)
+local function remember_in(ns, id, what, request, value, is_first)
   local values = key(ns, what, id)
   redis.call('HSET', values, request, int(elapsed) .. '/' .. value)
-  if redis.call('HLEN', values) > FEW then
+  if not is_first and redis.call('HLEN', values) > FEW then
     for _, other in ipairs(redis.call('HRANDFIELD', values, LOOKED_AT)) do
       local given = string.match(redis.call('HGET', values, other), '^%d+')
       if elapsed - tonumber(given) > DAY then
@@ -23,11 +23,9 @@ local function known(ns, id, request)
   return value and string.match(value, '/(.*)$') or nil
 end
 
--- An outcome is two letters and the run that it is about.
-local function remember(ns, id, request, outcome)
-  if redis.call('HEXISTS', key(ns, 'requests', id), request) == 0 then
-    remember_in(ns, id, 'requests', request, outcome)
-  end
+-- An outcome is two letters and the run that it is about. Of a workflow ID that has no run nothing is remembered yet.
+local function remember(ns, id, request, outcome, is_first)
+  remember_in(ns, id, 'requests', request, outcome, is_first)
   return outcome
 end
 

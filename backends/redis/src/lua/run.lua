@@ -1,14 +1,11 @@
 -- Rows of runs: read once for a call, written once for a member of a batch; and where a run is found.
 
--- What decides. Payloads stand in the same hash and are written without being read.
-local FIELDS = {
-  'status', 'head', 'last_at', 'token', 'owner', 'held', 'wake', 'rowless', 'dependents', 'unsettled', 'last',
-  'taken', 'shown', 'door', 'queue', 'kind', 'name', 'started', 'queued', 'paused', 'parked', 'index', 'version',
-}
+-- What never changes and decides beside the state, and the index that finding it goes by. Payloads stand in the same hash
+-- and are written without being read.
+local FIELDS = { 'queue', 'kind', 'name', 'started', 'index' }
 -- Those without which nothing can be done for a run: a row that lacks one is torn, by somebody else's hand.
 local NUMBERS = { 'head', 'last', 'taken', 'shown', 'token' }
 local OPEN, COMPLETED, TERMINATED = '0', '1', '4'
-local rows, dirty = {}, {}
 
 local function new_row(ns, tail)
   local run = { ns = ns, tail = tail, hex = string.sub(tail, 1, 32), id = string.sub(tail, 33), changed = {} }
@@ -18,16 +15,17 @@ end
 
 local function load(ns, tail)
   local known = rows[ns .. tail]
-  if known then
-    return not known.gone and known or nil
+  if known ~= nil then
+    return known and not known.gone and known or nil
   end
-  local values = redis.call('HMGET', key(ns, 'run', tail), unpack(FIELDS))
+  local values = redis.call('HMGET', key(ns, 'run', tail), 'state', unpack(FIELDS))
   if not values[1] then
+    rows[ns .. tail] = false
     return nil
   end
-  local run = new_row(ns, tail)
+  local run = read_state(values[1], new_row(ns, tail))
   for place, field in ipairs(FIELDS) do
-    run[field] = values[place] or nil
+    run[field] = values[place + 1] or nil
   end
   for _, field in ipairs(NUMBERS) do
     run.is_torn = run.is_torn or not tonumber(run[field])
@@ -42,31 +40,32 @@ local function keep(run, field, value)
 end
 
 -- As `keep`, for a field that is read here.
-local function set(run, field, value)
-  if run[field] ~= value then
-    run[field] = value
-    keep(run, field, value)
+local function fix(run, field, value)
+  run[field] = value
+  keep(run, field, value)
+end
+
+-- Sets a part of the state.
+local function set(run, part, value)
+  if run[part] ~= value then
+    run[part] = value
+    run.is_restated = true
+    dirty[run] = true
   end
 end
 
--- The version that a row has once what was changed of it is written.
-local function version_of(run)
-  return int(tonumber(run.version or '0') + (dirty[run] and 1 or 0))
-end
-
--- Writes what has changed. Each time the row gets another version.
+-- Writes what has changed.
 local function flush()
   for run in pairs(dirty) do
-    if not run.gone then
-      run.version = version_of(run)
-      run.changed.version = run.version
+    if run.is_restated and not run.gone then
+      run.changed.state = written_state(run)
     end
     local there, gone = {}, {}
     for field, value in pairs(run.changed) do
       if value then
         there[#there + 1] = field
         there[#there + 1] = value
-      else
+      elseif not run.is_new then
         gone[#gone + 1] = field
       end
     end
@@ -76,14 +75,18 @@ local function flush()
     if #gone > 0 then
       redis.call('HDEL', key(run.ns, 'run', run.tail), unpack(gone))
     end
-    run.changed = {}
+    run.changed, run.is_restated, run.is_new = {}, nil, nil
   end
   dirty = {}
 end
 
 -- The run of a workflow ID that was started last. If one is open it is this one.
 local function latest(ns, id)
-  local hex = redis.call('LINDEX', key(ns, 'id', id), -1)
+  local hex = lasts[ns .. id]
+  if hex == nil then
+    hex = redis.call('LINDEX', key(ns, 'id', id), -1)
+    lasts[ns .. id] = hex
+  end
   return hex and load(ns, hex .. id) or nil
 end
 
@@ -143,7 +146,10 @@ local function find_by(run, index)
   for _, entry in ipairs(index or {}) do
     redis.call('ZADD', key(run.ns, 'attribute', entry[1]), 0, entry[2] .. run.tail)
   end
-  set(run, 'index', index and #index > 0 and cmsgpack.pack(index) or nil)
+  local packed = index and #index > 0 and cmsgpack.pack(index) or nil
+  if run.index ~= packed then
+    fix(run, 'index', packed)
+  end
 end
 
 -- Who holds it, and where it waits while nobody does.
@@ -181,7 +187,9 @@ end
 local function let_go(run)
   if run.held then
     redis.call('SREM', worker_key(run.owner, 'held'), run.ns .. run.tail)
-    redis.call('SREM', worker_key(run.owner, 'unread'), run.ns .. run.tail)
+    if run.last ~= '0' then
+      redis.call('SREM', worker_key(run.owner, 'unread'), run.ns .. run.tail)
+    end
     set(run, 'held', nil)
   end
   set(run, 'owner', nil)

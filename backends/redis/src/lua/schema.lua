@@ -1,10 +1,7 @@
 -- What a partition is, and what happens to it when its node was a replica before.
 
-local asked = cmsgpack.unpack(ARGV[2])
-local meta = TAG .. 'schema'
-
 -- Leases of before a failover say nothing: what a worker gave up may have come back to it. So all are over, once.
-local function end_leases(epoch)
+local function end_leases(meta, epoch)
   if redis.call('HGET', meta, 'epoch') == epoch then
     return
   end
@@ -14,13 +11,17 @@ local function end_leases(epoch)
   redis.call('HSET', meta, 'epoch', epoch)
 end
 
-if asked.epoch then
-  if redis.call('EXISTS', meta) == 1 then
-    end_leases(asked.epoch)
+redis.register_function(NAME .. 'schema', function(keys, args)
+  local asked = begin(keys, args)
+  local meta = TAG .. 'schema'
+  if asked.epoch then
+    if redis.call('EXISTS', meta) == 1 then
+      end_leases(meta, asked.epoch)
+    end
+    return {}
   end
-  return {}
-end
-if redis.call('HSETNX', meta, 'version', asked.version) == 1 then
-  redis.call('HSET', meta, 'partitions', asked.partitions)
-end
-return redis.call('HMGET', meta, 'version', 'partitions')
+  if redis.call('HSETNX', meta, 'version', asked.version) == 1 then
+    redis.call('HSET', meta, 'partitions', asked.partitions)
+  end
+  return redis.call('HMGET', meta, 'version', 'partitions')
+end)

@@ -34,15 +34,15 @@ end
 local function open(write)
   local run = new_row(write.ns, write.run .. write.id)
   redis.call('RPUSH', key(write.ns, 'id', write.id), write.run)
-  run.token = '0'
-  for field, value in pairs({ head = '0', last = '0', taken = '0', shown = '0', token = '0' }) do
-    run[field] = value
-    keep(run, field, value)
+  lasts[write.ns .. write.id] = write.run
+  run.is_new = true
+  for _, part in ipairs(NUMBERS) do
+    set(run, part, '0')
   end
-  set(run, 'name', write.name)
-  set(run, 'queue', write.queue)
-  set(run, 'kind', write.kind)
-  set(run, 'started', write.records[1].at)
+  fix(run, 'name', write.name)
+  fix(run, 'queue', write.queue)
+  fix(run, 'kind', write.kind)
+  fix(run, 'started', write.records[1].at)
   set(run, 'wake', write.wake)
   -- What was open in a copied part has no row in the queue.
   set(run, 'rowless', #write.records > 1 and '1' or nil)
@@ -135,5 +135,5 @@ local function start(write)
   if string.sub(outcome, 1, 1) == '-' then
     return outcome
   end
-  return remember(write.ns, write.id, write.request, outcome)
+  return remember(write.ns, write.id, write.request, outcome, run == nil)
 end

@@ -22,7 +22,7 @@ fn a_damaged_row_stops_its_own_run_only() {
         let commands = [
             format!("hset {} info garbage attributes garbage failure garbage", key("run", &garbled)),
             format!("del {}", key("run", &gone)),
-            format!("hset {} last garbage", key("run", &torn)),
+            format!("hset {} state 0/1/1/0///////garbage/0/0/////", key("run", &torn)),
         ];
         blocking(move || commands.iter().for_each(|command| drop(database.query(command).unwrap()))).await;
         let torn = try_apply(&store, send(torn.run, "hello")).await.unwrap_err();

@@ -53,7 +53,7 @@ fn scripts_that_the_server_forgot_are_loaded_again() {
         let endpoint = server.endpoint().clone();
         let forget = async || {
             let endpoint = endpoint.clone();
-            blocking(move || endpoint.query("script flush").unwrap()).await;
+            blocking(move || endpoint.query("function flush").unwrap()).await;
         };
         forget().await;
         let worker = worker(&store).await;

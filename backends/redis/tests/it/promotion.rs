@@ -176,8 +176,8 @@ impl Load {
             }
             let keys = redis::cmd("KEYS").arg("*/run/*").to_owned();
             for key in keys.query_async::<Vec<String>>(&mut connection).await.unwrap() {
-                let status = redis::cmd("HGET").arg(&key).arg("status").to_owned();
-                if status.query_async::<String>(&mut connection).await.unwrap() != "0" {
+                let state = redis::cmd("HGET").arg(&key).arg("state").to_owned();
+                if !state.query_async::<String>(&mut connection).await.unwrap().starts_with("0/") {
                     ended.insert(key.rsplit_once("run-").unwrap().1.parse::<u32>().unwrap());
                 }
             }
