@@ -48,6 +48,33 @@ impl Move {
     }
 }
 
+/// They will: it is no store of another kind.
+#[test]
+fn nodes_that_do_not_agree_who_has_a_slot_are_waited_for() {
+    block_on(async {
+        let cluster = blocking(|| RedisCluster::start().unwrap()).await;
+        let urls = cluster.urls();
+        let options = Redis::options(&urls[0]).cluster(&urls[1..]).partitions(1);
+        let (own, slot, cluster) = blocking(move || {
+            let nodes: Vec<_> = cluster.masters().iter().map(|master| master.endpoint()).collect();
+            let slot = nodes[0].query("cluster keyslot {retell.0}").unwrap();
+            let has = |node: &&&Endpoint| node.query("del {retell.0}").is_ok_and(|gone| gone == "0");
+            let (with, other) =
+                (nodes.iter().find(has).unwrap(), nodes.iter().find(|node| !has(node)).unwrap());
+            let id = other.query("cluster myid").unwrap();
+            // The one says that the other has it, who says that it has not.
+            with.query(&format!("cluster setslot {slot} node {id}")).unwrap();
+            (((*other).clone(), id), slot, cluster)
+        })
+        .await;
+        let error = options.clone().open().await.map(drop).unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error:?}");
+        blocking(move || own.0.query(&format!("cluster setslot {slot} node {}", own.1)).unwrap()).await;
+        options.open().await.unwrap();
+        drop(cluster);
+    });
+}
+
 #[test]
 fn a_partition_waits_while_its_slot_is_moved_and_goes_on_whole() {
     block_on(async {

@@ -8,9 +8,11 @@ use retell::backend::{Backend, LeaseAction, Renewal, StoreErrorKind};
 use retell::vocabulary::RunKey;
 use retell::write::{Applied, Errand, Outgoing};
 use retell_redis::Redis;
-use retell_servers::RedisCluster;
+use retell_servers::{Kind, RedisCluster, shared};
 
-use crate::kit::{apply, apply_until, block_on, blocking, commit, inbox_of, message, send, start, worker};
+use crate::kit::{
+    apply, apply_until, block_on, blocking, close, commit, inbox_of, message, send, start, worker,
+};
 
 const SENDERS: u64 = 10;
 const STEPS: u64 = 20;
@@ -71,6 +73,29 @@ fn messages_to_other_slots_arrive_once_though_masters_are_killed() {
         for info in store.describe(&senders.into_iter().map(Into::into).collect::<Vec<_>>()).await.unwrap() {
             assert_eq!(info.unwrap().inbox, STEPS, "each sender hears of each once");
         }
+    });
+}
+
+/// The answers come when it has ended: there is nobody to take them in, and nothing that would ever remove them.
+#[test]
+fn a_run_that_asks_with_its_last_commit_gets_no_answers() {
+    block_on(async {
+        let database = blocking(|| shared(Kind::Redis).unwrap().fresh_database().unwrap()).await;
+        let store = Redis::options(database.url()).partitions(4).open().await.unwrap();
+        let worker = worker(&store).await;
+        let sender = start("sender", Some(worker));
+        // In all partitions, its own among them.
+        let targets: Vec<_> = (0..16).map(|number| start(&format!("target-{number}"), None)).collect();
+        for start in targets.iter().chain([&sender]) {
+            apply(&store, start.clone()).await;
+        }
+        let mut last = close(&sender.run, worker, 1, 1);
+        last.outgoing = targets.iter().map(|target| asks(&target.run, "bye")).collect();
+        apply(&store, last).await;
+        let asked = targets.iter().chain([&sender]).map(|start| start.run.clone().into());
+        let found = store.describe(&asked.collect::<Vec<_>>()).await.unwrap();
+        let inboxes: Vec<_> = found.into_iter().flatten().map(|info| info.inbox).collect();
+        assert_eq!(inboxes.split_last().unwrap(), (&0, &[1; 16][..]));
     });
 }
 

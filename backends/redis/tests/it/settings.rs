@@ -65,6 +65,24 @@ fn what_a_server_hides_is_declared_by_name() {
     });
 }
 
+/// H14: what a crash has torn would come back with the start after the next, for nothing may be done about it.
+#[test]
+fn a_server_that_passes_over_torn_ends_is_refused_to_who_may_not_leave_them_behind() {
+    block_on(async {
+        let server = blocking(|| {
+            let server = Server::start(Kind::Redis).unwrap();
+            server.endpoint().query("acl setuser app on >secret ~* &* +@all -bgrewriteaof").unwrap();
+            server
+        })
+        .await;
+        set(server.endpoint(), "aof-load-truncated yes").await;
+        let url = server.url().replace("redis://", "redis://app:secret@");
+        assert_eq!(refused(Redis::open(&url).await), ("aof-load-truncated".to_owned(), "yes".to_owned()));
+        set(server.endpoint(), "aof-load-truncated no").await;
+        apply(&Redis::open(&url).await.unwrap(), start("a", None)).await;
+    });
+}
+
 #[test]
 fn settings_are_read_back_on_every_connection() {
     block_on(async {

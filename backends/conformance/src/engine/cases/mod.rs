@@ -132,6 +132,7 @@ engine_cases! { ($)
         a_paused_worker_writes_nothing_and_its_bodies_are_stopped,
         a_worker_whose_lease_ran_out_goes_on_under_a_new_identity,
         many_lives_lose_no_run,
+        nothing_is_asked_for_behind_the_head_of_a_history,
         two_workers_share_what_a_client_starts,
         a_client_alone_hears_of_results,
         a_lease_is_renewed_for_as_long_as_the_worker_lives,

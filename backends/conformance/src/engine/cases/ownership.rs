@@ -1,11 +1,14 @@
 //! Who holds a run: leases that run out, workers that are paused, and processes that share a store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use retell::Orchestrator;
 use retell::backend::StoreError;
+use retell::history::Record;
+use retell::vocabulary::RunKey;
 use retell::workflow::{WorkflowContext, WorkflowResult};
 use tokio::sync::watch;
 
@@ -98,6 +101,37 @@ pub async fn many_lives_lose_no_run(scene: Scene) {
     for run in &runs {
         assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), LIVES);
         assert_eq!(count(&history(run).await, "ActivityCompleted"), LIVES as usize);
+    }
+}
+
+/// Who takes a run over reads its history up to the head that the claim told of, and asks for nothing behind it.
+pub async fn nothing_is_asked_for_behind_the_head_of_a_history(scene: Scene) {
+    let first = scene.process(code).await;
+    first.start(held, "held", ()).await.unwrap();
+    scene.probe.saw("held", 1).await;
+    scene.crash(first).await;
+    let reads = Arc::new(Reads::default());
+    let heir = scene.setup().tap(reads.clone()).start(code).await;
+    scene.as_time_passes(scene.probe.saw("held", 2)).await;
+    scene.probe.open("held");
+    let run = heir.handle(held, "held").unwrap();
+    assert_eq!(scene.as_time_passes(run.result()).await.unwrap(), "held");
+    let (all, empty) = (reads.all.load(Ordering::SeqCst), reads.empty.load(Ordering::SeqCst));
+    assert!(all > 0 && empty == 0, "{empty} of {all} reads found nothing");
+}
+
+/// Counts reads of histories, and those that found nothing.
+#[derive(Default)]
+struct Reads {
+    all: AtomicUsize,
+    empty: AtomicUsize,
+}
+
+impl Tap for Reads {
+    fn read(&self, _run: &RunKey, records: Vec<Record>) -> Vec<Record> {
+        self.all.fetch_add(1, Ordering::SeqCst);
+        self.empty.fetch_add(usize::from(records.is_empty()), Ordering::SeqCst);
+        records
     }
 }
 
