@@ -21,6 +21,9 @@ const ROWS_ANY: usize = 16;
 /// The most rows of one statement.
 const ROWS_MAX: usize = 512;
 
+/// The only error that an expression can be made to raise, and that is of no statement otherwise.
+const FAILS: &str = "(SELECT 1 UNION ALL SELECT 2)";
+
 /// How long the server has been up, as both servers tell it.
 const UPTIME: &str = "SHOW GLOBAL STATUS LIKE 'Uptime'";
 
@@ -74,9 +77,9 @@ impl Dialect for MySql {
         let mut statements = Vec::new();
         while !rows.rows.is_empty() {
             let rest = rows.rows.split_off(portion(rows.rows.len()));
-            let mut query = Query::new(&Self, "");
-            change(&mut query, std::mem::replace(&mut rows.rows, rest), &rows);
-            statements.push(query.done());
+            let values = std::mem::replace(&mut rows.rows, rest);
+            let is_set = matches!(rows.how, How::Delete | How::DeleteUpTo);
+            statements.push(change(&rows, if is_set { filled(values) } else { values }));
         }
         statements
     }
@@ -86,9 +89,10 @@ impl Dialect for MySql {
         script.push("BEGIN");
         // All transactions lock workflow IDs before runs; and what is believed is looked at under the locks of both.
         let (ids, changes): (Vec<_>, Vec<_>) = changes.into_iter().partition(|rows| rows.table == "ids");
-        ids.into_iter().flat_map(|rows| self.change(rows)).for_each(|statement| script.add(statement));
-        believe(&mut script, &changes, belief);
-        let changes = changes.into_iter().map(unseen).flat_map(|rows| self.change(rows));
+        ids.iter().map(whole).for_each(|statement| script.add(statement));
+        let (believed, changes): (Vec<_>, Vec<_>) = changes.into_iter().partition(|rows| rows.seen > 0);
+        believe(&mut script, believed.first(), belief);
+        let changes = changes.iter().map(whole);
         changes.chain(beat.map(|beat| self.beat(beat))).for_each(|statement| script.add(statement));
         script.push("COMMIT");
         script.done().map(Trip::Script)
@@ -144,7 +148,7 @@ impl Dialect for MySql {
     }
 
     fn migrations(&self) -> &'static [&'static str] {
-        &[include_str!("schema.sql"), include_str!("schema_2.sql")]
+        &[include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")]
     }
 
     fn lock_schema(&self) -> &'static str {
@@ -179,25 +183,19 @@ impl Dialect for MySql {
     }
 }
 
-/// Locks the runs that are to be as they were left, and fails unless they are and the leases last.
-fn believe(script: &mut Script, changes: &[Rows], belief: Belief) {
-    let runs = changes.iter().find(|rows| rows.seen > 0);
-    if let Some(rows) = runs {
-        let first = rows.columns.len() - rows.seen;
-        let ids = rows.rows.iter().map(|row| vec![row[0].clone()]).collect();
-        let seen = rows.rows.iter().map(|row| [&row[..1], &row[first..]].concat()).collect();
-        let stored = |(name, of_type): &Column| (name.trim_start_matches("seen_"), *of_type);
-        let columns: Vec<Column> =
-            rows.columns[..1].iter().chain(&rows.columns[first..]).map(stored).collect();
-        let mut query = Query::new(&MySql, "SELECT count(*) INTO @retell_found FROM ");
-        query.push(rows.table).push(" WHERE ").any_of(&columns[..1], ids).push(" AND ");
-        among(&mut query, &columns, seen);
-        script.add(query.push(" FOR UPDATE").done());
+/// Changes the runs that are to be as they were left, each as it comes under its lock, and fails unless they all are and
+/// the leases last.
+///
+/// A row's new values and those that it is believed to have go together, and are compared and set in one: each statement
+/// more costs the server more than the rows in it. Columns of which all rows want the same are said once.
+fn believe(script: &mut Script, changes: Option<&Rows>, belief: Belief) {
+    if let Some(rows) = changes {
+        script.add(change_believed(rows));
     }
-    // The only error that an expression can be made to raise, and that is of no statement otherwise.
     let mut query = Query::new(&MySql, "SET @retell_found = IF(");
-    match runs.map(|rows| rows.rows.len()) {
-        Some(wanted) => query.push("@retell_found = ").int(i64::try_from(wanted).unwrap_or(i64::MAX)),
+    match changes.map(|rows| rows.rows.len()) {
+        // A row that was there and was changed counts twice; one that was not there, and now is, once.
+        Some(wanted) => query.push("ROW_COUNT() = ").int(i64::try_from(2 * wanted).unwrap_or(i64::MAX)),
         None => query.push("TRUE"),
     };
     if !belief.workers.is_empty() {
@@ -210,14 +208,45 @@ fn believe(script: &mut Script, changes: &[Rows], belief: Belief) {
         };
         query.push(") = ").int(workers);
     }
-    script.add(query.push(", 0, (SELECT 1 UNION ALL SELECT 2))").done());
+    script.add(query.push(", 0, ").push(FAILS).push(")").done());
 }
 
-/// The changes alone, without what was compared.
-fn unseen(mut rows: Rows) -> Rows {
-    let kept = rows.columns.len() - rows.seen;
-    rows.rows.iter_mut().for_each(|row| row.truncate(kept));
-    Rows { columns: &rows.columns[..kept], seen: 0, ..rows }
+/// An insert of rows that are all there, which each get their values if they are as they were seen.
+fn change_believed(rows: &Rows) -> Statement {
+    let compared = rows.columns.len() - rows.seen;
+    let is_one = |index: &usize| rows.rows.windows(2).all(|pair| pair[0][*index] == pair[1][*index]);
+    let (same, own): (Vec<usize>, Vec<usize>) = (rows.keys..rows.columns.len()).partition(is_one);
+    let given: Vec<usize> = (0..rows.keys).chain(own).collect();
+    let values = rows.rows.iter().map(|row| given.iter().map(|index| row[*index].clone()).collect());
+    let columns: Vec<Column> = given.iter().map(|index| rows.columns[*index]).collect();
+    let mut query = Query::new(&MySql, "");
+    insert(&mut query, rows.table, &columns, values.collect());
+    query.push(" ON DUPLICATE KEY UPDATE ");
+    let wanted = |query: &mut Query, index: usize| {
+        let (name, of_type) = rows.columns[index];
+        match rows.rows.first().filter(|_| same.contains(&index)) {
+            Some(row) => query.bind(Param::One(of_type, row[index].clone())),
+            None => query.push("VALUES(").push(name).push(")"),
+        };
+    };
+    // What is set first is set while all else still is as it was.
+    for index in rows.keys..compared {
+        query.push(if index == rows.keys { "" } else { ", " }).push(rows.columns[index].0).push(" = ");
+        if index > rows.keys {
+            wanted(&mut query, index);
+            continue;
+        }
+        query.push("IF(");
+        for seen in compared..rows.columns.len() {
+            query.push(if seen == compared { "" } else { " AND " });
+            query.push(rows.columns[seen].0.trim_start_matches("seen_")).push(" = ");
+            wanted(&mut query, seen);
+        }
+        query.push(", ");
+        wanted(&mut query, index);
+        query.push(", ").push(FAILS).push(")");
+    }
+    query.done()
 }
 
 /// Fills up to a power of two with the last one.
@@ -270,22 +299,46 @@ fn alternatives(query: &mut Query, columns: &[Column], keys: Vec<Vec<Cell>>, las
     }
 }
 
-fn change(query: &mut Query, values: Vec<Vec<Cell>>, rows: &Rows) {
+/// A change in one statement, however many rows it has: for texts that are not prepared.
+fn whole(rows: &Rows) -> Statement {
+    change(rows, rows.rows.clone())
+}
+
+fn change(rows: &Rows, values: Vec<Vec<Cell>>) -> Statement {
     let Rows { table, how, keys, columns, .. } = rows;
-    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let mut query = Query::new(&MySql, "");
     match how {
         How::Delete => {
             query.push(&format!("DELETE FROM {table} WHERE "));
-            among(query, columns, filled(values));
-            return;
+            among(&mut query, columns, values);
+            return query.done();
         }
         How::DeleteUpTo => {
             query.push(&format!("DELETE FROM {table} WHERE "));
-            alternatives(query, columns, filled(values), "<=");
-            return;
+            alternatives(&mut query, columns, values, "<=");
+            return query.done();
         }
         How::Insert | How::InsertMissing | How::Update | How::Upsert => {}
     }
+    insert(&mut query, table, columns, values);
+    match how {
+        // Locks the row as an update does: a shared lock that is raised later invites a deadlock.
+        How::InsertMissing => {
+            query.push(&format!(" ON DUPLICATE KEY UPDATE {0} = {0}", columns[0].0));
+        }
+        // There is no update of many rows by many values; an insert that meets its row is one.
+        How::Update | How::Upsert => {
+            let set: Vec<String> =
+                columns[*keys..].iter().map(|(name, _)| format!("{name} = VALUES({name})")).collect();
+            query.push(" ON DUPLICATE KEY UPDATE ").push(&set.join(", "));
+        }
+        How::Insert | How::Delete | How::DeleteUpTo => {}
+    }
+    query.done()
+}
+
+fn insert(query: &mut Query, table: &str, columns: &[Column], values: Vec<Vec<Cell>>) {
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     query.push(&format!("INSERT INTO {table} ({}) VALUES ", names.join(", ")));
     for (index, row) in values.into_iter().enumerate() {
         query.push(if index == 0 { "(" } else { ", (" });
@@ -294,26 +347,43 @@ fn change(query: &mut Query, values: Vec<Vec<Cell>>, rows: &Rows) {
         }
         query.push(")");
     }
-    match how {
-        // Locks the row as an update does: a shared lock that is raised later invites a deadlock.
-        How::InsertMissing => _ = query.push(&format!(" ON DUPLICATE KEY UPDATE {0} = {0}", names[0])),
-        // There is no update of many rows by many values; an insert that meets its row is one.
-        How::Update | How::Upsert => {
-            let set: Vec<String> =
-                names[*keys..].iter().map(|name| format!("{name} = VALUES({name})")).collect();
-            query.push(" ON DUPLICATE KEY UPDATE ").push(&set.join(", "));
-        }
-        How::Insert | How::Delete | How::DeleteUpTo => {}
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use retell_sql::Type;
 
     #[test]
     fn rows_go_in_portions_of_a_few_sizes() {
         assert_eq!([1, 16, 17, 31, 32, 100, 5_000].map(portion), [1, 16, 16, 16, 32, 64, 512]);
+    }
+
+    #[test]
+    fn what_all_runs_want_is_said_once_and_compared_before_anything_is_set() {
+        let columns = &[
+            ("id", Type::Int),
+            ("status", Type::Int),
+            ("head", Type::Int),
+            ("seen_status", Type::Int),
+            ("seen_head", Type::Int),
+        ];
+        let run = |row: [i64; 5]| row.map(Cell::Int).to_vec();
+        let check = |rows: Vec<Vec<Cell>>| {
+            let (table, how) = ("runs", How::Update);
+            change_believed(&Rows { table, how, keys: 1, seen: 2, columns, rows }).text
+        };
+        assert_eq!(
+            check(vec![run([7, 0, 5, 0, 3]), run([8, 0, 6, 0, 4])]),
+            "INSERT INTO runs (id, head, seen_head) VALUES (?, ?, ?), (?, ?, ?) ON DUPLICATE KEY UPDATE \
+             status = IF(status = ? AND head = VALUES(seen_head), ?, (SELECT 1 UNION ALL SELECT 2)), \
+             head = VALUES(head)"
+        );
+        assert_eq!(
+            check(vec![run([7, 1, 5, 0, 3])]),
+            "INSERT INTO runs (id) VALUES (?) ON DUPLICATE KEY UPDATE \
+             status = IF(status = ? AND head = ?, ?, (SELECT 1 UNION ALL SELECT 2)), head = ?"
+        );
     }
 
     #[test]

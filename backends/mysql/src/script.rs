@@ -58,9 +58,12 @@ fn literal(text: &mut String, param: &Param) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     text.reserve(2 * bytes.len() + 3);
     text.push_str("x'");
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    for some in bytes.chunks(64) {
+        let mut digits = [b'0'; 128];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(some) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        text.push_str(std::str::from_utf8(&digits[..2 * some.len()]).expect("digits are ASCII"));
     }
     text.push('\'');
 }

@@ -34,7 +34,7 @@ pub(crate) const SETTLED_AFTER: Duration = Duration::from_secs(10);
 /// The schema that the first version made.
 pub(crate) const FIRST_SCHEMA: &str = include_str!("../../src/schema.sql");
 /// The version of the schema that this program knows.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// A worker's ID as statements write it.
 pub(crate) fn id_of(number: u32) -> String {

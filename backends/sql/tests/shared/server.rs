@@ -372,3 +372,23 @@ async fn a_step_finds_what_other_processes_have_done_to_its_run() {
     assert_eq!(refused, Err(Refusal::LeaseLost));
     assert!(matches!(apply(&here, start("a")).await, Err(Refusal::IdTaken(_))));
 }
+
+/// H2. A step of a run whose row is gone is refused, and makes no row of what is remembered of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_of_a_run_that_is_gone_leaves_nothing() {
+    let database = shared(KIND).unwrap().fresh_database().unwrap();
+    let store = open(database.url()).await.unwrap();
+    let worker = worker(&store).await;
+    let (gone, kept) =
+        (Start { owner: Some(worker), ..start("a") }, Start { owner: Some(worker), ..start("b") });
+    let token = FencingToken(1);
+    for run in [&gone, &kept] {
+        apply(&store, run.clone()).await.unwrap();
+        apply(&store, commit(&run.run, worker, token, 1)).await.unwrap();
+    }
+    database.query("delete from runs where workflow_id = 'a'").unwrap();
+    assert_eq!(apply(&store, commit(&gone.run, worker, token, 2)).await, Err(Refusal::LeaseLost));
+    apply(&store, commit(&kept.run, worker, token, 2)).await.unwrap();
+    assert_eq!(database.query("select count(*) from runs").unwrap(), "1");
+    assert_eq!(database.query("select count(*) from records where first > 2").unwrap(), "1");
+}
