@@ -129,7 +129,7 @@ pub(crate) fn run(selection: &Selection) -> ExitCode {
         false => selection.only.iter().any(|name| name == step.name),
     };
     let steps: Vec<_> = STEPS.iter().filter(chosen).collect();
-    let mut servers = None;
+    let mut servers = Shared::wanted_by(&steps);
     let forgotten = suite::begin();
     let mut failed = Vec::new();
     let mut ran = 0;
@@ -150,7 +150,7 @@ pub(crate) fn run(selection: &Selection) -> ExitCode {
             }
         }
     }
-    if servers.is_some()
+    if servers.running.is_some()
         && let Ok(table) = forgotten.and_then(|()| suite::table())
     {
         table.iter().for_each(|line| println!("    {line}"));
@@ -164,15 +164,33 @@ pub(crate) fn run(selection: &Selection) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn perform(action: &Action, servers: &mut Option<Servers>) -> Result<(), String> {
+/// The servers of all steps: the first that needs any starts those that any needs.
+#[derive(Default)]
+struct Shared {
+    with_mysql: bool,
+    running: Option<Servers>,
+}
+
+impl Shared {
+    fn wanted_by(steps: &[&Step]) -> Self {
+        let with_mysql = steps.iter().any(|step| matches!(step.action, Action::CargoWithMySql(_)));
+        Self { with_mysql, running: None }
+    }
+
+    fn running(&mut self) -> Result<&Servers, String> {
+        Ok(match &mut self.running {
+            Some(running) => running,
+            none => none.insert(Servers::start(self.with_mysql)?),
+        })
+    }
+}
+
+fn perform(action: &Action, servers: &mut Shared) -> Result<(), String> {
     match action {
         Action::Cargo(variable, arguments) => run_cargo(arguments, *variable),
         Action::CargoWithServers(arguments) | Action::CargoWithMySql(arguments) => {
             let on_mysql = matches!(action, Action::CargoWithMySql(_));
-            let servers = match servers {
-                Some(servers) => servers,
-                None => servers.insert(Servers::start(on_mysql)?),
-            };
+            let servers = servers.running()?;
             if on_mysql && !servers.have_mysql() {
                 println!("    NOT TESTED: there is no MySQL here");
                 return Ok(());
@@ -229,10 +247,20 @@ mod tests {
 
     #[test]
     fn a_rule_that_finds_something_fails_its_step() {
-        let passes = |rule| perform(&Action::Rule(rule), &mut None).is_ok();
+        let passes = |rule| perform(&Action::Rule(rule), &mut Shared::default()).is_ok();
         assert!(passes(|| Ok(Vec::new())));
         assert!(!passes(|| Ok(vec!["a.rs:1: wrong".to_owned()])));
         assert!(!passes(|| Err(io::Error::other("unreadable"))));
+    }
+
+    #[test]
+    fn mysql_is_started_before_any_step_if_a_later_one_needs_it() {
+        let with_mysql = |wanted: &[&str]| {
+            let steps: Vec<_> = STEPS.iter().filter(|step| wanted.contains(&step.name)).collect();
+            Shared::wanted_by(&steps).with_mysql
+        };
+        assert!(with_mysql(&["tests", "tests-on-mysql"]));
+        assert!(!with_mysql(&["tests", "kills-on-servers"]));
     }
 
     #[test]
