@@ -21,11 +21,6 @@ const ROWS_ANY: usize = 16;
 /// The most rows of one statement.
 const ROWS_MAX: usize = 512;
 
-/// What a script begins and ends with. MariaDB takes it as one compound statement and answers once; MySQL, which has no
-/// such thing, reads a comment, and answers each statement in turn.
-const BEGINS: &str = "/*M! BEGIN NOT ATOMIC */ START TRANSACTION";
-const ENDS: &str = "COMMIT /*M! ; END */";
-
 /// The only error that an expression can be made to raise, and that is of no statement otherwise.
 const FAILS: &str = "(SELECT 1 UNION ALL SELECT 2)";
 
@@ -91,7 +86,7 @@ impl Dialect for MySql {
 
     fn change_if(&self, changes: Vec<Rows>, belief: Belief, beat: Option<Beat>) -> Option<Trip> {
         let mut script = Script::new(self.bytes_max());
-        script.push(BEGINS);
+        script.push("BEGIN");
         // All transactions lock workflow IDs before runs; and what is believed is looked at under the locks of both.
         let (ids, changes): (Vec<_>, Vec<_>) = changes.into_iter().partition(|rows| rows.table == "ids");
         ids.iter().map(whole).for_each(|statement| script.add(statement));
@@ -99,7 +94,7 @@ impl Dialect for MySql {
         believe(&mut script, believed.first(), belief);
         let changes = changes.iter().map(whole);
         changes.chain(beat.map(|beat| self.beat(beat))).for_each(|statement| script.add(statement));
-        script.push(ENDS);
+        script.push("COMMIT");
         script.done().map(Trip::Script)
     }
 
