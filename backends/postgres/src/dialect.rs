@@ -26,16 +26,16 @@ impl Dialect for Postgres {
             return;
         }
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-        query.push("(").push(&names.join(", ")).push(") IN (SELECT * FROM ");
+        query.push("(").push(&names.join(", ")).push(") IN (");
         unnest(query, columns, keys);
         query.push(")");
     }
 
     fn for_each(&self, query: &mut Query, pairs: &[(i64, i64)], select: Select<'_>) {
         let pairs = pairs.iter().map(|(one, other)| vec![Cell::Int(*one), Cell::Int(*other)]).collect();
-        query.push("(SELECT found.* FROM ");
+        query.push("(SELECT found.* FROM (");
         unnest(query, &[("one", Type::Int), ("other", Type::Int)], pairs);
-        query.push(" AS pairs (one, other) CROSS JOIN LATERAL (");
+        query.push(") AS pairs CROSS JOIN LATERAL (");
         select(query, &Operand::Column("pairs.one"), &Operand::Column("pairs.other"));
         query.push(") AS found) AS found");
     }
@@ -250,18 +250,17 @@ fn of_type(of_type: Type) -> &'static str {
     }
 }
 
-/// Appends rows as a table: an array for each column.
+/// Appends a query for rows: an array for each column. Among what is selected, and not in a `FROM`, where the server would
+/// first put each column into a store of its own.
 fn unnest(query: &mut Query, columns: &[Column], rows: Vec<Vec<Cell>>) {
     let mut arrays: Vec<Vec<Cell>> = columns.iter().map(|_| Vec::with_capacity(rows.len())).collect();
     for row in rows {
         arrays.iter_mut().zip(row).for_each(|(array, cell)| array.push(cell));
     }
-    query.push("unnest(");
-    for (index, ((_, kind), array)) in columns.iter().zip(arrays).enumerate() {
-        query.push(if index == 0 { "" } else { ", " });
-        query.bind(Param::Many(*kind, array)).push("::").push(of_type(*kind)).push("[]");
+    for (index, ((name, kind), array)) in columns.iter().zip(arrays).enumerate() {
+        query.push(if index == 0 { "SELECT unnest(" } else { ", unnest(" });
+        query.bind(Param::Many(*kind, array)).push("::").push(of_type(*kind)).push("[]) AS \"").push(name).push("\"");
     }
-    query.push(")");
 }
 
 fn change(query: &mut Query, rows: Rows) {
@@ -271,7 +270,7 @@ fn change(query: &mut Query, rows: Rows) {
     let list = names.join(", ");
     match how {
         How::Insert | How::InsertMissing | How::Upsert => {
-            query.push(&format!("INSERT INTO {table} ({list}) SELECT * FROM "));
+            query.push(&format!("INSERT INTO {table} ({list}) "));
             unnest(query, columns, rows);
             match how {
                 How::InsertMissing => _ = query.push(" ON CONFLICT DO NOTHING"),
@@ -284,9 +283,9 @@ fn change(query: &mut Query, rows: Rows) {
             }
         }
         How::Update => {
-            query.push(&format!("UPDATE {table} SET {} FROM ", set(&names[keys..names.len() - seen], "new")));
+            query.push(&format!("UPDATE {table} SET {} FROM (", set(&names[keys..names.len() - seen], "new")));
             unnest(query, columns, rows);
-            query.push(&format!(" AS new ({list}) WHERE {}", equal(table, &names[..keys], "new", "=")));
+            query.push(&format!(") AS new WHERE {}", equal(table, &names[..keys], "new", "=")));
             for name in compared {
                 let column = name.trim_start_matches("seen_");
                 query.push(&format!(" AND {table}.{column} = new.{name}"));
@@ -294,9 +293,9 @@ fn change(query: &mut Query, rows: Rows) {
         }
         How::Delete | How::DeleteUpTo => {
             let last = if how == How::Delete { "=" } else { "<=" };
-            query.push(&format!("DELETE FROM {table} USING "));
+            query.push(&format!("DELETE FROM {table} USING ("));
             unnest(query, columns, rows);
-            query.push(&format!(" AS old ({list}) WHERE {}", equal(table, &names, "old", last)));
+            query.push(&format!(") AS old WHERE {}", equal(table, &names, "old", last)));
         }
     }
 }
