@@ -259,7 +259,13 @@ fn unnest(query: &mut Query, columns: &[Column], rows: Vec<Vec<Cell>>) {
     }
     for (index, ((name, kind), array)) in columns.iter().zip(arrays).enumerate() {
         query.push(if index == 0 { "SELECT unnest(" } else { ", unnest(" });
-        query.bind(Param::Many(*kind, array)).push("::").push(of_type(*kind)).push("[]) AS \"").push(name).push("\"");
+        query
+            .bind(Param::Many(*kind, array))
+            .push("::")
+            .push(of_type(*kind))
+            .push("[]) AS \"")
+            .push(name)
+            .push("\"");
     }
 }
 
@@ -283,7 +289,8 @@ fn change(query: &mut Query, rows: Rows) {
             }
         }
         How::Update => {
-            query.push(&format!("UPDATE {table} SET {} FROM (", set(&names[keys..names.len() - seen], "new")));
+            query
+                .push(&format!("UPDATE {table} SET {} FROM (", set(&names[keys..names.len() - seen], "new")));
             unnest(query, columns, rows);
             query.push(&format!(") AS new WHERE {}", equal(table, &names[..keys], "new", "=")));
             for name in compared {

@@ -123,7 +123,7 @@ CREATE TABLE run_details (
     published bytea,
     outcome bytea,
     continued_as bytea
-);
+) WITH (fillfactor = 70);
 
 -- What runs are found by: the same as in `run_details.attributes`. `type` is the kind of value. A `number` is a whole
 -- number, an instant, a flag, or a floating-point number in an order-keeping form.

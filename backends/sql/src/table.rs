@@ -107,6 +107,31 @@ pub(crate) const RUN_STATE_SEEN: Table = Table {
     )
 };
 
+/// The same of a run that only went on.
+pub(crate) const RUN_STEP_SEEN: Table = Table {
+    seen: 6,
+    ..table(
+        "runs",
+        1,
+        &[
+            ("id", Int),
+            ("head", Int),
+            ("last_at", Int),
+            ("wake_at", Int),
+            ("rowless", Int),
+            ("inbox_last", Int),
+            ("taken_in", Int),
+            ("shown", Int),
+            ("seen_status", Int),
+            ("seen_head", Int),
+            ("seen_token", Int),
+            ("seen_owner", Int),
+            ("seen_inbox_last", Int),
+            ("seen_shown", Int),
+        ],
+    )
+};
+
 pub(crate) const RUNS: Table = table(
     "runs",
     1,

@@ -6,6 +6,7 @@ mod value;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{join, join_all};
 use retell::backend::{
     Backend, Claim, Claimed, ClaimedRun, InboxMessage, LeaseAction, ListRequest, QueuedActivity, Renewal,
     Renewed, RunInfo, StoreError, StoreStats,
@@ -250,13 +251,15 @@ impl World {
     }
 
     pub(crate) async fn snapshot(&self) -> Snapshot {
-        let mut runs = Vec::new();
         let all = ListRequest { namespace: self.namespace.clone(), ..list_all() };
-        for info in self.list(all).await {
-            let history = self.history(&info.run).await;
-            let queued = self.store.queued(&info.run).await.expect("the store is there");
-            runs.push((info, history, queued));
-        }
+        // At once: a store on a server reads together what waits together, and one after the other is a minute's work
+        // on a busy machine.
+        let whole = async |info: RunInfo| {
+            let queued = async { self.store.queued(&info.run).await.expect("the store is there") };
+            let (history, queued) = join(self.history(&info.run), queued).await;
+            (info, history, queued)
+        };
+        let runs = join_all(self.list(all).await.into_iter().map(whole)).await;
         Snapshot { runs, stats: self.stats().await }
     }
 }

@@ -83,19 +83,24 @@ fn order(id: &[Cell]) -> Option<(i64, &str)> {
 
 fn runs(world: &World<'_>, changes: &mut Changes) {
     let (mut insert, mut update, mut unread) = (Vec::new(), Vec::new(), Vec::new());
-    for run in world.runs.values().filter(|run| run.dirty) {
+    let dirty = || world.runs.values().filter(|run| run.dirty);
+    // Most batches are steps and starts: then what a step leaves as it is need not be said.
+    let only_step = dirty().all(|run| run.seen.as_ref().is_none_or(|seen| run.stepped(seen)));
+    for run in dirty() {
         match &run.seen {
-            _ if run.is_new => insert.push([state(run), identity(run)].concat()),
-            Some(seen) => unread.push([state(run), believed(seen)].concat()),
+            _ if run.is_new => insert.push(both(state(run), identity(run))),
+            Some(seen) if only_step => unread.push(both(step(run), believed(seen))),
+            Some(seen) => unread.push(both(state(run), believed(seen))),
             None => update.push(state(run)),
         }
     }
+    let seen = if only_step { &table::RUN_STEP_SEEN } else { &table::RUN_STATE_SEEN };
     // A run that follows another under its workflow ID finds that closed: only one of them may be open at any time.
     let closes = world.runs.values().any(|run| run.dirty && !run.is_new && run.status != OPEN);
     let first = closes && !insert.is_empty();
-    let step = if first { &mut changes.first } else { &mut changes.then };
-    step.push(rows(&table::RUN_STATE, How::Update, update));
-    step.push(rows(&table::RUN_STATE_SEEN, How::Update, unread));
+    let when = if first { &mut changes.first } else { &mut changes.then };
+    when.push(rows(&table::RUN_STATE, How::Update, update));
+    when.push(rows(seen, How::Update, unread));
     changes.then.push(rows(&table::RUNS, How::Insert, insert));
 }
 
@@ -120,6 +125,24 @@ fn state(run: &Run) -> Vec<Cell> {
         run.door.map(|door| number(door.at)).into(),
         run.door.is_some_and(|door| door.continues).into(),
     ]
+}
+
+fn step(run: &Run) -> Vec<Cell> {
+    vec![
+        run.row.into(),
+        number(run.head).into(),
+        run.last_at.into(),
+        run.wake_at.into(),
+        run.rowless.into(),
+        number(run.inbox_last).into(),
+        number(run.taken_in).into(),
+        number(run.shown).into(),
+    ]
+}
+
+fn both(mut first: Vec<Cell>, second: Vec<Cell>) -> Vec<Cell> {
+    first.extend(second);
+    first
 }
 
 fn believed(seen: &Seen) -> Vec<Cell> {

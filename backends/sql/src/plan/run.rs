@@ -55,7 +55,7 @@ pub(crate) struct Run {
     pub(crate) details: Details,
 }
 
-/// What tells a run from itself at another time: whatever another process does to it changes one of these.
+/// What tells a run from itself at another time: whatever another process does to it changes one of the first six.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) status: i64,
@@ -64,6 +64,19 @@ pub(crate) struct Seen {
     pub(crate) owner: i64,
     pub(crate) inbox_last: u64,
     pub(crate) shown: u64,
+    /// What a step leaves as it is.
+    standing: Standing,
+}
+
+/// The part of a run's row that changes when its life takes a turn, beside what is in [`Seen`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Standing {
+    closed_at: Option<Timestamp>,
+    dependents: bool,
+    unsettled: bool,
+    paused: bool,
+    parked: bool,
+    door: Option<Door>,
 }
 
 /// A door that is shut: what comes beyond `at` is not for this run.
@@ -134,7 +147,7 @@ impl Run {
         let Self { status, head, token, owner, inbox_last, shown, .. } = *self;
         Self {
             key: self.key.clone(),
-            seen: Some(Seen { status, head, token, owner, inbox_last, shown }),
+            seen: Some(Seen { status, head, token, owner, inbox_last, shown, standing: self.standing() }),
             is_new: false,
             dirty: false,
             waiting: Vec::new(),
@@ -143,6 +156,17 @@ impl Run {
             details: Details::default(),
             ..*self
         }
+    }
+
+    fn standing(&self) -> Standing {
+        let Self { closed_at, dependents, unsettled, paused, parked, door, .. } = *self;
+        Standing { closed_at, dependents, unsettled, paused, parked, door }
+    }
+
+    /// Whether it only went on since it was seen: more events, another instant at which it needs a worker, and no more.
+    pub(crate) fn stepped(&self, seen: &Seen) -> bool {
+        let Self { status, token, owner, .. } = *self;
+        (status, token, owner, self.standing()) == (seen.status, seen.token, seen.owner, seen.standing)
     }
 
     pub(crate) fn is_shut(&self) -> bool {
