@@ -197,12 +197,20 @@ fn begin_time(options: &Options, connection: &mut Connection) -> rusqlite::Resul
     Ok(time)
 }
 
+/// Waits until a thread of the store's has ended, unless it is this one: what a thread answers may be all that still knew
+/// of the store, and is dropped there if its runtime is gone.
+fn wait_for(thread: JoinHandle<()>) {
+    if thread.thread().id() != std::thread::current().id() {
+        // One that panicked has said so on its own thread.
+        let _ = thread.join();
+    }
+}
+
 impl Drop for Sqlite {
     fn drop(&mut self) {
         drop(self.jobs.take());
         if let Some(writer) = self.writer.take() {
-            // A writer that panicked has said so on its own thread.
-            let _ = writer.join();
+            wait_for(writer);
         }
     }
 }

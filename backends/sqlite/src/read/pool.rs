@@ -60,10 +60,7 @@ impl Readers {
 impl Drop for Readers {
     fn drop(&mut self) {
         drop(self.reads.take());
-        for thread in self.threads.drain(..) {
-            // A reader that panicked has said so on its own thread.
-            let _ = thread.join();
-        }
+        self.threads.drain(..).for_each(crate::wait_for);
     }
 }
 

@@ -1,14 +1,18 @@
 //! Files that are no Retell databases, that are newer, locked, or opened with settings that do not hold.
 
 use std::fs;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 use futures::FutureExt;
-use retell::backend::{StoreError, StoreErrorKind};
+use futures::future::BoxFuture;
+use retell::backend::{Backend, StoreError, StoreErrorKind};
 use retell_sqlite::{Sqlite, Synchronous};
 use rusqlite::Connection;
 
-use crate::kit::{apply, block_on, events, folder, start, try_apply};
+use crate::kit::{apply, block_on, events, folder, start, try_apply, write};
 use crate::vfs::{Disk, Shape};
 
 fn refused(path: &std::path::Path) -> StoreError {
@@ -98,6 +102,39 @@ fn a_database_survives_being_closed_and_opened() {
     let start = start("a", None);
     apply(&Sqlite::open(&path).unwrap(), start.clone());
     assert_eq!(events(&Sqlite::open(&path).unwrap(), &start.run), 1);
+}
+
+/// As happens when the runtime has gone on which somebody waited for an outcome.
+#[test]
+fn a_store_may_be_dropped_last_by_the_thread_that_tells_an_outcome() {
+    struct Dropper {
+        held: Mutex<Option<BoxFuture<'static, ()>>>,
+        tell: mpsc::Sender<bool>,
+    }
+    impl Wake for Dropper {
+        fn wake(self: Arc<Self>) {
+            let held = self.held.lock().unwrap().take();
+            let dropped = std::panic::catch_unwind(AssertUnwindSafe(|| drop(held)));
+            self.tell.send(dropped.is_ok()).unwrap();
+        }
+    }
+    let folder = folder();
+    let path = folder.path().join("orders.db");
+    let store = Sqlite::open(&path).unwrap();
+    let start = start("order-42", None);
+    let run = start.run.clone();
+    let (tell, told) = mpsc::channel();
+    let dropper = Arc::new(Dropper { held: Mutex::new(None), tell });
+    let mut held = dropper.held.lock().unwrap();
+    let mut waits: BoxFuture<'static, ()> = Box::pin(async move {
+        _ = store.apply(vec![write(start)].into()).await;
+        std::future::pending::<()>().await;
+    });
+    assert!(waits.poll_unpin(&mut Context::from_waker(&dropper.clone().into())).is_pending());
+    *held = Some(waits);
+    drop(held);
+    assert!(told.recv().unwrap(), "dropping it panicked");
+    assert_eq!(events(&Sqlite::open(&path).unwrap(), &run), 1);
 }
 
 #[test]
