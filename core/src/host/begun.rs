@@ -138,7 +138,6 @@ mod tests {
     async fn what_is_woken_while_it_is_first_polled_goes_on() {
         let (tell, told) = oneshot::channel();
         begin(async move {
-            tokio::task::yield_now().await;
             let mut polled = false;
             std::future::poll_fn(|cx| {
                 cx.waker().wake_by_ref();
